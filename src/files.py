@@ -1,0 +1,62 @@
+"""Atomic writes: a file is either the old one or the new one, whenever the power fails."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from src.errors import UserError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it is flushed to disk and takes the place of `path`.
+
+    If the block raises, `path` is untouched and the temporary file is gone. Raises UserError where the folder can't
+    be written.
+    """
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
+    except OSError as error:
+        raise UserError(f"{path}: can't be written ({error.strerror}); name a folder that exists and is writable")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        _flush(temporary)
+        _keep_permissions(path, temporary)
+        temporary.replace(path)
+        _flush_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace `path` atomically by `text` in UTF-8, line ends as given."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _keep_permissions(path: Path, temporary: Path) -> None:
+    # mkstemp makes files that only their owner can read; a replaced file keeps its mode, a new one gets the usual.
+    if os.name == "nt":
+        return
+    umask = os.umask(0)
+    os.umask(umask)
+    temporary.chmod(path.stat().st_mode if path.exists() else 0o666 & ~umask)
+
+
+def _flush_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows has no fsync of folders
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
