@@ -1,6 +1,7 @@
 """Atomic writes: a file is either the old one or the new one, whenever the power fails."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,12 @@ def write_text(path: Path, text: str) -> None:
     """Replace `path` atomically by `text` in UTF-8, line ends as given."""
     with replacing(path) as temporary:
         temporary.write_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+def copy_to(source: Path, target: Path) -> None:
+    """Replace `target` atomically by a copy of `source`."""
+    with replacing(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def _flush(path: Path) -> None:

@@ -1,0 +1,208 @@
+"""Argument files and command lines: `script.py @arguments.txt --trials=10`.
+
+A file holds one option a line; `#` begins a comment line; a line `@other.txt` reads another file, found from where
+the first one lies. Later words override earlier ones. What the options are stands in options.py.
+"""
+
+import argparse
+import difflib
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from src.errors import UserError
+from src.files import write_text
+from src.options import GROUPS, ON_OFF, Group, Option
+
+# An option and its value, with "=" or white space between; the value may hold anything.
+LINE = re.compile(r"(?P<name>-[\w-]+)(?:\s*=\s*|\s+)?(?P<value>.*)", re.DOTALL)
+
+
+class Word(NamedTuple):
+    """One word of the command line, and where it was read: "" for the command line, else "file, line 3: "."""
+
+    text: str
+    where: str
+
+
+def parse_arguments(script: str, description: str, command_line: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line (or `command_line`) of one script: one attribute for each of its options.
+
+    Options of the toolkit's other scripts are accepted and left alone. Raises UserError for anything else, naming the
+    nearest valid option, and for values that are not allowed.
+    """
+    words = expand(sys.argv[1:] if command_line is None else command_line)
+    parser = _parser(script, description)
+    texts, unknown = parser.parse_known_args([word.text for word in words])
+    if texts.help:
+        parser.print_help()
+        sys.exit(0)
+    _check_names(words, unknown)
+    own = [option for group in groups_of(script) for option in group.options]
+    arguments = argparse.Namespace(**{o.dest: _read_values(o, getattr(texts, o.dest), words) for o in own})
+    _check_ranges(arguments)
+    return arguments
+
+
+def expand(words: Sequence[str]) -> list[Word]:
+    """Put the lines of argument files in the place of the `@file` words."""
+    expanded = []
+    for word in words:
+        if word.startswith("@"):
+            expanded += _read_file(Path(word[1:]), ())
+        else:
+            expanded.append(Word(word, ""))
+    return expanded
+
+
+def write_arguments(path: Path, script: str, arguments: argparse.Namespace) -> None:
+    """Write the arguments a run really used, as a file that `@` loads again."""
+    lines = [f"# The arguments that {script} used. Run it again with: python {script} @{path.name}"]
+    for group in groups_of(script):
+        lines += ["", f"# {group.title}"]
+        for option in group.options:
+            value = getattr(arguments, option.dest)
+            lines += [f"#--{option.dest}="] if value is None else [f"--{option.dest}={to_text(value)}"]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def to_text(value: object) -> str:
+    """A value as it is written in an argument file."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list | tuple):
+        return ",".join(to_text(item) for item in value)
+    return str(value)
+
+
+def groups_of(script: str) -> list[Group]:
+    """The option groups of one script, in the order of the example file."""
+    chosen = [Group(group.title, tuple(o for o in group.options if script in o.scripts)) for group in GROUPS]
+    return [group for group in chosen if group.options]
+
+
+def image_directory(arguments: argparse.Namespace) -> Path:
+    """The folder of `--directory`; UserError where it is missing."""
+    if arguments.directory is None:
+        raise UserError("--directory is missing: name the folder of your images, such as --directory=photos")
+    directory = Path(arguments.directory).expanduser()
+    if not directory.is_dir():
+        quoted = arguments.directory[:1] in "\"'"
+        hint = "write it without quotes" if quoted else "name the folder of your images"
+        raise UserError(f"--directory={arguments.directory}: no such folder; {hint}")
+    return directory
+
+
+def model_path(arguments: argparse.Namespace, directory: Path) -> Path:
+    """The model file of `--modelpath`, else of `--model` in the directory."""
+    option = "modelpath" if arguments.modelpath else "model"
+    text = getattr(arguments, option)
+    path = Path(text).expanduser() if arguments.modelpath else directory / text
+    if path.suffix != ".safetensors":
+        raise UserError(f"--{option}={text}: a model file ends with .safetensors")
+    if not path.parent.is_dir():
+        raise UserError(f"--{option}={text}: there is no folder {path.parent}; make it first")
+    return path
+
+
+def _read_file(path: Path, parents: tuple[Path, ...]) -> list[Word]:
+    if path.resolve() in parents:
+        raise UserError(f"@{path}: names itself, directly or through other files; take one of the @ lines out")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UserError(f"@{path}: can't be read ({error.strerror}); name an existing argument file after @")
+    except UnicodeDecodeError:
+        raise UserError(f"@{path}: is not UTF-8 text; in Notepad choose Save as, Encoding UTF-8")
+    words = []
+    for number, line in enumerate(text.splitlines(), 1):
+        words += _read_line(line.strip(), f"{path}, line {number}: ", path, (*parents, path.resolve()))
+    return words
+
+
+def _read_line(line: str, where: str, path: Path, parents: tuple[Path, ...]) -> list[Word]:
+    if not line or line.startswith("#"):
+        return []
+    if line.startswith("@"):
+        return _read_file(path.parent / line[1:].strip(), parents)
+    match = LINE.fullmatch(line)
+    if not match:
+        raise UserError(f"{where}'{line}' is no option; options begin with --, comments with #")
+    bare = match["name"] == line
+    return [Word(line if bare else f"{match['name']}={match['value']}", where)]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message)
+
+
+def _parser(script: str, description: str) -> _Parser:
+    parser = _Parser(
+        prog=script,
+        description=description,
+        usage=f"python {script} [@arguments.txt] [--option=value ...]",
+        epilog="Options may stand in a file, one a line: see arguments-example.txt.",
+        allow_abbrev=False,
+        add_help=False,
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=30, width=110),
+    )
+    parser.add_argument("-h", "--help", action="store_true", help="show this and exit")
+    for group in GROUPS:
+        shown = parser.add_argument_group(group.title)
+        for option in group.options:
+            _add(shown if script in option.scripts else parser, option, script)
+    return parser
+
+
+def _add(group: argparse._ActionsContainer, option: Option, script: str) -> None:
+    """Values stay text here; `_read_values` reads them, as it knows where they came from."""
+    group.add_argument(
+        *option.names,
+        dest=option.dest,
+        action="append",
+        metavar=option.kind.metavar,
+        help=_help(option).replace("%", "%%") if script in option.scripts else argparse.SUPPRESS,
+        nargs="?" if option.kind is ON_OFF else None,
+        const="on" if option.kind is ON_OFF else None,
+    )
+
+
+def _help(option: Option) -> str:
+    allowed = f" ({option.kind.allowed})" if option.kind.allowed else ""
+    return f"{option.help}{allowed}" + ("" if option.default is None else f" [{to_text(option.default)}]")
+
+
+def _check_names(words: Sequence[Word], unknown: Sequence[str]) -> None:
+    names = [name for group in GROUPS for option in group.options for name in option.names]
+    for text in unknown:
+        where = next((word.where for word in words if word.text == text), "")
+        name = text.split("=", 1)[0]
+        nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        hint = f"did you mean {nearest[0]}?" if nearest else "--help lists them all"
+        kind = "there is no option" if name.startswith("-") else "this is no option (options begin with --):"
+        raise UserError(f"{where}{kind} {name}; {hint}")
+
+
+def _read_values(option: Option, texts: Sequence[str] | None, words: Sequence[Word]) -> Any:
+    if texts is None:
+        return option.default
+    values = []
+    for text in texts:
+        try:
+            values.append(option.kind.read(text))
+        except ValueError:
+            where = next((word.where for word in words if word.text.endswith(text)), "")
+            raise UserError(f"{where}{option.names[-1]}={text}: must be {option.kind.allowed}")
+    return values if option.repeatable else values[-1]
+
+
+def _check_ranges(arguments: argparse.Namespace) -> None:
+    for name, low in vars(arguments).items():
+        high = getattr(arguments, f"max_{name[4:]}", None) if name.startswith("min_") else None
+        if high is not None and low > high:
+            raise UserError(
+                f"--{name}={low} is above --max_{name[4:]}={high}; the minimum must not be the larger one"
+            )

@@ -1,0 +1,55 @@
+"""The best predictor so far, on disk with all that is known of it, from the moment it is found."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from src.errors import UserError
+from src.files import copy_to
+from src.predictor import Predictor, load_predictor, save_predictor
+from src.search import Dataset
+
+# Model scores of the train images at 0, 1, 2, … 100 %: where a new image's score lies among them.
+QUANTILES = np.linspace(0, 1, 101)
+
+
+class BestModel:
+    """The model file of one run.
+
+    about: metadata that every saved predictor gets, the same for all trials; "study" is among them.
+    """
+
+    def __init__(self, path: Path, data: Dataset, about: Mapping[str, Any]) -> None:
+        self.path, self.data, self.about = path, data, about
+
+    def save(self, predictor: Predictor, trial: int, parameters: Mapping[str, Any]) -> None:
+        """Put this predictor in the place of the one before, atomically."""
+        model_scores, _ = predictor.predict(self.data.inputs)
+        train_scores = model_scores[self.data.rows("train")]
+        found = {
+            "trial": trial,
+            "metaparameters": dict(parameters),
+            "n_images": len(model_scores),
+            "mean_predicted_score": float(model_scores.mean()),
+            "stdev_predicted_score": float(model_scores.std()),
+            "train_score_quantiles": [round(float(q), 6) for q in np.quantile(train_scores, QUANTILES)],
+        }
+        save_predictor(self.path, predictor, {**self.about, **found})
+
+    def holds(self, trial: int) -> bool:
+        """Is the file there the model of this trial of this study?"""
+        try:
+            _, metadata = load_predictor(self.path)
+        except UserError:
+            return False
+        return metadata.get("study") == self.about["study"] and metadata.get("trial") == str(trial)
+
+    def keep_previous(self) -> Path | None:
+        """Copy a model of an earlier run to `<name>.previous.safetensors`, and say where; None if there was none."""
+        if not self.path.exists():
+            return None
+        previous = self.path.with_suffix(".previous.safetensors")
+        copy_to(self.path, previous)
+        return previous

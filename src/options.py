@@ -1,0 +1,261 @@
+"""Every option of the toolkit: names, what it means, what is allowed, its default, and whose it is.
+
+One argument file serves all scripts, so all of them know all options. The order is that of arguments-example.txt.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+TRAIN = "aesthetic_predictor_training.py"
+SCRIPTS = (TRAIN,)
+
+METRICS = ("mse", "wmse", "nll", "ab", "spearman", "pearson", "accuracy")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a value is read: `read` raises ValueError; `allowed` ends the sentence "must be ..."."""
+
+    read: Callable[[str], Any]
+    allowed: str = ""
+    metavar: str = "TEXT"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option; the last of its names is the one shown in messages and written to files."""
+
+    names: tuple[str, ...]
+    help: str
+    kind: Kind
+    default: Any = None
+    scripts: frozenset[str] = frozenset({TRAIN})
+    repeatable: bool = False
+
+    @property
+    def dest(self) -> str:
+        return self.names[-1].lstrip("-")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Options that belong together, under one heading."""
+
+    title: str
+    options: tuple[Option, ...] = field(default_factory=tuple)
+
+
+def whole(low: int, high: int | None = None) -> Kind:
+    """A whole number from low to high."""
+    allowed = f"a whole number from {low}" + ("" if high is None else f" to {high}")
+    return Kind(lambda text: _between(int(text), low, high), allowed, "N")
+
+
+def number(low: float | None = None, high: float | None = None) -> Kind:
+    """A number from low to high."""
+    limits = ("" if low is None else f" from {low:g}") + ("" if high is None else f" to {high:g}")
+    return Kind(lambda text: _between(float(text), low, high), "a number" + limits, "X")
+
+
+def choice(*values: str) -> Kind:
+    """One of these words, in any case."""
+
+    def read(text: str) -> str:
+        return next(value for value in values if value.lower() == text.lower())
+
+    return Kind(lambda text: _or_value_error(read, text), "one of " + ", ".join(values), "WORD")
+
+
+def _or_value_error(read: Callable[[str], str], text: str) -> str:
+    try:
+        return read(text)
+    except StopIteration:
+        raise ValueError(text)
+
+
+def _between(value: Any, low: Any, high: Any) -> Any:
+    if value != value or (low is not None and value < low) or (high is not None and value > high):
+        raise ValueError(value)
+    return value
+
+
+def _filled(text: str) -> str:
+    if not text:
+        raise ValueError(text)
+    return text
+
+
+def _on_off(text: str) -> bool:
+    if text.lower() in ("on", "true", "yes", "1"):
+        return True
+    if text.lower() in ("off", "false", "no", "0"):
+        return False
+    raise ValueError(text)
+
+
+def _whole_numbers(text: str) -> tuple[int, ...]:
+    values = tuple(_between(int(part), 0, None) for part in text.split(","))
+    if len(set(values)) < len(values):
+        raise ValueError(text)
+    return values
+
+
+TEXT = Kind(_filled, "not empty")
+ANY_TEXT = Kind(str)
+ON_OFF = Kind(_on_off, "on or off", "on|off")
+WHOLE_NUMBERS = Kind(_whole_numbers, "different whole numbers from 0 with commas between, such as 0,2,5", "N,N,...")
+NUMBERS = Kind(lambda text: tuple(float(part) for part in text.split(",")), "numbers with commas between", "X,X,...")
+
+
+def option(names: str, help: str, kind: Kind, default: Any = None) -> Option:
+    """An option of the training script."""
+    return Option(tuple(names.split()), help, kind, default)
+
+
+def shared(names: str, help: str, kind: Kind, default: Any = None) -> Option:
+    """An option that means the same in every script."""
+    return Option(tuple(names.split()), help, kind, default, frozenset(SCRIPTS))
+
+
+def span(name: str, help: str, kind: Kind, low: float, high: float) -> tuple[Option, Option]:
+    """--min_NAME and --max_NAME of one metaparameter."""
+    return (
+        option(f"--min_{name}", f"{help}: smallest value tried", kind, low),
+        option(f"--max_{name}", f"{help}: largest value tried (equal to the smallest: fixed)", kind, high),
+    )
+
+
+GROUPS = (
+    Group(
+        "Main arguments",
+        (
+            shared("-d --directory", "the folder of images, sub-folders included", TEXT),
+            shared("--scores", "the score file in the directory (default: scores.json, else scores.csv)", TEXT),
+            shared("--score_column", "the column (CSV) or key (JSON) of the score file to learn", TEXT, "score"),
+            shared("--model", "file name of the model in the directory", TEXT, "model.safetensors"),
+            shared("--modelpath", "the model as a path to anywhere, instead of --model", TEXT),
+            option("-s --savefile", "write all scores, model scores and splits to this CSV or JSON file", TEXT),
+            option("--name", "name of the study (default: the name of the directory)", TEXT),
+            option(
+                "--database",
+                "where studies are kept: any Optuna storage URL; empty: in memory",
+                ANY_TEXT,
+                "sqlite:///db.sqlite",
+            ),
+            option(
+                "--server",
+                "Optuna's dashboard: on while training, or daemon: it stays",
+                choice("on", "daemon", "off"),
+                "off",
+            ),
+            shared("--seed", "where all random numbers start", whole(0, 2**32 - 1), 42),
+            shared("--device", "where networks run", choice("auto", "cpu", "cuda", "mps"), "auto"),
+            shared("--cache_directory", "where features are kept (default: .aesthetic_cache in the directory)", TEXT),
+        ),
+    ),
+    Group(
+        "Features",
+        (
+            shared(
+                "--feature_extractor --feature_extractor_model",
+                "the image model: efficientnet-lite0 (embedded, "
+                "needs no download), or a CLIP model by hub name or folder",
+                TEXT,
+                "ChrisGoringe/vitH16",
+            ),
+            shared("--extract_batch_size", "images that go through the image model at once", whole(1), 16),
+            shared("--fp16_features", "run the image model in half precision", ON_OFF, False),
+            shared(
+                "--hidden_states_used",
+                "layers to take features from, counted from the last one, 0 (default: the image model's best)",
+                WHOLE_NUMBERS,
+            ),
+            shared(
+                "--hidden_states_mode",
+                "how several layers are put together; default: as suits the image model",
+                choice("default", "join", "average", "weight"),
+                "default",
+            ),
+            shared("--weight_hidden_states", "the same as --hidden_states_mode=weight", ON_OFF, False),
+            shared(
+                "--fixed_hidden_state_weights",
+                "mode weight with these weights, one a layer and then, if wanted, the bias, instead of trained ones",
+                NUMBERS,
+            ),
+        ),
+    ),
+    Group(
+        "Splits",
+        (
+            option(
+                "--fraction_for_eval", "share of the images kept for choosing the best trial", number(0, 0.9), 0.25
+            ),
+            option("--fraction_for_test", "share of the images looked at once, at the end", number(0, 0.9), 0.0),
+            option("--eval_pick_seed", "draws the split (default: --seed)", whole(0, 2**32 - 1)),
+            option(
+                "--ignore_existing_split", "draw anew, whatever the score file's split column says", ON_OFF, False
+            ),
+        ),
+    ),
+    Group(
+        "Loss and metrics",
+        (
+            option("--loss_model", "what training minimises", choice("mse", "wmse", "ab", "nll"), "mse"),
+            option("--normalise_weights", "scale the weight column to mean 1 (loss wmse)", ON_OFF, False),
+            option(
+                "--set_for_scoring",
+                "the images that decide which trial is best",
+                choice("eval", "train", "full", "test"),
+                "eval",
+            ),
+            option("--metric_for_scoring", "the number that decides (default: that of the loss)", choice(*METRICS)),
+            option(
+                "--accuracy_divider",
+                "accuracy asks: on the right side of this score? (default: the median)",
+                number(),
+            ),
+            *(option(f"--calculate_{metric}", f"record {metric} of every trial", ON_OFF, True) for metric in METRICS),
+        ),
+    ),
+    Group(
+        "Search",
+        (
+            option(
+                "--trials",
+                "networks to try, those of a resumed study included; 0: only prepare features",
+                whole(0),
+                60,
+            ),
+            option(
+                "--sampler",
+                "how the search picks metaparameters",
+                choice("tpe", "CmaEs", "gp", "random", "QMC"),
+                "tpe",
+            ),
+            option(
+                "--pruner",
+                "how hopeless trials are given up early",
+                choice("none", "median", "percentile", "hyperband", "successive_halving"),
+                "none",
+            ),
+            option("--resume", "go on with the newest study of this name", ON_OFF, False),
+            option("--model_seed", "starts the networks' weights (default: --seed)", whole(0, 2**32 - 1)),
+        ),
+    ),
+    Group(
+        "Metaparameters",
+        (
+            *span("train_epochs", "passes over the train split", whole(1), 5, 50),
+            *span("warmup_ratio", "share of the steps in which the learning rate rises", number(0, 1), 0.0, 0.2),
+            *span("log_lr", "log10 of the learning rate", number(-10, 1), -4.5, -2.5),
+            *span("log_weight_lr", "log10 of the learning rate of hidden state weights", number(-10, 1), -4.5, -2.5),
+            *span("batch_size", "images a step", whole(1), 1, 100),
+            *span("first_layer_size", "size of the first hidden layer", whole(1), 10, 1000),
+            *span("second_layer_size", "size of the second hidden layer", whole(1), 10, 1000),
+            *span("dropout", "dropout before the second layer", number(0, 0.99), 0.0, 0.8),
+            *span("input_dropout", "dropout of the features", number(0, 0.99), 0.0, 0.8),
+            *span("output_dropout", "dropout before the output", number(0, 0.99), 0.0, 0.0),
+        ),
+    ),
+)
