@@ -136,7 +136,8 @@ def _read_line(line: str, where: str, path: Path, parents: tuple[Path, ...]) -> 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UserError(message)
+        # The one message of argparse that is left: "argument --trials: expected one argument".
+        raise UserError(message.removeprefix("argument ").replace("expected one argument", "its value is missing"))
 
 
 def _parser(script: str, description: str) -> _Parser:
@@ -171,7 +172,7 @@ def _add(group: argparse._ActionsContainer, option: Option, script: str) -> None
 
 
 def _help(option: Option) -> str:
-    allowed = f" ({option.kind.allowed})" if option.kind.allowed else ""
+    allowed = "" if option.kind.metavar == "TEXT" else f" ({option.kind.allowed})"
     return f"{option.help}{allowed}" + ("" if option.default is None else f" [{to_text(option.default)}]")
 
 
@@ -182,8 +183,10 @@ def _check_names(words: Sequence[Word], unknown: Sequence[str]) -> None:
         name = text.split("=", 1)[0]
         nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
         hint = f"did you mean {nearest[0]}?" if nearest else "--help lists them all"
-        kind = "there is no option" if name.startswith("-") else "this is no option (options begin with --):"
-        raise UserError(f"{where}{kind} {name}; {hint}")
+        what = (
+            f"there is no option {name}" if name.startswith("-") else f"'{text}' is no option; options begin with --"
+        )
+        raise UserError(f"{where}{what}; {hint}")
 
 
 def _read_values(option: Option, texts: Sequence[str] | None, words: Sequence[Word]) -> Any:

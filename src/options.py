@@ -101,7 +101,7 @@ def _whole_numbers(text: str) -> tuple[int, ...]:
     return values
 
 
-TEXT = Kind(_filled, "not empty")
+TEXT = Kind(_filled, "a text that is not empty")
 ANY_TEXT = Kind(str)
 ON_OFF = Kind(_on_off, "on or off", "on|off")
 WHOLE_NUMBERS = Kind(_whole_numbers, "different whole numbers from 0 with commas between, such as 0,2,5", "N,N,...")

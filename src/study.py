@@ -4,9 +4,10 @@ import argparse
 import socket
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Literal
 
 import optuna
@@ -17,6 +18,8 @@ from src.errors import UserError
 Direction = Literal["minimize", "maximize"]
 # Studies of the same name are numbered: faces, faces-2, faces-3…
 NUMBERED = "{name}-{number}"
+# How long the dashboard may take to answer.
+DASHBOARD_SECONDS = 30
 
 
 def open_study(arguments: argparse.Namespace, direction: Direction, about: Mapping[str, str]) -> optuna.Study:
@@ -100,6 +103,7 @@ def dashboard(server: str, database: str) -> Iterator[str | None]:
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=server == "daemon"
     )
     try:
+        _wait_for_answer(process, port, database)
         yield f"http://127.0.0.1:{port}/" + (f" (process {process.pid})" if server == "daemon" else "")
     finally:
         if server == "on":
@@ -143,6 +147,19 @@ def _repeat_interrupted_trials(study: optuna.Study) -> None:
         study.tell(trial.number, state=TrialState.FAIL)
         if trial.params:
             study.enqueue_trial(trial.params)
+
+
+def _wait_for_answer(process: subprocess.Popen, port: int, database: str) -> None:
+    for _ in range(DASHBOARD_SECONDS * 10):
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        if process.poll() is not None:
+            break
+        time.sleep(0.1)
+    process.terminate()
+    raise UserError(
+        f"--server: the dashboard did not start; run optuna-dashboard {database} to see why, or --server=off"
+    )
 
 
 def _free_port() -> int:
