@@ -24,13 +24,16 @@ class BestModel:
     def __init__(self, path: Path, data: Dataset, about: Mapping[str, Any]) -> None:
         self.path, self.data, self.about = path, data, about
 
-    def save(self, predictor: Predictor, trial: int, parameters: Mapping[str, Any]) -> None:
+    def save(
+        self, predictor: Predictor, trial: int, parameters: Mapping[str, Any], metrics: Mapping[str, float]
+    ) -> None:
         """Put this predictor in the place of the one before, atomically."""
         model_scores, _ = predictor.predict(self.data.inputs)
         train_scores = model_scores[self.data.rows("train")]
         found = {
             "trial": trial,
-            "metaparameters": dict(parameters),
+            "metaparameters": dict(sorted(parameters.items())),
+            "metrics": dict(sorted(metrics.items())),
             "n_images": len(model_scores),
             "mean_predicted_score": float(model_scores.mean()),
             "stdev_predicted_score": float(model_scores.std()),

@@ -96,7 +96,9 @@ def make_objective(arguments: argparse.Namespace, data: Dataset, has_weights: bo
 class Keeper(Protocol):
     """What keeps the best predictor safe."""
 
-    def save(self, predictor: Predictor, trial: int, parameters: Mapping[str, Any]) -> None:
+    def save(
+        self, predictor: Predictor, trial: int, parameters: Mapping[str, Any], metrics: Mapping[str, float]
+    ) -> None:
         """Put this predictor in the place of the one before."""
 
     def holds(self, trial: int) -> bool:
@@ -143,17 +145,20 @@ class Search:
         """Train a resumed study's best trial once more where its model file is gone or another's."""
         best = self.best()
         if best is not None and not self.keeper.holds(best.number):
-            self.keeper.save(self._train(best.params), best.number, best.params)
+            self.keeper.save(self._train(best.params), best.number, best.params, best.user_attrs)
 
     def _try(self, trial: Trial) -> float:
         predictor = self._train(suggest(trial, self.arguments, self.data.config), trial)
-        value = self._record(trial, predictor)
+        metrics = self._measure(predictor, *SUBSETS, self.objective.subset)
+        for name, metric in metrics.items():
+            trial.set_user_attr(name, metric)
+        value = metrics[self.objective.name]
         if not np.isfinite(value):
-            raise optuna.TrialPruned(f"{self.objective.metric} is undefined for this network")
+            raise optuna.TrialPruned(f"{self.objective.name} is undefined for this network")
         best = self.best()
         sign = 1 if self.objective.direction == "maximize" else -1
         if best is None or best.value is None or sign * value > sign * best.value:
-            self.keeper.save(predictor, trial.number, trial.params)
+            self.keeper.save(predictor, trial.number, trial.params, metrics)
         return value
 
     def _train(self, parameters: Mapping[str, Any], trial: Trial | None = None) -> Predictor:
@@ -177,13 +182,6 @@ class Search:
             for subset in dict.fromkeys(subsets)
             for name, value in self.objective.measure(self.data, model_scores, errors, subset).items()
         }
-
-    def _record(self, trial: Trial, predictor: Predictor) -> float:
-        """All metrics become attributes of the trial; gives the one that decides."""
-        values = self._measure(predictor, *SUBSETS, self.objective.subset)
-        for name, value in values.items():
-            trial.set_user_attr(name, value)
-        return values[self.objective.name]
 
     def _show(self, bar: tqdm) -> None:
         best = self.best()

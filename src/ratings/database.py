@@ -1,0 +1,297 @@
+"""Every choice, kept for good: one SQLite file to which rows are only ever added."""
+
+import json
+import math
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from src.errors import UserError
+from src.ratings.log import KINDS, Log, log_from_columns
+from src.ratings.schema import explaining, open_database, transaction
+
+_EFFECTIVE = "id NOT IN (SELECT comparison_id FROM events WHERE kind = 'undo')"
+_COLUMNS = {  # of a Log, in SQL
+    "ids": "id",
+    "kinds": "CASE kind WHEN 'choice' THEN 0 WHEN 'tie' THEN 1 ELSE 2 END",
+    "winners": "ifnull(winner, 0)",
+    "seconds": "seconds",
+    "sessions": "session_id",
+    "repeat_of": "ifnull(repeat_of, 0)",
+    "predicted": "ifnull(predicted, 0)",
+    "shown": "shown",
+}
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What `Comparisons.register` found. ids: relative path -> image id; copies of one content share an id.
+
+    added: ids never seen before. moved: new path -> path where this content was seen last. replaced: path -> id of
+    the content it held before; that image keeps its history, the new content has its own.
+    """
+
+    ids: dict[str, int]
+    added: frozenset[int]
+    moved: dict[str, str]
+    replaced: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One stored screen. shown: image ids, left to right. winner: an id, None for ties and skips."""
+
+    id: int
+    kind: str
+    shown: tuple[int, ...]
+    winner: int | None
+    repeat_of: int | None
+
+
+class Comparisons:
+    """A comparisons database, open; close it, or use it in a `with`. One object may be shared by several threads.
+
+    Whatever a method stores is on the disk when it returns. Every method raises UserError where the file can't be
+    read or written, or another program keeps it locked for ten seconds.
+    """
+
+    def __init__(self, path: Path, rater: str = "") -> None:
+        """Open the file at `path`, or make it. rater: who chooses now."""
+        self.path, self.rater = path, rater
+        self._connection = open_database(path)
+        self._lock = threading.RLock()
+        self._session: int | None = None
+
+    def __enter__(self) -> "Comparisons":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def register(self, images: Mapping[str, str]) -> Registered:
+        """Give every image an id. images: relative path -> content hash, all that is there now.
+
+        A renamed or moved image is known by its content and keeps its id; a path with new content gets a new id.
+        """
+        with self._writing():
+            known = dict(self._rows("SELECT content_hash, id FROM images"))
+            added = [content for content in dict.fromkeys(images.values()) if content not in known]
+            for content in added:
+                known[content] = self._insert("images", content_hash=content, added_at=_now())
+            ids = {path: known[content] for path, content in images.items()}
+            moved, replaced = self._note_paths(ids)
+            return Registered(ids, frozenset(known[content] for content in added), moved, replaced)
+
+    def start_session(self, settings: Mapping[str, object] | None = None) -> int:
+        """Begin a session of this rater; settings are kept with it, as JSON. Returns its id."""
+        with self._writing():
+            return self._begin_session(settings or {})
+
+    def add_choice(
+        self,
+        shown: Sequence[int],
+        winner: int | None,
+        seconds: float | None = None,
+        *,
+        kind: str = "choice",
+        repeat_of: int | None = None,
+        predicted: int | None = None,
+    ) -> int:
+        """Store what became of one screen; returns the comparison's id once it is safe on the disk.
+
+        shown: 2…9 different image ids, left to right. winner: one of them; None for kind "tie" and "skip". seconds:
+        how long it took. repeat_of: the comparison which this screen silently repeats. predicted: the image which the
+        ratings favoured just before. Raises UserError for anything else.
+        """
+        _check_screen(kind, shown, winner, seconds, predicted)
+        with self._writing():
+            self._check_known(shown, repeat_of)
+            row = {"winner": winner, "seconds": seconds, "repeat_of": repeat_of, "predicted": predicted}
+            return self._insert_in_session("comparisons", kind=kind, shown=json.dumps(list(map(int, shown))), **row)
+
+    def last_comparison(self) -> Comparison | None:
+        """The latest comparison of this session that isn't undone: what Backspace takes back next."""
+        query = f"SELECT id, kind, shown, winner, repeat_of FROM comparisons WHERE session_id IS ? AND {_EFFECTIVE}"
+        with self._reading():
+            found = self._rows(f"{query} ORDER BY id DESC LIMIT 1", self._session)
+        return next((Comparison(i, kind, tuple(json.loads(s)), w, r) for i, kind, s, w, r in found), None)
+
+    def undo(self, comparison_id: int) -> None:
+        """Take a comparison back, by one more row. UserError if there is none of that id, or it is undone already."""
+        with self._writing():
+            if not self._rows("SELECT 1 FROM comparisons WHERE id = ?", comparison_id):
+                raise UserError(f"{self.path}: there is no comparison {comparison_id} to undo")
+            if not self._rows(f"SELECT 1 FROM comparisons WHERE id = ? AND {_EFFECTIVE}", comparison_id):
+                raise UserError(f"{self.path}: comparison {comparison_id} is undone already")
+            self._insert_in_session("events", kind="undo", comparison_id=comparison_id)
+
+    def exclude(self, image_id: int, reason: str = "") -> None:
+        """Never show this image again; its comparisons stay. reason: for people, such as "broken"."""
+        self._image_event("exclude", image_id, reason)
+
+    def include(self, image_id: int) -> None:
+        """Show it again after all."""
+        self._image_event("include", image_id, "")
+
+    def excluded(self) -> dict[int, str]:
+        """Id -> reason of every image that is excluded now."""
+        with self._reading():
+            return self._excluded()
+
+    def add_starting_ratings(self, ratings: Mapping[int, float]) -> None:
+        """What was thought of these images before any choice: id -> Elo units. The latest of an image counts."""
+        wrong = next((image for image, rating in ratings.items() if not math.isfinite(rating)), None)
+        if wrong is not None:
+            raise UserError(f"image {wrong}: the starting rating is {ratings[wrong]}; a finite number is wanted")
+        with self._writing():
+            self._check_known(list(ratings), None)
+            for image, rating in ratings.items():
+                self._insert_in_session("starting_ratings", image_id=image, rating=float(rating))
+
+    def log(self, rater: str | None = None) -> Log:
+        """All comparisons that aren't undone, in order, as arrays; with `rater`, only that person's."""
+        with self._reading():
+            return log_from_columns(
+                [image for (image,) in self._rows("SELECT id FROM images")],
+                self._columns(rater),
+                raters=dict(self._rows("SELECT id, rater FROM sessions")),
+                excluded=self._excluded(),
+                starting_ratings=dict(self._rows("SELECT image_id, rating FROM starting_ratings ORDER BY id")),
+            )
+
+    def _columns(self, rater: str | None) -> Mapping[str, Sequence | np.ndarray]:
+        mine = "session_id IN (SELECT id FROM sessions WHERE ? IS NULL OR rater = ?)"
+        query = f"SELECT {', '.join(_COLUMNS.values())} FROM comparisons WHERE {_EFFECTIVE} AND {mine} ORDER BY id"
+        rows = self._rows(query, rater, rater)
+        columns = {name: [row[place] for row in rows] for place, name in enumerate(_COLUMNS)}
+        return columns | _split_screens(",".join(columns["shown"]))
+
+    def _note_paths(self, ids: dict[str, int]) -> tuple[dict[str, str], dict[str, int]]:
+        at_path: dict[str, int] = {}  # path -> image it held last
+        path_of: dict[int, str] = {}  # image -> path where it was seen last
+        for image, stored in self._rows("SELECT image_id, relative_path FROM image_paths ORDER BY id"):
+            at_path[_text(stored)], path_of[image] = image, _text(stored)
+        still = {image for path, image in ids.items() if path_of.get(image) == path}
+        moved = {path: path_of[i] for path, i in ids.items() if i in path_of and i not in still}
+        replaced = {path: at_path[path] for path, i in ids.items() if at_path.get(path, i) != i}
+        for path, image in ids.items():
+            if at_path.get(path) != image or path in moved:
+                self._insert("image_paths", image_id=image, relative_path=_storable(path), seen_at=_now())
+        return moved, replaced
+
+    def _excluded(self) -> dict[int, str]:
+        events = self._rows("SELECT image_id, kind, reason FROM events WHERE kind <> 'undo' ORDER BY id")
+        latest = {image: (kind, reason) for image, kind, reason in events}
+        return {image: reason for image, (kind, reason) in latest.items() if kind == "exclude"}
+
+    def _begin_session(self, settings: Mapping[str, object]) -> int:
+        self._session = self._insert(
+            "sessions", rater=self.rater, settings=json.dumps(dict(settings)), started_at=_now()
+        )
+        return self._session
+
+    def _image_event(self, kind: str, image_id: int, reason: str) -> None:
+        with self._writing():
+            self._check_known([image_id], None)
+            self._insert_in_session("events", kind=kind, image_id=image_id, reason=reason)
+
+    def _check_known(self, images: Sequence[int], repeat_of: int | None) -> None:
+        for image in images:
+            if not self._rows("SELECT 1 FROM images WHERE id = ?", int(image)):
+                raise UserError(f"{self.path}: there is no image {image}; register it first")
+        if repeat_of is None:
+            return
+        earlier = self._rows("SELECT shown FROM comparisons WHERE id = ?", repeat_of)
+        if not earlier or sorted(json.loads(earlier[0][0])) != sorted(images):
+            raise UserError(
+                f"{self.path}: this screen doesn't repeat comparison {repeat_of}; other images were shown"
+            )
+
+    def _insert_in_session(self, table: str, **values: object) -> int:
+        session = self._session if self._session is not None else self._begin_session({})
+        return self._insert(table, session_id=session, made_at=_now(), **values)
+
+    def _insert(self, table: str, **values: object) -> int:
+        marks = ", ".join("?" * len(values))
+        cursor = self._connection.execute(
+            f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})", tuple(values.values())
+        )
+        return int(cursor.lastrowid or 0)
+
+    def _rows(self, query: str, *values: object) -> list[tuple]:
+        return self._connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        # One read transaction, so that the tables are of one moment even while another program writes.
+        with self._lock, explaining(self.path):
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._lock, explaining(self.path):
+            session = self._session
+            try:
+                with transaction(self._connection):
+                    yield
+            except BaseException:
+                self._session = session  # one begun in a transaction that failed doesn't exist
+                raise
+
+
+def _check_screen(
+    kind: str, shown: Sequence[int], winner: int | None, seconds: float | None, predicted: int | None
+) -> None:
+    if kind not in KINDS:
+        raise UserError(f"a comparison of kind {kind!r}; it can be {', '.join(KINDS)}")
+    if not 2 <= len(shown) <= 9 or len(set(shown)) != len(shown):
+        raise UserError(f"a screen of images {list(shown)}; it shows 2 to 9 different ones")
+    if (winner in shown) != (kind == "choice") or (winner is not None and kind != "choice"):
+        raise UserError(
+            f"a {kind} with winner {winner}, shown {list(shown)}; only a choice has one, and it was shown"
+        )
+    if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
+        raise UserError(f"a choice of {seconds} seconds; 0 or more is wanted")
+    if predicted is not None and predicted not in shown:
+        raise UserError(f"image {predicted} was predicted to win, but not shown (shown: {list(shown)})")
+
+
+def _split_screens(screens: str) -> dict[str, np.ndarray]:
+    """`[3,5],[2,9,4]` as shown: (S,) all of the numbers, and sizes: (C,) how many stood in each pair of brackets."""
+    letters = np.frombuffer(screens.encode("ascii"), dtype=np.uint8)
+    commas = np.cumsum(letters == ord(","))
+    sizes = commas[letters == ord("]")] - commas[letters == ord("[")] + 1
+    return {"shown": np.fromstring(screens.replace("[", "").replace("]", ""), sep=","), "sizes": sizes}
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+def _storable(path: str) -> str | bytes:
+    # A file name that isn't UTF-8 can't be stored as text: its bytes are.
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return path.encode("utf-8", "surrogateescape")
+    return path
+
+
+def _text(stored: str | bytes) -> str:
+    return stored if isinstance(stored, str) else stored.decode("utf-8", "surrogateescape")

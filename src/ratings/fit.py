@@ -1,0 +1,76 @@
+"""One door to every way of computing ratings from the log."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from src.errors import UserError
+from src.ratings.bradley_terry import PRIOR_SD, fit_bradley_terry
+from src.ratings.elo import K, fit_elo
+from src.ratings.log import Floats, Ints, Log
+
+METHODS = ("bradley_terry", "elo")
+
+
+@dataclass(frozen=True)
+class SpeedWeights:
+    """A quick choice counts for more: weight = default_seconds / seconds, held within [weight_min, weight_max]."""
+
+    default_seconds: float = 1.5
+    weight_min: float = 0.5
+    weight_max: float = 2.0
+
+    def of(self, seconds: Floats) -> Floats:
+        """(C,) weights; 1 where the time isn't known."""
+        weights = self.default_seconds / np.maximum(seconds, 1e-9)
+        return np.where(np.isnan(seconds), 1.0, np.clip(weights, self.weight_min, self.weight_max))
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """What is known of N images.
+
+    images: (N,) ids, ascending. rating: (N,) Elo units. error: (N,) its standard error, nan if the method has none.
+    comparisons: (N,) how often each image was shown and judged.
+    """
+
+    images: Ints
+    rating: Floats
+    error: Floats
+    comparisons: Ints
+
+
+def fit_ratings(
+    log: Log,
+    method: str = "bradley_terry",
+    *,
+    prior_mean: Floats | None = None,
+    prior_sd: float | Floats = PRIOR_SD,
+    k: float = K,
+    speed: SpeedWeights | None = None,
+    start: Ratings | None = None,
+) -> Ratings:
+    """Ratings of all images of `log` from all its comparisons.
+
+    prior_mean: (N,) what is thought of each image before any choice, in Elo units; None = the log's starting ratings,
+    and 0 where there are none. Elo begins there; Bradley-Terry is held there by prior_sd. start: an earlier fit, also
+    one of fewer images, to be quick (Bradley-Terry only). Raises UserError for an unknown method.
+    """
+    mean = np.nan_to_num(log.starting_ratings) if prior_mean is None else prior_mean
+    weights = None if speed is None else speed.of(log.seconds)  # (C,)
+    if method == "elo":
+        rating = fit_elo(log, mean, k, weights)
+        return Ratings(log.images, rating, np.full(len(rating), np.nan), log.comparisons)
+    if method != "bradley_terry":
+        raise UserError(f"--rating={method}: unknown; it can be {' or '.join(METHODS)}")
+    per_pair = None if weights is None else weights[log.pairs.comparison]  # (M,)
+    begin = None if start is None else _aligned(start, log.images, mean)
+    rating, error = fit_bradley_terry(log.pairs, mean, prior_sd, per_pair, begin)
+    return Ratings(log.images, rating, error, log.comparisons)
+
+
+def _aligned(earlier: Ratings, images: Ints, otherwise: Floats) -> Floats:
+    values = otherwise.astype(np.float64, copy=True)
+    _, here, there = np.intersect1d(images, earlier.images, assume_unique=True, return_indices=True)
+    values[here] = earlier.rating[there]
+    return values

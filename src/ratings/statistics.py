@@ -1,0 +1,184 @@
+"""What the choices say: about the ratings, about the person, and about what to do next."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from src.ratings.log import CHOICE, Bools, Floats, Ints, Log
+
+WANTED = 3.0  # comparisons per image; beyond that, each further choice teaches a model less and less
+AS_GOOD_AS_PEOPLE_GET = 0.75  # agreement of choices with ratings, over pairs drawn at random
+ENOUGH_REPEATS = 20  # for the person's own consistency to say more than that
+_Z95 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Share:
+    """hits of total, and its 95 % interval, 0…1. share, low, high: nan of none."""
+
+    hits: int
+    total: int
+
+    @property
+    def share(self) -> float:
+        return self.hits / self.total if self.total else float("nan")
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The score interval: Wilson (1927), without correction for continuity."""
+        if not self.total:
+            return float("nan"), float("nan")
+        n, p, z2 = self.total, self.share, _Z95**2
+        centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+        half = _Z95 * np.sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+        return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """How choices met the ratings as they stood just before each: counts of choices; ties and skips are in none."""
+
+    matched: int
+    contradicted: int
+    not_predicted: int
+
+    @property
+    def choices(self) -> int:
+        return self.matched + self.contradicted + self.not_predicted
+
+    @property
+    def agreement(self) -> Share:
+        """Matched, of those predicted."""
+        return Share(self.matched, self.matched + self.contradicted)
+
+
+@dataclass(frozen=True)
+class OddOneOut:
+    """Of the choices where database and model both predict, who stood alone; `all_differ` needs 3 images or more.
+
+    Person alone more often than the model: choose more. Model alone more often: train.
+    """
+
+    all_agreed: int
+    person_alone: int
+    database_alone: int
+    model_alone: int
+    all_differ: int
+
+
+def predicted_winner(ratings: Floats, known: Bools, screen: Ints) -> int:
+    """The row on `screen` which the ratings favour; −1 if one of them isn't known, or the best two are equal.
+
+    ratings, known: (N,). An image is known if it was ever judged, or began with a rating of its own.
+    """
+    values = ratings[screen]
+    best = int(np.argmax(values))
+    if not known[screen].all() or np.sum(values == values[best]) > 1:
+        return -1
+    return int(screen[best])
+
+
+def outcomes(log: Log, first: int = 0, last: int | None = None) -> Outcomes:
+    """Of the comparisons at the positions first…last − 1, by the prediction stored with each of them."""
+    part = slice(first, last)
+    chosen = log.kinds[part] == CHOICE
+    predicted = log.predicted[part][chosen]
+    hits = int(np.sum(predicted == log.winners[part][chosen]))
+    foreseen = int(np.sum(predicted >= 0))
+    return Outcomes(hits, foreseen - hits, int(chosen.sum()) - foreseen)
+
+
+def agreement_curve(log: Log, batch: int) -> list[Outcomes]:
+    """The outcomes of every `batch` comparisons in turn; what is left over at the end is the last entry."""
+    return [outcomes(log, first, first + batch) for first in range(0, len(log), batch)]
+
+
+def consistency(log: Log) -> Share:
+    """Of the hidden repeats, how often the same image won again. Repeats of what was undone are left out.
+
+    A model that knew this person perfectly would match between this share c and (1 + √(2c − 1)) / 2 of the choices:
+    see docs/ratings.md.
+    """
+    again = np.flatnonzero((log.repeat_of > 0) & (log.kinds == CHOICE))
+    place = np.searchsorted(log.ids, log.repeat_of[again])  # never beyond the end: a repeat comes after its original
+    found = log.ids[place] == log.repeat_of[again]
+    again, place = again[found], place[found]
+    chosen = log.kinds[place] == CHOICE
+    return Share(int(np.sum(log.winners[again] == log.winners[place])), int(chosen.sum()))
+
+
+def ceiling(share: float) -> tuple[float, float]:
+    """Between what shares of the choices a perfect model would match, given the person's consistency; nan of nan.
+
+    A choice made with probability p one way is repeated with p² + (1 − p)², and foreseen with max(p, 1 − p).
+    """
+    highest = (1 + np.sqrt(max(0.0, 2 * share - 1))) / 2
+    return (max(0.5, share), float(highest)) if share == share else (share, share)
+
+
+def side_bias(log: Log) -> Share:
+    """How often the left image won, on screens of two. Without bias: half."""
+    two = np.flatnonzero((log.sizes == 2) & (log.kinds == CHOICE))
+    return Share(int(np.sum(log.shown[log.starts[two]] == log.winners[two])), len(two))
+
+
+def odd_one_out(log: Log, model_scores: Floats) -> OddOneOut:
+    """model_scores: (N,), nan where the model has none. What the database predicts is stored with each choice."""
+    known = ~np.isnan(model_scores)
+    counts = dict.fromkeys(OddOneOut.__annotations__, 0)
+    for c in np.flatnonzero((log.kinds == CHOICE) & (log.predicted >= 0)):
+        model = predicted_winner(model_scores, known, log.screen(int(c)))
+        if model >= 0:
+            counts[_who_stood_alone(int(log.winners[c]), int(log.predicted[c]), model)] += 1
+    return OddOneOut(**counts)
+
+
+def _who_stood_alone(person: int, database: int, model: int) -> str:
+    if person == database == model:
+        return "all_agreed"
+    if database == model:
+        return "person_alone"
+    if person == model:
+        return "database_alone"
+    return "model_alone" if person == database else "all_differ"
+
+
+def histogram(comparisons: Ints) -> list[int]:
+    """How many images have 0, 1, 2, … comparisons. comparisons: (N,), of the images that count."""
+    return np.bincount(comparisons).tolist()
+
+
+def rank_correlation(before: Floats, after: Floats) -> float:
+    """Spearman between two ratings (N,) of the same images; nan with fewer than two, or if either is constant."""
+    if len(before) < 2 or np.ptp(before) == 0 or np.ptp(after) == 0:
+        return float("nan")
+    from scipy.stats import spearmanr  # late: it takes half a second to load
+
+    return float(spearmanr(before, after).statistic)
+
+
+def extremes(ratings: Floats, rated: Bools, n: int = 10) -> tuple[Ints, Ints]:
+    """Rows of the n best images, best first, and of the n worst, worst first; only rated ones, none in both."""
+    rows = np.flatnonzero(rated)
+    order = rows[np.argsort(-ratings[rows], kind="stable")]
+    half = (len(order) + 1) // 2
+    return order[: min(n, half)], order[: half - 1 if half else None : -1][:n]
+
+
+def advice(comparisons: Ints, agreement: Share, repeats: Share, number_to_compare: int = 2) -> str:
+    """One sentence on what to do next.
+
+    comparisons: (N,) of the images that count. agreement: of the latest choices with the ratings. repeats: the
+    person's consistency, from the same kind of pairs, so that it says how far agreement can rise with any pairing.
+    """
+    mean = float(np.mean(comparisons)) if len(comparisons) else 0.0
+    if mean < WANTED:
+        more = int(np.ceil((WANTED - mean) * len(comparisons) / number_to_compare))
+        return (
+            f"{mean:.1f} comparisons per image of the {WANTED:.0f} or so that are wanted: make {more} more choices."
+        )
+    wanted = repeats.share if repeats.total >= ENOUGH_REPEATS else AS_GOOD_AS_PEOPLE_GET
+    foresaw = f"{mean:.1f} comparisons per image, and the ratings foresaw {agreement.share:.0%} of your choices"
+    if agreement.total and agreement.share >= min(wanted, AS_GOOD_AS_PEOPLE_GET):
+        return f"{foresaw}; 75–80 % is as good as people get, less where pairs are close: train a model."
+    return f"{mean:.1f} comparisons per image are enough to train a model; more still sharpen the ratings."

@@ -1,0 +1,116 @@
+"""What the documentation claims is what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from src.arguments import groups_of, parse_arguments, to_text
+from src.best_model import BestModel
+from src.options import GROUPS, SCRIPTS
+from src.predictor import Predictor, PredictorConfig, load_predictor
+from src.search import Dataset
+from tests.test_search import toy_data
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXAMPLE = (ROOT / "arguments-example.txt").read_text(encoding="utf-8")
+OPTIONS = [option for group in GROUPS for option in group.options]
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.dest)
+def test_every_option_stands_in_the_example_file_and_in_readmes_tables(option):
+    assert re.search(rf"^#?--{option.dest}=", EXAMPLE, re.MULTILINE)
+    for name in option.names:
+        assert f"`{name}`" in README
+
+
+def test_the_example_file_and_readme_know_no_other_options():
+    known = {option.dest for option in OPTIONS}
+    assert set(re.findall(r"^#?--([\w-]+)=", EXAMPLE, re.MULTILINE)) == known
+    tables = "\n".join(line for line in README.splitlines() if line.startswith("| `-"))
+    assert {name.lstrip("-") for name in re.findall(r"`(-[\w-]+)`", tables)} == {
+        name.lstrip("-") for option in OPTIONS for name in option.names
+    }
+
+
+def test_readmes_tables_are_those_the_code_would_write():
+    for group in GROUPS:
+        assert table(group) in README, f"README's table of {group.title} should be:\n{table(group)}"
+
+
+def table(group):
+    """The Markdown table of one group of options."""
+    lines = [f"### {group.title}", "", "| option | meaning | allowed | default |", "| --- | --- | --- | --- |"]
+    for option in group.options:
+        names = ", ".join(f"`{name}`" for name in option.names)
+        allowed = "" if option.kind.metavar == "TEXT" else option.kind.allowed
+        default = (
+            "" if option.default is None else f"`{to_text(option.default)}`" if to_text(option.default) else "empty"
+        )
+        lines.append(f"| {names} | {option.help} | {allowed} | {default} |")
+    return "\n".join(lines)
+
+
+def test_the_groups_of_the_example_file_have_the_order_of_help():
+    titles = [group.title for group in GROUPS]
+    headings = [line[2:].split(":")[0] for line in EXAMPLE.splitlines() if line.startswith("# ")]
+    assert [heading for heading in headings if heading in titles] == titles
+
+
+def test_a_commented_default_of_the_example_file_is_the_real_one():
+    commented = dict(re.findall(r"^#--([\w-]+)=(.*)$", EXAMPLE, re.MULTILINE))
+    for option in OPTIONS:
+        if option.dest in commented and option.default is not None:
+            assert option.kind.read(commented[option.dest]) == option.default, option.dest
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_the_example_file_is_accepted_also_with_every_comment_sign_taken_away(tmp_path, script):
+    parse_arguments(script, "", [f"@{ROOT / 'arguments-example.txt'}"])
+    everything = re.sub(r"^#(--[\w-]+=.+)$", r"\1", EXAMPLE, flags=re.MULTILINE)
+    (tmp_path / "all.txt").write_text(everything, encoding="utf-8")
+    arguments = parse_arguments(script, "", [f"@{tmp_path / 'all.txt'}"])
+    assert {option.dest for group in groups_of(script) for option in group.options} == set(vars(arguments))
+
+
+def test_readmes_tree_names_every_file_of_the_project():
+    tree = README.split("## The files")[1].split("```")[1]
+    for path in [
+        *ROOT.glob("aesthetic_*.py"),
+        *(ROOT / "src").rglob("*.py"),
+        *(ROOT / "docs").glob("*"),
+        *(ROOT / "benchmarks").glob("*.py"),
+    ]:
+        if path.name != "__init__.py":
+            assert path.name in tree, path.relative_to(ROOT)
+
+
+def test_every_link_and_every_file_named_in_the_docs_is_there():
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+@pytest.mark.parametrize("mode", ["join", "weight"])
+def test_a_predictor_file_holds_what_the_docs_say(tmp_path, mode):
+    text = (ROOT / "docs" / "predictor-files.md").read_text(encoding="utf-8")
+    config = PredictorConfig("toy", (0, 1), mode, (6, 6), (5, 4), extractor_identity="toy-1")
+    inputs = torch.zeros(80, 12) if mode == "join" else torch.zeros(80, 2, 6)
+    data = toy_data()
+    data = Dataset(config, inputs, data.scores, data.weights, data.split)
+    about = dict.fromkeys(
+        ("study", "score_column", "loss_model", "model_seed", "eval_pick_seed", "split_counts"), "x"
+    )
+    best = BestModel(tmp_path / "model.safetensors", data, {**about, "ridge_eval_spearman": 0.5})
+    best.save(Predictor(config), 3, {"dropout": 0.1}, {"eval_mse": 1.0})
+    predictor, metadata = load_predictor(best.path)
+    tables = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    documented = {name for cell in tables for name in re.findall(r"`([^`]+)`", cell)}
+    assert set(metadata) <= documented
+    tensors = {name.removesuffix(".bias") + ".bias" for name in documented if name.startswith(("main_", "weight."))}
+    assert {name for name in predictor.state_dict() if name.endswith(".bias")} <= {
+        name.replace(".weight.bias", ".bias") for name in tensors
+    }
+    assert {name for name in documented if "." not in name} == set(metadata)

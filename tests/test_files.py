@@ -1,0 +1,95 @@
+"""Atomic writes."""
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from src.errors import UserError, run
+from src.files import copy_to, replacing, write_text
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    write_text(path, "new\n")
+    assert path.read_bytes() == b"new\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_an_error_in_the_middle_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with suppress(RuntimeError), replacing(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_kill_9_in_the_middle_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    code = (
+        "import sys, time; from pathlib import Path; from src.files import replacing\n"
+        "with replacing(Path(sys.argv[1])) as part:\n"
+        "    part.write_text('half'); print('writing', flush=True); time.sleep(60)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(path)], cwd=ROOT, stdout=subprocess.PIPE)
+    assert process.stdout.readline().strip() == b"writing"
+    process.kill()
+    process.wait()
+    assert path.read_text() == "old"
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"none.a.txt: can't be written .*name a folder that exists"):
+        write_text(tmp_path / "none" / "a.txt", "x")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no permission bits")
+def test_a_replaced_file_keeps_its_permissions_and_a_new_one_gets_the_usual(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    usual = path.stat().st_mode
+    write_text(tmp_path / "new.txt", "x")
+    assert (tmp_path / "new.txt").stat().st_mode == usual
+    path.chmod(0o640)
+    write_text(path, "new")
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_copy_has_the_same_bytes(tmp_path):
+    (tmp_path / "a").write_bytes(b"\x00\xff")
+    copy_to(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "b").read_bytes() == b"\x00\xff"
+
+
+def test_a_usererror_ends_a_script_with_2_and_ctrl_c_with_130(capsys):
+    def fails():
+        raise UserError("a.csv: no column 'score'")
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    for main, code, text in (
+        (fails, 2, "error: a.csv: no column 'score'\n"),
+        (interrupted, 130, "stopped by Ctrl-C"),
+    ):
+        with pytest.raises(SystemExit) as end:
+            run(main)
+        assert end.value.code == code
+        assert capsys.readouterr().err.startswith(text)
+
+
+def test_writing_is_quick_enough_for_every_trial(tmp_path):
+    start = time.perf_counter()
+    for number in range(20):
+        write_text(tmp_path / "a.txt", str(number))
+    assert time.perf_counter() - start < 5

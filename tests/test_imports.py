@@ -1,0 +1,92 @@
+"""The plan of the house, held against the code: who may import whom."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = sorted(ROOT.glob("aesthetic_*.py"))
+MODULES = sorted((ROOT / "src").rglob("*.py"))
+
+# Each room, and the other rooms it may import; errors and files may be imported by all.
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "files": set(),
+    "options": set(),
+    "arguments": {"options"},
+    "images": set(),
+    "score_formats": set(),
+    "scorefile": {"score_formats"},
+    "split": set(),
+    "devices": set(),
+    "extractors": {"devices"},
+    "feature_cache": {"images"},
+    "features": {"images", "extractors", "feature_cache"},
+    "metrics": set(),
+    "losses": set(),
+    "predictor": {"losses"},
+    "training": {"losses", "predictor"},
+    "baseline": set(),
+    "study": set(),
+    "search": {"losses", "metrics", "predictor", "training"},
+    "best_model": {"predictor", "search"},
+    "report": {"metrics"},
+    "ratings": set(),
+}
+NO_TORCH = {
+    "arguments",
+    "options",
+    "errors",
+    "files",
+    "metrics",
+    "split",
+    "scorefile",
+    "score_formats",
+    "report",
+    "ratings",
+}
+
+
+def room(path: Path) -> str:
+    """src/ratings/elo.py is in the room ratings, src/split.py in split."""
+    return path.relative_to(ROOT / "src").parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """Full names of all modules a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module or "")
+    return found
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if p.parent != ROOT / "src" or p.name != "__init__.py"], ids=str)
+def test_a_room_imports_only_the_rooms_it_may(path):
+    here = room(path)
+    assert here in ALLOWED, f"{path}: a room that the plan does not know; add it here and in README's tree"
+    rooms = {name.split(".")[1] for name in imports(path) if name.startswith("src.")}
+    assert rooms - {here, "errors", "files"} <= ALLOWED[here]
+    assert not [name for name in imports(path) if name.startswith(("aesthetic_", "tests", "benchmarks", "examples"))]
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if room(p) in NO_TORCH], ids=str)
+def test_rooms_that_need_no_torch_do_not_import_it(path):
+    assert not {name for name in imports(path) if name.split(".")[0] in ("torch", "transformers", "optuna")}
+
+
+def test_every_room_of_the_plan_is_there():
+    assert {room(path) for path in MODULES} - {"__init__"} == set(ALLOWED)
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_a_scripts_main_is_readable_in_forty_lines(path):
+    functions = [
+        node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef)
+    ]
+    main = next(node for node in functions if node.name == "main")
+    assert main.end_lineno - main.lineno + 1 <= 40

@@ -1,0 +1,49 @@
+"""The lines of statistics."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from src.report import comparison_with_ridge, score_line, split_lines
+
+
+def test_a_line_has_the_form_people_know():
+    generator = np.random.default_rng(0)
+    scores = generator.normal(0.06, 0.67, 201)
+    model_scores = 0.6 * scores + generator.normal(0.1, 0.4, 201)
+    rho, r = stats.spearmanr(scores, model_scores), stats.pearsonr(scores, model_scores)
+    order = (stats.somersd(scores, model_scores).statistic + 1) / 2
+    assert score_line("All", scores, model_scores) == (
+        f"All :   201 images, db score {scores.mean():>6.3f} +/- {scores.std():.2f}, "
+        f"model score {model_scores.mean():>6.3f} +/- {model_scores.std():.2f}, "
+        f"spearman {rho.statistic:.4f} (p={rho.pvalue:>8.1e}), pearson {r.statistic:.4f} (p={r.pvalue:>8.1e}), "
+        f"AB {100 * order:>6.2f}%"
+    )
+
+
+def test_fewer_than_three_images_are_said():
+    assert score_line("Eval", np.zeros(2), np.ones(2)) == "Eval:     2 images, too few for statistics (3 are needed)"
+
+
+@pytest.mark.parametrize(
+    ("scores", "model_scores", "which"), [([1, 1, 1], [1, 2, 3], "db"), ([1, 2, 3], [2, 2, 2], "model")]
+)
+def test_constant_scores_are_said_not_nan(scores, model_scores, which):
+    line = score_line("All", np.array(scores, float), np.array(model_scores, float))
+    assert f"all {which} scores are the same: there is no correlation" in line
+    assert "nan" not in line
+
+
+def test_there_is_a_line_for_each_split_that_has_images():
+    split = np.array(["train"] * 4 + ["eval"] * 3)
+    scores = np.arange(7.0)
+    names = [line.split(":")[0].strip() for line in split_lines(scores, scores, split)]
+    assert names == ["Train", "Eval", "All"]
+
+
+def test_the_comparison_says_better_or_worse():
+    scores = np.arange(5.0)
+    assert "0.1000 Spearman better" in comparison_with_ridge(scores, scores, np.array([1, 0, 2, 3, 4.0]))
+    worse = comparison_with_ridge(scores, np.array([1, 0, 2, 3, 4.0]), scores)
+    assert "0.1000 Spearman worse" in worse
+    assert "try more --trials" in worse
