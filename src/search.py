@@ -15,6 +15,7 @@ from src.errors import UserError
 from src.losses import OUTPUT_CHANNELS
 from src.metrics import METRICS
 from src.predictor import Predictor, PredictorConfig
+from src.study import count_finished
 from src.training import TrainingConfig, TrainingData, train
 
 WHOLE = ("train_epochs", "batch_size", "first_layer_size", "second_layer_size")
@@ -122,9 +123,9 @@ class Search:
         Raises UserError if no trial gave a usable predictor.
         """
         self._restore()
-        finished = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-        remaining = max(0, self.arguments.trials - len(finished))
-        with tqdm(total=self.arguments.trials, initial=len(finished), unit="trial", desc="Searching") as bar:
+        finished = count_finished(self.study)
+        remaining = max(0, self.arguments.trials - finished)
+        with tqdm(total=self.arguments.trials, initial=finished, unit="trial", desc="Searching") as bar:
             try:
                 self.study.optimize(self._try, n_trials=remaining, callbacks=[lambda *_: self._show(bar)])
                 complete = True

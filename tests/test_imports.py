@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "training": {"losses", "predictor"},
     "baseline": set(),
     "study": set(),
-    "search": {"losses", "metrics", "predictor", "training"},
+    "search": {"losses", "metrics", "predictor", "study", "training"},
     "best_model": {"predictor", "search"},
     "report": {"metrics"},
     "ratings": set(),

@@ -8,14 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from src.extractors.base import Extractor, available_cores, choose_device
+from src.devices import pick_device
+from src.extractors.base import Extractor, available_cores
 
 
 class TorchExtractor(Extractor):
-    """An extractor whose network is a torch module. device: cpu, cuda or mps, as `choose_device` gives it."""
+    """An extractor whose network is a torch module. device: cpu, cuda or mps, or auto, as `pick_device` takes it."""
 
     def __init__(self, device: str) -> None:
-        self.device = choose_device(device)
+        self.device = pick_device(device)
         self._network: nn.Module | None = None
 
     @abc.abstractmethod
