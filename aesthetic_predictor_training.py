@@ -193,7 +193,7 @@ def announce(arguments: argparse.Namespace, study: "optuna.Study", best: "BestMo
     counts = ", ".join(f"{len(best.data.rows(name))} {name}" for name in ("train", "eval", "test"))
     print(f"Split: {counts} (--eval_pick_seed={arguments.eval_pick_seed}).")
     print(f"Study '{study.study_name}' in {arguments.database or 'memory'}; the best model goes to {best.path}.")
-    if not arguments.resume and (previous := best.keep_previous()):
+    if previous := best.keep_previous(arguments.resume):
         print(f"The model that lay there is kept as {previous.name}.")
     if address:
         print(f"Watch the search at {address}.")

@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "metrics": set(),
     "losses": set(),
     "predictor": {"losses"},
-    "training": {"losses", "predictor"},
+    "training": {"devices", "losses", "predictor"},
     "baseline": set(),
     "study": set(),
     "search": {"losses", "metrics", "predictor", "study", "training"},

@@ -263,5 +263,6 @@ def test_normalised_weights_have_mean_one(tmp_path):
 def test_an_earlier_model_is_kept_aside(tmp_path):
     _, best, _ = run(tmp_path, "--trials=1")
     original = best.path.read_bytes()
-    assert best.keep_previous() == tmp_path / "model.previous.safetensors"
+    assert best.keep_previous(resumed=True) is None
+    assert best.keep_previous(resumed=False) == tmp_path / "model.previous.safetensors"
     assert (tmp_path / "model.previous.safetensors").read_bytes() == original
