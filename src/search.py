@@ -81,7 +81,7 @@ def make_objective(arguments: argparse.Namespace, data: Dataset, has_weights: bo
     if len(data.rows(subset)) < 2:
         raise UserError(
             f"--set_for_scoring={subset}: {len(data.rows(subset))} images are in it, and at least 2 are needed; "
-            "raise --fraction_for_eval (or _test), score more images, use --ignore_existing_split if the score file's "
+            "raise --fraction_for_eval (or _test), score more images, --ignore_existing_split if the file's "
             "split column has too few, or --set_for_scoring=full"
         )
     possible = {"wmse": has_weights, "nll": loss == "nll"}
