@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from src.devices import torch_threads
 from src.losses import LOSS_FUNCTIONS, Loss, partners
 from src.predictor import Predictor, PredictorConfig, fold_scaling
+from src.scaling import standardisation
 
 GRADIENT_CLIP = 1.0
 
@@ -80,7 +81,10 @@ class _Run:
         self.predictor, self.config, self.data = predictor, config, data
         self.loss: Loss = LOSS_FUNCTIONS[config.loss_model]
         self.generator = torch.Generator().manual_seed(config.seed)
-        self.shift, self.scale = _standardisation(predictor, data.inputs)
+        with torch.no_grad():
+            mixed = predictor.mix(data.inputs).cpu().numpy()  # as it stands before training
+        shift, scale = (torch.from_numpy(values).float() for values in standardisation(mixed))
+        self.shift, self.scale = shift.to(data.inputs.device), scale.to(data.inputs.device)
         self.mixes = predictor.config.hidden_states_mode == "weight"
         # Where nothing is mixed, the inputs are standardised once and for all.
         self.inputs = data.inputs if self.mixes else (data.inputs - self.shift) / self.scale
@@ -174,16 +178,6 @@ def _start_mixing(predictor: Predictor, fixed: Tensor | None) -> None:
     linear.weight.copy_(values[:-1].reshape(1, states))
     linear.bias.copy_(values[-1:])
     linear.requires_grad_(fixed is None)
-
-
-@torch.no_grad()
-def _standardisation(predictor: Predictor, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation (W,) of what enters the first Linear, as it stands before training; constant features: 1."""
-    mixed = predictor.mix(inputs).cpu().double()  # Apple's GPUs know no float64
-    shift, scale = mixed.mean(dim=0), mixed.std(dim=0, correction=0)
-    # Features that hardly vary over the train split would blow up on other images.
-    scale = torch.where(scale > 1e-6 * (1 + shift.abs()), scale, torch.ones_like(scale))
-    return shift.float().to(inputs.device), scale.float().to(inputs.device)
 
 
 def _mean_and_deviation(scores: Tensor) -> tuple[float, float]:

@@ -130,6 +130,17 @@ def test_constant_features_and_constant_scores_do_no_harm():
     assert torch.isfinite(torch.tensor(predictor.predict(inputs)[0])).all()
 
 
+def test_a_feature_that_hardly_varies_does_not_shout_in_a_new_image():
+    inputs = data().inputs.clone()
+    inputs[:, 5] = 0.0
+    inputs[0, 5] = 1e-4
+    predictor = train(CONFIG, TRAINING, data(inputs))
+    new = inputs[:20].clone()
+    new[:, 5] = 1.0  # 150,000 of its deviations
+    quiet, loud = predictor.predict(inputs[1:20])[0], predictor.predict(new[1:])[0]
+    assert abs(quiet - loud).max() < 0.3 * float(data().scores.std())
+
+
 def test_a_batch_larger_than_the_train_split_is_one_step_an_epoch():
     predictor = train(CONFIG, with_loss("mse", batch_size=1000), data())
     assert torch.isfinite(predictor.linear(0).weight).all()

@@ -1,0 +1,61 @@
+"""The ridge baseline and the standardisation it shares with the network."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import RidgeCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import src.baseline as baseline
+from src.scaling import standardisation
+
+
+def toy(n=120, width=6):
+    generator = np.random.default_rng(1)
+    inputs = 5 + 3 * generator.normal(size=(n, width)).astype(np.float32)
+    scores = inputs[:, 0] - 2 * inputs[:, 1] + generator.normal(size=n)
+    return inputs, scores, np.where(np.arange(n) % 4 == 0, "eval", "train")
+
+
+def test_ridge_is_that_of_scikit_learn_on_the_train_split():
+    inputs, scores, split = toy()
+    train = split == "train"
+    model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(0, 6, 25))).fit(inputs[train], scores[train])
+    found = baseline.ridge_scores(inputs, scores, split, seed=0)
+    assert found == pytest.approx(model.predict(inputs), rel=1e-4)
+
+
+def test_ridge_does_not_look_at_the_scores_of_the_eval_split():
+    inputs, scores, split = toy()
+    changed = np.where(split == "eval", 1000.0, scores)
+    first, second = (baseline.ridge_scores(inputs, values, split, seed=0) for values in (scores, changed))
+    assert first.tolist() == second.tolist()
+
+
+def test_stacked_hidden_states_are_put_side_by_side():
+    inputs, scores, split = toy()
+    stacked = inputs.reshape(len(inputs), 2, 3)
+    assert baseline.ridge_scores(stacked, scores, split, 0) == pytest.approx(
+        baseline.ridge_scores(inputs, scores, split, 0)
+    )
+
+
+def test_of_very_many_rows_a_part_is_used(monkeypatch):
+    monkeypatch.setattr(baseline, "MOST_ROWS", 50)
+    inputs, scores, split = toy()
+    predicted = baseline.ridge_scores(inputs, scores, split, seed=3)
+    assert predicted.shape == scores.shape
+    assert np.corrcoef(predicted, scores)[0, 1] > 0.9
+
+
+def test_standardisation_is_mean_and_deviation_but_not_under_a_tenth_of_the_median_one():
+    features = np.array([[0, 10, 0, 7], [2, 30, 0.001, 7], [4, 50, 0, 7]], np.float32)
+    shift, scale = standardisation(features)
+    assert shift == pytest.approx([2, 30, 0.001 / 3, 7])
+    deviations = [np.sqrt(8 / 3), np.sqrt(800 / 3)]
+    floor = 0.1 * (deviations[0] + 0.001 * np.sqrt(2) / 3) / 2  # the median of four is between the middle two
+    assert scale == pytest.approx([*deviations, floor, floor], rel=1e-4)
+
+
+def test_constant_features_are_divided_by_one():
+    assert standardisation(np.full((3, 2), 5.0))[1].tolist() == [1, 1]
