@@ -313,18 +313,29 @@ def test_a_refused_choice_leaves_nothing_behind(path, database):
     with pytest.raises(UserError):
         database.add_choice([1, 77], 1)
     assert query(path, "SELECT count(*) FROM comparisons") == [(0,)]
+    query(path, "CREATE TRIGGER full BEFORE INSERT ON comparisons BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+    with pytest.raises(UserError, match="the disk is full; make room"):
+        database.add_choice([1, 2], 1)
+    query(path, "DROP TRIGGER full")
     assert query(path, "SELECT count(*) FROM sessions") == [(0,)]
     database.add_choice([1, 2], 1)  # and the session that is begun now exists
     assert query(path, "PRAGMA foreign_key_check") == []
 
 
-def test_a_log_is_of_one_moment_while_another_program_writes(path, database):
-    child = run_python(APPEND, path, 150)
-    while child.poll() is None:
-        log = database.log()
-        assert log.ids.tolist() == list(range(1, len(log) + 1))
-    child.stdout.close()
-    assert len(database.log()) == 150
+def test_a_log_is_of_one_moment_while_another_program_writes(path, database, monkeypatch):
+    database.add_choice([1, 2], 1)
+    read_the_rest = database._columns
+
+    def write_in_between(rater):
+        with Comparisons(path) as other:
+            other.add_choice([other.register({"new.jpg": "new"}).ids["new.jpg"], 1], 1)
+        return read_the_rest(rater)
+
+    monkeypatch.setattr(database, "_columns", write_in_between)
+    log = database.log()  # the images were read before, the comparisons after
+    assert (len(log), len(log.images)) == (1, 4)
+    monkeypatch.undo()
+    assert (len(database.log()), len(database.log().images)) == (2, 5)
 
 
 # --- clear refusals ---

@@ -1,12 +1,16 @@
 """Elo, by arithmetic that a reader can do; the log as arrays; the one door to all ratings."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from src.errors import UserError
+from src.ratings.bradley_terry import EXACT_UP_TO, PRIOR_SD, fit_bradley_terry
 from src.ratings.elo import K, fit_elo
 from src.ratings.fit import Ratings, SpeedWeights, fit_ratings
 from src.ratings.log import CHOICE, SKIP, TIE, make_log
+from src.ratings.pairing import CANDIDATES, COUNT_COST
 
 
 def elo(log, **options):
@@ -90,6 +94,13 @@ def test_bradley_terry_weights_by_speed_like_repeated_choices():
     np.testing.assert_allclose(fit_ratings(slow, speed=SpeedWeights()).rating, fit_ratings(plain).rating, atol=1e-7)
 
 
+def test_bradley_terry_weighs_every_pair_of_a_wide_screen_like_the_screen():
+    log = make_log([1, 2, 3], [(1, 2, 3), (2, 3)], [1, 2], seconds=[0.75, 3.0])  # weights 2 and 1/2
+    plain = make_log([1, 2, 3], [(1, 2)] * 4 + [(1, 3)] * 4 + [(2, 3)], [1] * 8 + [2])
+    rating, _ = fit_bradley_terry(plain.pairs, np.zeros(3), weights=np.full(9, 0.5))
+    np.testing.assert_allclose(fit_ratings(log, speed=SpeedWeights()).rating, rating, atol=1e-7)
+
+
 def test_elo_has_no_errors_and_counts_comparisons():
     log = make_log([4, 7, 9, 11], [(4, 7), (9, 4), (7, 4, 9)], [4, 0, 9], kinds=[CHOICE, TIE, CHOICE])
     ratings = fit_ratings(log, "elo")
@@ -142,6 +153,17 @@ def test_rows_finds_images_by_id_in_any_order():
         log.rows([15])
     with pytest.raises(UserError, match="image 1 isn't"):
         make_log([], [], []).rows([1])
+
+
+def test_the_documentation_names_the_numbers_that_the_code_uses():
+    text = " ".join((Path(__file__).parents[1] / "docs" / "ratings.md").read_text(encoding="utf-8").split())
+    assert f"K is {K} (" in text
+    assert f"its standard deviation {PRIOR_SD}." in text
+    assert f"Up to {EXACT_UP_TO:,} compared images" in text
+    assert f"that of {CANDIDATES} random others" in text
+    assert f"|difference of ratings| + {COUNT_COST} × comparisons" in text
+    weights = SpeedWeights()
+    assert f"({weights.default_seconds}, {weights.weight_min}, {weights.weight_max:.0f})" in text
 
 
 def test_ten_thousand_games_agree_with_the_textbook_loop():

@@ -11,7 +11,7 @@ from src.ratings.batch import batch_statistics
 from src.ratings.database import Comparisons
 from src.ratings.fit import fit_ratings
 from src.ratings.log import CHOICE, SKIP, TIE, make_log
-from src.ratings.rescale import rescale_to, standardise
+from src.ratings.rescale import deviation, rescale_to, standardise
 from src.ratings.statistics import (
     OddOneOut,
     Outcomes,
@@ -214,6 +214,7 @@ def test_standardised_ratings_have_mean_0_and_deviation_1_over_the_rated():
     assert result[:3].mean() == pytest.approx(0)
     assert result[:3].std() == pytest.approx(1)
     assert result[3] == pytest.approx(98 / np.std([1, 2, 3]))
+    assert deviation(ratings, rated) == pytest.approx(np.std([1, 2, 3]))
 
 
 @pytest.mark.parametrize(
@@ -227,7 +228,9 @@ def test_standardised_ratings_have_mean_0_and_deviation_1_over_the_rated():
     ],
 )
 def test_ratings_without_a_deviation_are_only_shifted(ratings, rated, expected):
-    np.testing.assert_allclose(standardise(np.array(ratings), np.array(rated, dtype=bool)), expected, atol=1e-12)
+    ratings, rated = np.array(ratings), np.array(rated, dtype=bool)
+    np.testing.assert_allclose(standardise(ratings, rated), expected, atol=1e-12)
+    assert deviation(ratings, rated) == 1
 
 
 def test_model_scores_take_on_the_ratings_mean_and_deviation():

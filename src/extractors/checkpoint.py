@@ -7,7 +7,8 @@ from typing import Any
 
 from src.errors import UserError
 
-OFFLINE_EXTRACTOR = "efficientnet-lite0"
+OFFLINE_HELP = "The extractor efficientnet-lite0 needs no download and works offline"
+NOWHERE = "no such folder, not in the Hugging Face cache on this machine, and the hub can't be asked"
 # In the order in which transformers itself looks for them.
 WEIGHTS_NAMES = (
     "model.safetensors",
@@ -33,67 +34,82 @@ class Checkpoint:
 
     def file(self, filename: str) -> Path:
         """A file of this checkpoint. Raises UserError if there is none."""
-        if not self.is_local:
-            return hub_file(self.name, filename)
-        path = Path(self.name).expanduser() / filename
-        if not path.is_file():
+        path = self._here(filename) if self.is_local else hub_file(self.name, filename)
+        if path is None:
             raise UserError(f"{self.name}: has no {filename}; give a folder made by save_pretrained, or a hub name")
         return path
 
     def weights(self) -> list[Path]:
         """All weights files, those of a sharded checkpoint in the order of their names."""
-        for name in WEIGHTS_NAMES:
-            try:
-                path = self.file(name)
-            except UserError:
-                continue
-            if path.suffix != ".json":
-                return [path]
-            return [self.file(shard) for shard in sorted(set(_read_json(path)["weight_map"].values()))]
-        raise UserError(f"{self.name}: no weights there; one of these is needed: {', '.join(WEIGHTS_NAMES)}")
+        found = next((path for name in WEIGHTS_NAMES if (path := self._here(name))), None)
+        if found is None and not self.is_local:
+            found = next((path for name in WEIGHTS_NAMES if (path := hub_file(self.name, name))), None)
+        if found is None:
+            raise UserError(f"{self.name}: no weights there; one of these is needed: {', '.join(WEIGHTS_NAMES)}")
+        if found.suffix != ".json":
+            return [found]
+        return [self.file(shard) for shard in sorted(set(_read_json(found)["weight_map"].values()))]
+
+    def _here(self, filename: str) -> Path | None:
+        if not self.is_local:
+            return _cached_file(self.name, filename)
+        path = Path(self.name).expanduser() / filename
+        return path if path.is_file() else None
 
 
-def hub_file(name: str, filename: str) -> Path:
-    """A file of a model on the hub, from the cache on this machine if it is there, else downloaded."""
+def hub_file(name: str, filename: str) -> Path | None:
+    """A file of a model on the hub, from the cache on this machine or downloaded; None if the model has no such file.
+
+    Raises UserError if the model is not on the hub, or not in the cache and the hub can't be asked.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    if cached := _cached_file(name, filename):
+        return cached
+    if not _hub_answers():
+        raise UserError(f"extractor {name!r}: {NOWHERE}; {_help(name, filename)}")
+    print(f"fetching {filename} of {name} from the Hugging Face hub", file=sys.stderr)
+    try:
+        return Path(hf_hub_download(name, filename))
+    except EntryNotFoundError:
+        return None
+    except OSError as error:  # the hub's own errors are OSErrors too
+        raise UserError(
+            f"extractor {name!r}: the hub gave no {filename} ({_first_line(error)}); {_help(name, filename)}"
+        )
+
+
+def _cached_file(name: str, filename: str) -> Path | None:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
         return Path(hf_hub_download(name, filename, local_files_only=True))
     except LocalEntryNotFoundError:
-        pass
+        return None
     except ValueError:  # not the form of a hub name
-        raise UserError(f"extractor {name!r}: {_nowhere(name)}")
-    _check_connection(name)
-    print(f"fetching {filename} of {name} from the Hugging Face hub", file=sys.stderr)
-    try:
-        return Path(hf_hub_download(name, filename))
-    except OSError as error:  # the hub's own errors are OSErrors too
-        raise UserError(f"extractor {name!r}: the hub gave no {filename} ({_first_line(error)}); {_help(name)}")
+        raise UserError(f"extractor {name!r}: no such folder, and no name on the Hugging Face hub; {OFFLINE_HELP}")
 
 
-def _check_connection(name: str) -> None:
+def _hub_answers() -> bool:
     # Asked once and plainly, because the hub's own client tries six times in 24 seconds.
     from huggingface_hub import constants
     from huggingface_hub.utils import get_session
 
     if constants.HF_HUB_OFFLINE:
-        raise UserError(f"extractor {name!r}: {_nowhere(name)}")
+        return False
     try:
         get_session().head(constants.ENDPOINT, timeout=PATIENCE)
-    except Exception:  # whichever client the hub's package uses, each has errors of its own
-        raise UserError(f"extractor {name!r}: {_nowhere(name)}")
+    except Exception:  # whichever HTTP client the hub's package uses, each has errors of its own
+        return False
+    return True
 
 
-def _nowhere(name: str) -> str:
-    return f"no such folder, not in the Hugging Face cache on this machine, and the hub can't be asked; {_help(name)}"
-
-
-def _help(name: str) -> str:
-    return (
-        f"with a network, fetch it by: hf download {name}. "
-        f"The extractor {OFFLINE_EXTRACTOR} needs no download and works offline"
-    )
+def _help(name: str, filename: str) -> str:
+    # Of a model that is needed for its processor only, the weights (gigabytes) are not.
+    file = f" {filename}" if filename == "preprocessor_config.json" else ""
+    return f"with a network, fetch it by: hf download {name}{file}. {OFFLINE_HELP}"
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Radford et al. (2021), "Learning Transferable Visual Models From Natural Languag
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ PROCESSORS_ELSEWHERE = {
     "ChrisGoringe/vit-large-p14-vision-fp16": "openai/clip-vit-large-patch14",
     "ChrisGoringe/bigG-vision-fp16": "laion/CLIP-ViT-bigG-14-laion2B-39B-b160k",
 }
+PROCESSOR = "preprocessor_config.json"
 # What of the configuration changes the features, the weights being the same.
 SETTINGS = ("hidden_act", "layer_norm_eps", "num_attention_heads", "num_hidden_layers", "image_size", "patch_size")
 
@@ -89,14 +90,17 @@ def _vision_config(checkpoint: Checkpoint) -> CLIPVisionConfig:
 
 
 def _image_processor(checkpoint: Checkpoint, config: CLIPVisionConfig) -> Any:
-    filename = "preprocessor_config.json"
-    elsewhere = {PurePath(name).name: processor for name, processor in PROCESSORS_ELSEWHERE.items()}
-    source = elsewhere.get(PurePath(checkpoint.name).name)
-    if checkpoint.is_local and (checkpoint.folder / filename).is_file():
-        source = None
-    path = hub_file(source, filename) if source else checkpoint.file(filename)
+    path = _processor_elsewhere(checkpoint) or checkpoint.file(PROCESSOR)
     # Always Pillow, so that torchvision, where it is installed, changes nothing.
     return AutoImageProcessor.from_pretrained(path.parent, backend="pil", config=config, local_files_only=True)
+
+
+def _processor_elsewhere(checkpoint: Checkpoint) -> Path | None:
+    known = {PurePath(name).name: source for name, source in PROCESSORS_ELSEWHERE.items()}
+    source = known.get(PurePath(checkpoint.name).name)  # by the last part, for copies in a folder
+    if source is None or (checkpoint.is_local and (checkpoint.folder / PROCESSOR).is_file()):
+        return None
+    return hub_file(source, PROCESSOR)
 
 
 def _read_weights(checkpoint: Checkpoint, config: CLIPVisionConfig, dtype: str | torch.dtype) -> Any:

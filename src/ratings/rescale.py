@@ -13,8 +13,12 @@ def standardise(ratings: Floats, rated: Bools) -> Floats:
     rated: (N,) bool. With fewer than two rated images, or all of them equal, there is no deviation: they are only
     shifted, to mean 0; with none rated they come back as they are.
     """
-    mean, sd = _mean_and_sd(ratings[rated])
-    return (ratings - mean) / (sd or 1.0)
+    return (ratings - _mean_and_sd(ratings[rated])[0]) / deviation(ratings, rated)
+
+
+def deviation(ratings: Floats, rated: Bools) -> float:
+    """What `standardise` divides by, above 0; standard errors are to be divided by it as well."""
+    return _mean_and_sd(ratings[rated])[1] or 1.0
 
 
 def rescale_to(model_scores: Floats, ratings: Floats, has_both: Bools) -> Floats:
