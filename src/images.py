@@ -5,8 +5,12 @@ import hashlib
 import os
 import stat
 import sys
+import time
 import warnings
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -17,6 +21,8 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".avif", ".gif", "
 # Only what the suffixes promise: Pillow would otherwise also try formats that start other programs (EPS).
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "DIB", "TIFF")
 HASH_BYTES = 16
+# A file changed in the last two seconds may change again and keep its time: FAT counts in steps of two seconds.
+COARSEST_CLOCK_MS = 2000
 
 # The EXIF standard's orientations (tag 0x0112), as what makes the picture upright again; 1 is upright.
 UPRIGHT = {
@@ -82,6 +88,41 @@ def _is_hidden(entry: os.DirEntry[str]) -> bool:
     if sys.platform != "win32":
         return False
     return bool(entry.stat(follow_symlinks=False).st_file_attributes & stat.FILE_ATTRIBUTE_HIDDEN)
+
+
+class Stamp(NamedTuple):
+    """What a look at the folder says of a file. mtime_ms: since 1970. settled: old enough to be relied on."""
+
+    size: int
+    mtime_ms: int
+    settled: bool
+
+
+def file_stamps(directory: Path, paths: Iterable[str]) -> dict[str, Stamp]:
+    """Size and time of each relative path, by listing its folder; paths that are not there are left out."""
+    names: dict[str, list[str]] = {}
+    for path in paths:
+        folder, slash, name = path.rpartition("/")
+        names.setdefault(folder + slash, []).append(name)
+    now = time.time() * 1000
+    stamps = {}
+    for folder, wanted in names.items():
+        entries = _entries(directory / folder)
+        for name in wanted:
+            with suppress(OSError):
+                status = entries[name].stat() if name in entries else (directory / folder / name).stat()
+                mtime_ms = status.st_mtime_ns // 1_000_000
+                stamps[folder + name] = Stamp(status.st_size, mtime_ms, abs(now - mtime_ms) > COARSEST_CLOCK_MS)
+    return stamps
+
+
+def _entries(folder: Path) -> dict[str, os.DirEntry[str]]:
+    # On Windows a listing carries sizes and times, where asking file by file would take seconds.
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name: entry for entry in entries}
+    except OSError:
+        return {}
 
 
 def content_hash(path: Path) -> str:

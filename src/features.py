@@ -1,0 +1,223 @@
+"""Images to features: from the cache where they are there, else through the extractor, and then into the cache."""
+
+import sys
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from tqdm import tqdm
+
+from src.errors import UserError
+from src.extractors.base import Extractor, available_cores
+from src.feature_cache import FeatureCache
+from src.images import Stamp, UnreadableImage, content_hash, file_stamps, open_image
+
+MOST_THREADS = 16
+ATTEMPTS = 4
+
+
+@dataclass
+class Features:
+    """paths: those asked for, in that order, without the unreadable ones. states: {k: (N, W_k) float32}, a row each.
+
+    unreadable: {path: reason}. A state is (0, 0) where no image could be read.
+    """
+
+    paths: list[str]
+    states: dict[int, np.ndarray]
+    unreadable: dict[str, str]
+
+
+def extract_features(
+    directory: Path,
+    paths: Sequence[str],
+    extractor: Extractor,
+    hidden_states: Sequence[int],
+    cache: FeatureCache,
+    batch_size: int = 16,
+    progress: bool = True,
+) -> Features:
+    """Features of images, given by their relative paths; what is not in the cache is extracted and put there.
+
+    Files of equal content are extracted once. An image that can't be used is put in `unreadable` and stops nothing.
+    Ctrl-C, like any error, keeps what is done. What is returned is always what the cache holds, so that the next run
+    gets the same numbers to the last bit; extracted anew in another batch, they may differ by one step of float16
+    (a thousandth). Raises UserError for a hidden state that there is not, and where the cache can't be written.
+    """
+    extractor.check_hidden_states(hidden_states)
+    if batch_size < 1:
+        raise UserError(f"batches of {batch_size} images: give 1 or more")
+    stamps = file_stamps(directory, paths)
+    hashes = cache.known_hashes(directory, stamps)
+    unreadable: dict[str, str] = {}
+    for _ in range(ATTEMPTS):  # more than once only if shards turn out damaged, or another process moves them
+        work = _Extraction(directory, extractor, hidden_states, cache, batch_size, stamps, hashes, unreadable)
+        work.run(paths, progress)
+        readable = [path for path in paths if path not in unreadable]
+        keys = [hashes[path] for path in readable]
+        states, complete = cache.load(extractor.identity, keys, hidden_states)
+        if complete.all():
+            return Features(readable, states, unreadable)
+    raise UserError(f"{cache.folder}: what is written there can't be read back; delete it and start again")
+
+
+@dataclass
+class _Prepared:
+    """What a worker thread made of a file: its hash and, if it is needed, what the network needs of it."""
+
+    path: str
+    digest: str | None = None
+    reason: str | None = None
+    pixels: np.ndarray | None = None
+
+
+@dataclass
+class _Extraction:
+    """One pass over the images that lack features. Fills `hashes` and `unreadable`, and the cache."""
+
+    directory: Path
+    extractor: Extractor
+    hidden_states: Sequence[int]
+    cache: FeatureCache
+    batch_size: int
+    stamps: dict[str, Stamp]
+    hashes: dict[str, str]
+    unreadable: dict[str, str]
+    stored: dict[int, set[str]] = field(default_factory=dict)
+    claimed: set[str] = field(default_factory=set)
+    unusable: dict[str, str] = field(default_factory=dict)  # by content: {hash: reason}
+    lock: Lock = field(default_factory=Lock)
+
+    def run(self, paths: Sequence[str], progress: bool) -> None:
+        self.stored = {k: self.cache.stored(self.extractor.identity, k) for k in self.hidden_states}
+        todo = [path for path in dict.fromkeys(paths) if path not in self.unreadable and self._lacks_features(path)]
+        if not todo:
+            return
+        try:
+            with tqdm(total=len(todo), desc="features", unit="image", disable=not progress) as bar:
+                self._work_through(todo, bar)
+        finally:
+            self.cache.flush()
+        for path in todo:
+            if self.hashes.get(path) in self.unusable:
+                self.unreadable[path] = self.unusable[self.hashes[path]]
+
+    def _lacks_features(self, path: str) -> bool:
+        return path not in self.hashes or bool(self._missing(self.hashes[path]))
+
+    def _missing(self, digest: str) -> list[int]:
+        return [k for k in self.hidden_states if digest not in self.stored[k]]
+
+    def _work_through(self, todo: list[str], bar: tqdm) -> None:
+        batch: list[_Prepared] = []
+        threads = min(MOST_THREADS, available_cores())
+        images = _in_threads(self._prepare, todo, threads, waiting=2 * self.batch_size + threads)
+        with closing(images):
+            for prepared in images:
+                self._take_note(prepared)
+                if prepared.pixels is None:
+                    bar.update()
+                    continue
+                batch.append(prepared)
+                if len(batch) >= self.batch_size:  # it can shrink
+                    self._extract(batch)
+                    bar.update(len(batch))
+                    batch = []
+        if batch:
+            self._extract(batch)
+            bar.update(len(batch))
+
+    def _prepare(self, path: str) -> _Prepared:
+        """Runs in several threads."""
+        digest = self.hashes.get(path)
+        try:
+            digest = digest or content_hash(self.directory / path)
+            if not self._claim(digest):
+                return _Prepared(path, digest)
+            image = open_image(self.directory / path)
+            return _Prepared(path, digest, pixels=self.extractor.prepare(image))
+        except UnreadableImage as error:
+            return _Prepared(path, digest, reason=error.reason)
+        except (ValueError, ArithmeticError, MemoryError) as error:  # a picture of a shape that it can't resize
+            return _Prepared(path, digest, reason=f"{self.extractor.name} can't take it: {error}")
+
+    def _claim(self, digest: str) -> bool:
+        """Whether the image of this content is to be opened: it lacks features, and nobody else has it in hand."""
+        with self.lock:
+            if digest in self.claimed or not self._missing(digest):
+                return False
+            self.claimed.add(digest)
+            return True
+
+    def _take_note(self, prepared: _Prepared) -> None:
+        path, digest = prepared.path, prepared.digest
+        if digest is None:
+            self.unreadable[path] = prepared.reason or "can't be read"
+            return
+        if path not in self.hashes:
+            self.hashes[path] = digest
+            self.cache.remember(self.directory, path, self.stamps.get(path), digest)
+        if prepared.reason:
+            self.unusable[digest] = prepared.reason
+
+    def _extract(self, batch: list[_Prepared]) -> None:
+        """Run the network and put into the cache what was not there."""
+        digests = [prepared.digest or "" for prepared in batch]
+        pixels = [prepared.pixels for prepared in batch if prepared.pixels is not None]
+        wanted = sorted({k for digest in digests for k in self._missing(digest)})
+        features = self._through_network(pixels, wanted)
+        finite = np.all([np.isfinite(block).all(axis=1) for block in features.values()], axis=0)  # (B,)
+        lacking: dict[tuple[int, ...], list[int]] = {}  # rows by the states that are to be stored, mostly all alike
+        for row, digest in enumerate(digests):
+            if finite[row]:
+                lacking.setdefault(tuple(self._missing(digest)), []).append(row)
+            else:
+                self.unusable[digest] = f"{self.extractor.name} gives no finite features; leave out --fp16_features"
+        for states, rows in lacking.items():
+            stored = {k: features[k][rows] for k in states}
+            self.cache.add(self.extractor.identity, [digests[row] for row in rows], stored)
+
+    def _through_network(self, pixels: list[np.ndarray], wanted: list[int]) -> dict[int, np.ndarray]:
+        """{k: (B, W_k)}, in as many parts as memory demands."""
+        parts: list[dict[int, np.ndarray]] = []
+        done = 0
+        while done < len(pixels):
+            part = pixels[done : done + self.batch_size]
+            try:
+                parts.append(self.extractor(part, wanted))
+            except (RuntimeError, MemoryError) as error:
+                self._halve_batch(error, len(part))
+                continue
+            done += len(part)
+        return {k: np.concatenate([part[k] for part in parts]) for k in wanted}
+
+    def _halve_batch(self, error: Exception, tried: int) -> None:
+        # torch.OutOfMemoryError on CUDA; on mps and the CPU plain RuntimeErrors that say so.
+        if not (isinstance(error, MemoryError) or "memory" in f"{type(error).__name__} {error}".lower()):
+            raise error
+        if tried == 1:
+            raise UserError(f"{self.extractor.name}: no memory for a single image; free some, or use --device=cpu")
+        self.batch_size = tried // 2
+        tqdm.write(f"note: no memory for {tried} images at once; going on with {self.batch_size}", file=sys.stderr)
+
+
+def _in_threads(
+    function: Callable[[str], _Prepared], items: Iterable[str], threads: int, waiting: int
+) -> Generator[_Prepared, None, None]:
+    """function of each item, in their order; at most `waiting` are in work or done and not yet taken."""
+    queue: deque[Future[_Prepared]] = deque()
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for item in items:
+            queue.append(pool.submit(function, item))
+            if len(queue) >= waiting:
+                yield queue.popleft().result()
+        while queue:
+            yield queue.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
