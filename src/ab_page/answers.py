@@ -24,7 +24,8 @@ def state(session: Session, gallery: str, ids: set[int]) -> dict[str, Any]:
             "seconds": _plain(session.seconds()),
             "screens": [{"id": screen.id, "images": session.ids(screen)} for screen in shown],
             "last": session.last,
-            "notes": session.notes[-20:],
+            "notes": session.notes[-5:],
+            "notes_in_all": len(session.notes),
             "can_go_on": session.can_go_on(),
             "report": report(session.closed, ids) if session.closed and session.phase != CHOOSING else None,
         }
