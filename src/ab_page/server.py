@@ -1,9 +1,11 @@
 """The server of the page: few addresses, images by id only, everything that changes something is a POST of JSON."""
 
 import hashlib
+import importlib
 import json
 import math
 import socket
+import threading
 import webbrowser
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -50,6 +52,7 @@ class Server:
 
     def run(self, open_browser: bool) -> None:
         """Serve until the session is finished, or Ctrl-C."""
+        threading.Thread(target=importlib.import_module, args=["scipy.stats"], daemon=True).start()  # for the report
         if open_browser:
             webbrowser.open(self.address)  # the socket listens already, so that the browser only waits a moment
         self._uvicorn.run(sockets=[self._listening])

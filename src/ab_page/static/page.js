@@ -2,6 +2,7 @@
 // meanwhile, and keeps every answer until the server has said that it is stored (the outbox), also over a reload.
 
 const GUARD = 150; // ms: an answer so soon after a new screen is a slip of the finger
+const GAP = 8; // px between images, as in the style sheet
 const RETRY = 1000; // ms between attempts while the server doesn't answer
 const $ = (id) => document.getElementById(id);
 const stage = $("stage"), report = $("report");
@@ -162,10 +163,11 @@ function makeView(screen) {
     picture.decoding = "sync"; // painted with the frame that shows it, not after
     picture.draggable = false;
     picture.setAttribute("elementtiming", `${screen.id} ${place}`);
-    button.append(picture, make("span", "number", String(place + 1)));
+    const frame = make("span", "frame", picture, make("span", "number", String(place + 1)));
+    button.append(frame);
     button.addEventListener("click", () => pick(view, place));
     view.element.append(button);
-    return { button, picture };
+    return { button, frame, picture };
   });
   load(view);
   stage.append(view.element);
@@ -201,7 +203,7 @@ function placeName(place, count) {
   return count === 2 ? ["Left image", "Right image"][place] : `Image ${place + 1} of ${count}`;
 }
 
-// As many columns as make the images largest.
+// As many columns as make the images largest; each as large as its place allows.
 function layOut(view) {
   const { clientWidth: width, clientHeight: height } = stage;
   const shapes = view.choices.map(({ picture }) => picture.naturalWidth / picture.naturalHeight || 1);
@@ -214,6 +216,11 @@ function layOut(view) {
   }
   view.element.style.setProperty("--columns", best.columns);
   view.element.style.setProperty("--rows", best.rows);
+  const room = { width: (width - GAP * (best.columns - 1)) / best.columns, height: (height - GAP * (best.rows - 1)) / best.rows };
+  view.choices.forEach(({ frame }, place) => {
+    const across = Math.min(room.width, room.height * shapes[place]);
+    Object.assign(frame.style, { width: `${across}px`, height: `${across / shapes[place]}px` });
+  });
   if (view.images.length === 2) {
     const names = best.columns === 1 ? ["Upper image", "Lower image"] : ["Left image", "Right image"];
     view.choices.forEach(({ button, picture }, place) => {
@@ -266,7 +273,7 @@ function answer(kind, place = null) {
   if (!view || view !== views[0] || !shownAt || performance.now() - shownAt < GUARD || document.querySelector("dialog[open]")) return;
   const seconds = lookedAway ? null : Math.round(performance.now() - shownAt) / 1000;
   const winner = place === null ? null : view.images[place];
-  const light = place === null ? stage : view.choices[place].button;
+  const light = place === null ? stage : view.choices[place].frame;
   flash(light);
   views.shift();
   const sent = send("answer", { id: newName(), screen: view.id, shown: view.images, kind, winner, seconds });
