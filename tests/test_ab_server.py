@@ -15,6 +15,8 @@ import sys
 import pytest
 from PIL import Image
 
+import aesthetic_ab_scorer
+from src.errors import UserError
 from src.ratings.database import Comparisons
 from tests.scorer import ROOT, Scorer, draw_images
 
@@ -531,13 +533,12 @@ def test_ctrl_c_writes_the_scores_too(gallery):
         (["--numbre=3"], "did you mean --number?"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line_and_exit_code_2(gallery, words, message):
-    command = [sys.executable, str(ROOT / "aesthetic_ab_scorer.py"), f"--directory={gallery}", "--port=0"]
-    result = subprocess.run([*command, "--no_browser", *words], capture_output=True, text=True)
-    assert result.returncode == 2, result.stdout + result.stderr
-    assert message in result.stderr
-    assert "Traceback" not in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+def test_what_is_wrong_is_said_in_one_sentence(gallery, monkeypatch, words, message):
+    monkeypatch.setattr(sys, "argv", ["scorer", f"--directory={gallery}", "--port=0", "--no_browser", *words])
+    with pytest.raises(UserError) as error:
+        aesthetic_ab_scorer.main()
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_the_set_can_be_restricted_by_name_and_by_score(gallery):
