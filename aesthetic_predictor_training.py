@@ -5,6 +5,7 @@ python aesthetic_predictor_training.py @arguments.txt
 
 import argparse
 import hashlib
+import json
 import os
 import sys
 from pathlib import Path
@@ -40,7 +41,7 @@ def main() -> None:
     from src.feature_cache import FeatureCache
     from src.features import extract_features
     from src.search import Search, make_objective
-    from src.study import dashboard, open_study
+    from src.study import count_finished, dashboard, open_study
 
     table = read_scores(arguments, directory)
     extractor = load_extractor(arguments.feature_extractor_model, arguments.device, arguments.fp16_features)
@@ -51,6 +52,7 @@ def main() -> None:
     table = keep_readable(table, features)
     if arguments.trials == 0:
         print(f"The features of {len(table.paths)} images are ready; --trials=0 trains nothing.")
+        list_unreadable(features)
         return
 
     data = make_dataset(arguments, table, features, extractor)
@@ -62,8 +64,11 @@ def main() -> None:
         announce(arguments, study, best, address)
         write_arguments(model.with_suffix(".arguments.txt"), TRAIN, arguments)
         finished = Search(arguments, data, objective, study, best).run()
+    if not finished:
+        print(f"\nStopped by Ctrl-C after {count_finished(study)} of {arguments.trials} trials; go on with --resume.")
     report_results(best, ridge)
     write_savefile(savefile, table, best)
+    list_unreadable(features)
     sys.exit(0 if finished else 130)
 
 
@@ -96,10 +101,11 @@ def read_scores(arguments: argparse.Namespace, directory: Path) -> "ScoreTable":
 
 def complete(arguments: argparse.Namespace, directory: Path, extractor: "Extractor") -> None:
     """Replace what was left open by what will be used, so that the arguments written down are the real ones."""
+    from src.feature_cache import default_folder
     from src.predictor import choose_mode
 
     arguments.name = arguments.name or directory.resolve().name
-    arguments.cache_directory = arguments.cache_directory or str(directory / ".aesthetic_cache")
+    arguments.cache_directory = arguments.cache_directory or str(default_folder(directory))
     arguments.hidden_states_used = arguments.hidden_states_used or extractor.default_hidden_states
     arguments.hidden_states_mode = choose_mode(arguments, extractor.default_hidden_states_mode)
     for seed in ("model_seed", "eval_pick_seed"):
@@ -108,15 +114,22 @@ def complete(arguments: argparse.Namespace, directory: Path, extractor: "Extract
 
 
 def keep_readable(table: "ScoreTable", features: "Features") -> "ScoreTable":
-    """The table without the images that could not be read, each of which is listed with its reason."""
+    """The table without the images that could not be read."""
     from src.scorefile import select
 
-    for path, reason in features.unreadable.items():
-        print(f"left out, can't be read: {path}: {reason}")
     if not features.paths:
+        list_unreadable(features)
         raise UserError("no image with a score could be read; there is nothing to train on")
     readable = set(features.paths)
     return select(table, [row for row, path in enumerate(table.paths) if path in readable])
+
+
+def list_unreadable(features: "Features") -> None:
+    """Every image that was left out, with the reason."""
+    if features.unreadable:
+        print(f"\n{len(features.unreadable)} images could not be read and were left out:")
+    for path, reason in features.unreadable.items():
+        print(f"  {path}: {reason}")
 
 
 def make_dataset(
@@ -180,7 +193,7 @@ def announce(arguments: argparse.Namespace, study: "optuna.Study", best: "BestMo
     counts = ", ".join(f"{len(best.data.rows(name))} {name}" for name in ("train", "eval", "test"))
     print(f"Split: {counts} (--eval_pick_seed={arguments.eval_pick_seed}).")
     print(f"Study '{study.study_name}' in {arguments.database or 'memory'}; the best model goes to {best.path}.")
-    if not arguments.resume and (previous := best.keep_previous()):
+    if previous := best.keep_previous(arguments.resume):
         print(f"The model that lay there is kept as {previous.name}.")
     if address:
         print(f"Watch the search at {address}.")
@@ -194,7 +207,8 @@ def report_results(best: "BestModel", ridge: "np.ndarray") -> None:
     predictor, metadata = load_predictor(best.path)
     scores, split = best.data.scores, best.data.split
     model_scores, _ = predictor.predict(best.data.inputs.cpu())
-    print(f"\nBest is trial {metadata['trial']}: {metadata['metaparameters']}")
+    found = ", ".join(f"{name} {value:.4g}" for name, value in json.loads(metadata["metaparameters"]).items())
+    print(f"\nBest is trial {metadata['trial']}: {found}")
     print("\n".join(split_lines(scores, model_scores, split)))
     print("Ridge regression on the same features:")
     print("\n".join(split_lines(scores, ridge, split)))

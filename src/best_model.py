@@ -43,15 +43,22 @@ class BestModel:
 
     def holds(self, trial: int) -> bool:
         """Is the file there the model of this trial of this study?"""
-        try:
-            _, metadata = load_predictor(self.path)
-        except UserError:
-            return False
+        metadata = self._metadata()
         return metadata.get("study") == self.about["study"] and metadata.get("trial") == str(trial)
 
-    def keep_previous(self) -> Path | None:
-        """Copy a model of an earlier run to `<name>.previous.safetensors`, and say where; None if there was none."""
-        if not self.path.exists():
+    def _metadata(self) -> dict[str, str]:
+        """Of the model file as it lies there; nothing where it is no model."""
+        try:
+            return load_predictor(self.path)[1]
+        except UserError:
+            return {}
+
+    def keep_previous(self, resumed: bool) -> Path | None:
+        """Copy the model of another run to `<name>.previous.safetensors`, and say where; None if there is none.
+
+        resumed: this run goes on with the study it names, so a model of that study is not another run's.
+        """
+        if not self.path.exists() or (resumed and self._metadata().get("study") == self.about["study"]):
             return None
         previous = self.path.with_suffix(".previous.safetensors")
         copy_to(self.path, previous)

@@ -234,7 +234,7 @@ def _not_an_image(path: Path) -> str:
             start = file.read(12)
     except OSError as error:
         return _system_reason(error)
-    return f"not an image that can be read (it begins with {start!r})"
+    return f"not an image, or a damaged one (it begins with {start!r})"
 
 
 def _system_reason(error: OSError) -> str:

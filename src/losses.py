@@ -50,6 +50,7 @@ LOSS_FUNCTIONS: dict[str, Loss] = {"mse": mse, "wmse": wmse, "ab": ranking, "nll
 def partners(targets: Tensor, rows: Tensor, generator: torch.Generator) -> Tensor:
     """For each row (B,) another row of `targets` (N,) with a different target, all such rows being equally likely.
 
+    All on the CPU.
     Raises ValueError if all targets are the same.
     """
     order = torch.argsort(targets, stable=True)
@@ -59,6 +60,6 @@ def partners(targets: Tensor, rows: Tensor, generator: torch.Generator) -> Tenso
     free = len(targets) - (above - below)
     if int(free.min()) == 0:
         raise ValueError("all targets are the same: no pair differs")
-    drawn = (torch.rand(len(rows), generator=generator).to(targets.device, torch.float64) * free).long()
+    drawn = (torch.rand(len(rows), generator=generator, dtype=torch.float64) * free).long()
     drawn = torch.minimum(drawn, free - 1)
     return order[torch.where(drawn < below, drawn, drawn + above - below)]

@@ -167,8 +167,9 @@ def fold_scaling(predictor: Predictor, shift: Tensor, scale: Tensor, score_shift
     f' = score_shift + score_scale * f on channel 0, score_scale * f on channel 1.
     """
     first, last = predictor.linear(0), predictor.linear(2)
-    weight = first.weight.double() / scale.double()  # (first, W)
-    first.bias.copy_(first.bias.double() - weight @ shift.double())
+    # In float64, on the CPU, as Apple's GPUs know none.
+    weight = first.weight.cpu().double() / scale.cpu().double()  # (first, W)
+    first.bias.copy_(first.bias.cpu().double() - weight @ shift.cpu().double())
     first.weight.copy_(weight)
     last.weight.mul_(score_scale)
     last.bias.mul_(score_scale)

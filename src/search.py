@@ -15,6 +15,7 @@ from src.errors import UserError
 from src.losses import OUTPUT_CHANNELS
 from src.metrics import METRICS
 from src.predictor import Predictor, PredictorConfig
+from src.study import count_finished
 from src.training import TrainingConfig, TrainingData, train
 
 WHOLE = ("train_epochs", "batch_size", "first_layer_size", "second_layer_size")
@@ -122,17 +123,20 @@ class Search:
         Raises UserError if no trial gave a usable predictor.
         """
         self._restore()
-        finished = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-        remaining = max(0, self.arguments.trials - len(finished))
-        with tqdm(total=self.arguments.trials, initial=len(finished), unit="trial", desc="Searching") as bar:
+        finished = count_finished(self.study)
+        remaining = max(0, self.arguments.trials - finished)
+        with tqdm(total=self.arguments.trials, initial=finished, unit="trial", desc="Searching") as bar:
             try:
                 self.study.optimize(self._try, n_trials=remaining, callbacks=[lambda *_: self._show(bar)])
                 complete = True
             except KeyboardInterrupt:
                 complete = False
+        if self.best() is None and not complete:
+            raise UserError("stopped before the first trial was finished, so there is no model yet")
         if self.best() is None:
             raise UserError(
-                f"no trial has finished with a {self.objective.metric}, so there is no model yet; run again"
+                f"{self.objective.name} could not be computed in any trial, so there is no model; are all scores of "
+                f"the {self.objective.subset} images the same? If not, try lower --max_log_lr"
             )
         return complete
 

@@ -52,6 +52,11 @@ def open_study(arguments: argparse.Namespace, direction: Direction, about: Mappi
     return study
 
 
+def count_finished(study: optuna.Study) -> int:
+    """Trials that came to an end, given up ones included."""
+    return len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))
+
+
 def quiet() -> None:
     """Keep Optuna's log lines and its warnings about experimental parts off the terminal."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from src.devices import torch_threads
 from src.losses import LOSS_FUNCTIONS, Loss, partners
 from src.predictor import Predictor, PredictorConfig, fold_scaling
 
@@ -56,7 +57,9 @@ def train(
     mean, deviation = _mean_and_deviation(data.scores)
     predictor_config = replace(predictor_config, score_mean=mean, score_deviation=deviation)
     devices = [data.inputs.device] if data.inputs.is_cuda else []
-    with torch.random.fork_rng(devices=devices):
+    # One thread: on a busy machine, threads that wait for each other in matrices this small cost many times what
+    # they gain.
+    with torch.random.fork_rng(devices=devices), torch_threads(1):
         torch.manual_seed(config.seed)
         predictor = Predictor(predictor_config)
         if predictor_config.hidden_states_mode == "weight":
@@ -91,9 +94,11 @@ class _Run:
     def epoch(self) -> None:
         """One pass over the train split in a new random order."""
         self.predictor.train()
-        order = torch.randperm(len(self.targets), generator=self.generator).to(self.targets.device)
+        order = torch.randperm(len(self.targets), generator=self.generator)
         if self.config.loss_model == "ab":
-            order = torch.stack([order, partners(self.targets, order, self.generator)], dim=1).flatten()  # (2N,)
+            others = partners(self.targets.cpu(), order, self.generator)
+            order = torch.stack([order, others], dim=1).flatten()  # (2N,)
+        order = order.to(self.targets.device)
         rows_per_step = self.config.batch_size * (2 if self.config.loss_model == "ab" else 1)
         inputs, targets, weights = self.inputs[order], self.targets[order], self.data.weights[order]
         for start in range(0, len(order), rows_per_step):
@@ -174,14 +179,14 @@ def _start_mixing(predictor: Predictor, fixed: Tensor | None) -> None:
 @torch.no_grad()
 def _standardisation(predictor: Predictor, inputs: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and deviation (W,) of what enters the first Linear, as it stands before training; constant features: 1."""
-    mixed = predictor.mix(inputs).double()
+    mixed = predictor.mix(inputs).cpu().double()  # Apple's GPUs know no float64
     shift, scale = mixed.mean(dim=0), mixed.std(dim=0, correction=0)
     # Features that hardly vary over the train split would blow up on other images.
     scale = torch.where(scale > 1e-6 * (1 + shift.abs()), scale, torch.ones_like(scale))
-    return shift.float(), scale.float()
+    return shift.float().to(inputs.device), scale.float().to(inputs.device)
 
 
 def _mean_and_deviation(scores: Tensor) -> tuple[float, float]:
-    values = scores.double()
+    values = scores.cpu().double()
     deviation = float(values.std(correction=0))
     return float(values.mean()), deviation if deviation > 0 else 1.0

@@ -74,6 +74,14 @@ def test_looking_after_each_epoch_changes_nothing():
     assert torch.equal(watched.linear(0).weight, train(CONFIG, TRAINING, data()).linear(0).weight)
 
 
+def test_training_has_one_thread_and_gives_the_others_back():
+    before, seen = torch.get_num_threads(), []
+    torch.set_num_threads(2)
+    train(CONFIG, TRAINING, data(), after_epoch=lambda epoch, predictor: seen.append(torch.get_num_threads()))
+    assert (set(seen), torch.get_num_threads()) == ({1}, 2)
+    torch.set_num_threads(before)
+
+
 def test_an_image_of_weight_zero_is_not_learnt():
     inputs = torch.zeros(N, W)
     inputs[: N // 2, 0] = 1

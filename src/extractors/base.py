@@ -54,22 +54,6 @@ class Extractor(abc.ABC):
             raise UserError(f"hidden states {', '.join(map(str, hidden_states))}: one is named twice; {valid}")
 
 
-def choose_device(device: str) -> str:
-    """`auto` becomes cuda where there is one, else mps, else cpu. Raises UserError for a device that is not there."""
-    import torch
-
-    available = ["cpu"]
-    if torch.backends.mps.is_available():
-        available.insert(0, "mps")
-    if torch.cuda.is_available():
-        available.insert(0, "cuda")
-    if device == "auto":
-        return available[0]
-    if device not in available:
-        raise UserError(f"device {device}: not on this machine, or this torch can't use it; try auto, {available}")
-    return device
-
-
 def available_cores() -> int:
     """Cores that this process may use, at least 1."""
     if hasattr(os, "sched_getaffinity"):

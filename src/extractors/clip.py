@@ -69,7 +69,7 @@ class ClipExtractor(TorchExtractor):
                 f"{self.name}: its weights lack {', '.join(missing[:3])}; a CLIP model with projection is needed, "
                 "CLIPModel or CLIPVisionModelWithProjection"
             )
-        return network.float() if self.device == "cpu" else network.to(self.device)
+        return network.float() if self.device.type == "cpu" else network.to(self.device)
 
     def _features(self, network: Any, prepared: Tensor, hidden_states: Sequence[int]) -> dict[int, Tensor]:
         tower = network.vision_model

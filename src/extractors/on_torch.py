@@ -1,21 +1,21 @@
 """The part that all extractors on torch share: the device, the threads, and a network loaded when first needed."""
 
 import abc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from src.extractors.base import Extractor, available_cores, choose_device
+from src.devices import pick_device, torch_threads
+from src.extractors.base import Extractor, available_cores
 
 
 class TorchExtractor(Extractor):
-    """An extractor whose network is a torch module. device: cpu, cuda or mps, as `choose_device` gives it."""
+    """An extractor whose network is a torch module. device: cpu, cuda or mps, or auto, as `pick_device` takes it."""
 
     def __init__(self, device: str) -> None:
-        self.device = choose_device(device)
+        self.device = pick_device(device)
         self._network: nn.Module | None = None
 
     @abc.abstractmethod
@@ -28,20 +28,10 @@ class TorchExtractor(Extractor):
 
     def __call__(self, prepared: list[np.ndarray], hidden_states: Sequence[int]) -> dict[int, np.ndarray]:
         self.check_hidden_states(hidden_states)
-        with torch.inference_mode(), _all_cores():
+        # Training has one thread for its small matrices; an image network wants them all.
+        with torch.inference_mode(), torch_threads(available_cores()):
             if self._network is None:
                 self._network = self._load().eval()
             batch = torch.from_numpy(np.stack(prepared)).to(self.device)
             features = self._features(self._network, batch, hidden_states)
             return {k: features[k].float().cpu().numpy() for k in hidden_states}
-
-
-@contextmanager
-def _all_cores() -> Iterator[None]:
-    # Training may have set one thread for its small matrices; an image network wants them all.
-    before = torch.get_num_threads()
-    torch.set_num_threads(available_cores())
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

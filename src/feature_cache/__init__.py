@@ -1,0 +1,5 @@
+"""Features on disk, keyed by image content, extractor and hidden state. docs/feature-cache.md describes the files."""
+
+from src.feature_cache.cache import FOLDER_NAME, FeatureCache, default_folder
+
+__all__ = ["FOLDER_NAME", "FeatureCache", "default_folder"]
