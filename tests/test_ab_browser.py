@@ -32,7 +32,7 @@ TRAINING = [
 
 @pytest.fixture(scope="module")
 def browser():
-    chromium = shutil.which("chromium")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     assert chromium, "the browser tests need Chromium: apt-get install chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
@@ -255,8 +255,8 @@ def test_from_key_press_to_the_next_pair_painted_takes_less_than_100_ms_with_2_m
             addEventListener('keydown', (event) => pressed.push(event.timeStamp), {capture: true});
         }""")
         times = []
-        for number in range(14):
-            page.wait_for_timeout(900)  # 40 choices a minute are one in 1.5 s
+        for number in range(13):
+            page.wait_for_timeout(800)  # 40 choices a minute are one in 1.5 s
             page.keyboard.press("12"[number % 2])
             page.wait_for_function(
                 f"() => painted.filter(([, t]) => t > pressed[{number}]).length >= 2", timeout=5000
@@ -265,7 +265,7 @@ def test_from_key_press_to_the_next_pair_painted_takes_less_than_100_ms_with_2_m
             times.append(last)
     p95 = float(np.quantile(times, 0.95))
     print(f"key press to painted: median {np.median(times):.0f} ms, 95th percentile {p95:.0f} ms")
-    assert len(stored(tmp_path)) == 14
+    assert len(stored(tmp_path)) == 13
     assert np.median(times) < 100
     assert np.quantile(times, 0.75) < 100
 

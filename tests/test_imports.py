@@ -35,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "best_model": {"predictor", "search"},
     "report": {"metrics"},
     "ratings": set(),
+    "ab_page": {"images", "ratings"},
 }
 NO_TORCH = {
     "arguments",
@@ -47,6 +48,7 @@ NO_TORCH = {
     "score_formats",
     "report",
     "ratings",
+    "ab_page",
 }
 
 
