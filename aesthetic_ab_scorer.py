@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from src.ab_page.live import LiveRatings, Rating
-    from src.ab_page.session import Closed, Plan
+    from src.ab_page.screens import Closed, Plan
     from src.feature_cache import FeatureCache
     from src.ratings.database import Comparisons, Registered
     from src.ratings.fit import Ratings
@@ -54,7 +54,7 @@ def main() -> None:
         allowed = allowed_images(arguments, live, gallery.paths)
 
         def on_close(closed: "Closed") -> None:
-            print(f"\nBatch {closed.number}\n{closed.batch.text()}", flush=True)
+            print(f"\nBatch {closed.number}\n{closed.batch.text()}\n{names(closed, gallery.paths)}", flush=True)
             write_stats(arguments, directory, closed)
             write_scores(arguments, scores, registered.ids, live)
 
@@ -189,7 +189,7 @@ def plan(arguments: argparse.Namespace) -> "Plan":
     """What is shown."""
     from dataclasses import fields
 
-    from src.ab_page.session import Plan
+    from src.ab_page.screens import Plan
 
     return Plan(**{one.name: getattr(arguments, one.name) for one in fields(Plan)})
 
@@ -240,6 +240,22 @@ def keep_original(path: Path, table: "ScoreTable") -> None:
     if "score_error" not in table.document.columns and not copy.exists():
         copy_to(path, copy)
         print(f"What {path.name} held before is kept as {copy.name}.")
+
+
+def names(closed: "Closed", paths: dict[int, str]) -> str:
+    """The ten best and the ten worst images by name, as the page shows them."""
+    import numpy as np
+
+    from src.ratings.statistics import extremes
+    from src.score_formats import listing
+
+    ratings = closed.ratings
+    here = (ratings.comparisons > 0) & closed.allowed & np.isin(ratings.images, list(paths))
+    best, worst = (
+        listing([paths[image] for image in ratings.images[rows].tolist()], 10)
+        for rows in extremes(ratings.rating, here)
+    )
+    return f"best: {best}\nworst: {worst}"
 
 
 def announce(address: str, images: int, choices: int) -> None:

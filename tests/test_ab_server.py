@@ -473,6 +473,7 @@ def test_a_batch_writes_scores_and_statistics_and_finishing_stops_the_scorer(gal
         assert scorer.wait() == 0
         assert "5 choices, 0 ties, 0 skips" in scorer.output
         assert "0 choices, 1 ties, 1 skips" in scorer.output
+        assert re.search(r"^best: \d{3}\.png, ", scorer.output, re.MULTILINE)
     written = rows(scores)
     assert list(written[0]) == ["relative_path", "score", "note", "comparisons", "score_error"]
     assert written[1] == {
@@ -506,12 +507,13 @@ def test_scores_may_be_written_as_json_in_elo_units(gallery, rating):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process")
-def test_ctrl_c_writes_the_scores_too(gallery):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_and_sigterm_write_the_scores_too(gallery, number, code):
     with Scorer(gallery) as scorer:
         for _ in range(3):
             scorer.answer(scorer.state()["screens"][0])
-        scorer.process.send_signal(signal.SIGINT)
-        assert scorer.wait() == 130
+        scorer.process.send_signal(number)
+        assert scorer.wait() == code
         assert "Traceback" not in scorer.output
         assert "3 choices, 0 ties, 0 skips" in scorer.output
     assert sum(bool(row["score"]) for row in rows(gallery / "scores.csv")) == 6

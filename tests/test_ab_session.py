@@ -10,7 +10,8 @@ from PIL import Image
 from src.ab_page.gallery import make_gallery
 from src.ab_page.live import LiveRatings, Rating
 from src.ab_page.pictures import Pictures
-from src.ab_page.session import Answer, Plan, Session
+from src.ab_page.screens import Answer, Plan
+from src.ab_page.session import Session
 from src.errors import UserError
 from src.images import UnreadableImage
 from src.ratings.database import Comparisons

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from src.ab_page.session import AHEAD, CHOOSING, Closed, Session
+from src.ab_page.screens import Closed
+from src.ab_page.session import AHEAD, CHOOSING, Session
 from src.ratings.batch import Batch
 from src.ratings.rescale import standardise
 from src.ratings.statistics import AS_GOOD_AS_PEOPLE_GET, WANTED, Share, ceiling, extremes

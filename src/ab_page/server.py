@@ -4,7 +4,9 @@ import hashlib
 import importlib
 import json
 import math
+import signal
 import socket
+import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Mapping
@@ -23,7 +25,8 @@ from src.ab_page.answers import state
 from src.ab_page.gallery import Gallery
 from src.ab_page.guard import Guard, is_loopback, new_token
 from src.ab_page.pictures import Pictures
-from src.ab_page.session import FINISHED, Answer, Session
+from src.ab_page.screens import Answer
+from src.ab_page.session import FINISHED, Session
 from src.errors import UserError
 from src.images import UnreadableImage
 from src.ratings.log import KINDS
@@ -53,6 +56,8 @@ class Server:
     def run(self, open_browser: bool) -> None:
         """Serve until the session is finished, or Ctrl-C."""
         threading.Thread(target=importlib.import_module, args=["scipy.stats"], daemon=True).start()  # for the report
+        # uvicorn ends in order, then raises the signal again; our caller has something to write after it.
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         if open_browser:
             webbrowser.open(self.address)  # the socket listens already, so that the browser only waits a moment
         self._uvicorn.run(sockets=[self._listening])

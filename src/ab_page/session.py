@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from src.ab_page.live import LiveRatings
+from src.ab_page.screens import Answer, Closed, Plan, Screen, Start, Step
 from src.errors import UserError
-from src.ratings.batch import Batch, batch_statistics
+from src.ratings.batch import batch_statistics
 from src.ratings.database import Comparisons
 from src.ratings.fit import Ratings
 from src.ratings.log import KINDS, Bools, Ints
@@ -19,70 +20,6 @@ from src.ratings.pairing import HiddenRepeats, next_screen
 
 AHEAD = 4  # the screen that is shown and the three that the page loads meanwhile
 CHOOSING, REPORT, FINISHED = "choosing", "report", "finished"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is shown: see the options of the same names."""
-
-    pairing: str = "near"
-    number: int = 100
-    number_to_compare: int = 2
-    low_count_weight: float = 0.4
-    hidden_repeats: float = 0.05
-    seed: int = 42
-
-
-@dataclass(frozen=True)
-class Screen:
-    """Images to choose between, by row, left to right. repeat_of: the comparison that it silently repeats."""
-
-    id: str
-    rows: Ints
-    repeat_of: int | None = None
-
-
-@dataclass(frozen=True)
-class Step:
-    """Something that Backspace takes back: the comparison `id`, or the exclusion of the image `id`."""
-
-    kind: str
-    id: int
-    screen: Screen
-
-    @property
-    def name(self) -> str:
-        return f"{self.kind} {self.id}"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the page says of a screen. winner: an id, None for ties and skips. client_id: the page's name for it."""
-
-    screen: str
-    shown: tuple[int, ...]
-    kind: str
-    winner: int | None
-    seconds: float | None
-    client_id: str
-
-
-@dataclass
-class Start:
-    """Where a batch began: its place in the history of steps, and the ratings there."""
-
-    place: int
-    ratings: Ratings
-
-
-@dataclass
-class Closed:
-    """A finished batch: its number in this session, its statistics, the ratings after it."""
-
-    number: int
-    batch: Batch
-    ratings: Ratings
-    allowed: Bools
 
 
 @dataclass
@@ -143,14 +80,13 @@ class Session:
         """Store a choice, tie or skip. One that was stored before, or whose screen is answered already, is not stored
         again; the screen needn't be one that this session made. UserError for what can't be an answer."""
         with self.lock:
-            if answer.screen in self._answered or self.comparisons.find(answer.client_id) is not None:
-                return
-            screen = next((s for s in self.queue if s.id == answer.screen), None)
-            if screen is None or sorted(self.ids(screen)) != sorted(answer.shown):
-                screen = Screen(answer.screen, self.live.log.rows(answer.shown))
-            self._store(screen, answer)
-            self._leave(screen)
-            if self.done >= self.plan.number:
+            if answer.screen not in self._answered and self.comparisons.find(answer.client_id) is None:
+                screen = next((s for s in self.queue if s.id == answer.screen), None)
+                if screen is None or sorted(self.ids(screen)) != sorted(answer.shown):
+                    screen = Screen(answer.screen, self.live.log.rows(answer.shown))
+                self._store(screen, answer)
+                self._leave(screen)
+            if self.phase == CHOOSING and self.done >= self.plan.number:
                 self._close()
 
     def undo(self, name: str) -> None:

@@ -14,6 +14,7 @@ let current = null; // the view that is shown
 let shownAt = 0; // when it was painted; 0: not yet
 let lookedAway = false; // then the time it took says nothing
 let outbox = [];
+const attempts = new Map(); // screen -> how often its images did not come
 let sending = false, excluding = false;
 let notesSeen = null; // how many; none before the first answer of the server
 
@@ -195,7 +196,9 @@ async function load(view) {
 async function lost(view) {
   if (!views.includes(view)) return;
   view.failed = true;
-  await new Promise((resolve) => setTimeout(resolve, view === views[0] ? 50 : RETRY));
+  const attempt = attempts.get(view.id) ?? 0;
+  attempts.set(view.id, attempt + 1);
+  await new Promise((resolve) => setTimeout(resolve, Math.min(5 * RETRY, 50 * 4 ** attempt)));
   if (views.includes(view)) await refresh();
 }
 
