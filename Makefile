@@ -20,7 +20,7 @@ test: $(VENV)/.installed-dev chromium
 	$(BIN)/python -m pytest
 
 chromium:  # the browser that the tests drive; elsewhere than on Debian install it by hand
-	@command -v chromium chromium-browser google-chrome >/dev/null || ! command -v apt-get >/dev/null \
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || ! command -v apt-get >/dev/null \
 		|| { apt-get update -qq && apt-get install -y -qq chromium; }
 
 install: $(VENV)/.installed

@@ -16,7 +16,10 @@ import pytest
 from PIL import Image
 
 import aesthetic_ab_scorer
+from src.ab_page.live import LiveRatings, Rating
+from src.arguments import parse_arguments
 from src.errors import UserError
+from src.options import CHOOSE
 from src.ratings.database import Comparisons
 from tests.scorer import ROOT, Scorer, draw_images
 
@@ -541,6 +544,37 @@ def test_what_is_wrong_is_said_in_one_sentence(gallery, monkeypatch, words, mess
         aesthetic_ab_scorer.main()
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("scores.csv", "relative_path,score\n000.png,1\n001.png,3\nnone.png,9\n002.png,\n"),
+        ("scores.json", '{"000.png": [1, 7], "001.png": [3, 2], "#meta#": {}}'),
+        ("scores.json", '{"ImageRecords": {"000.png": {"score": 1, "split": "eval"}, "001.png": {"score": 3}}}'),
+        ("scores.json", '{"000.png": 1, "001.png": 3}'),
+    ],
+)
+@pytest.mark.parametrize(("rescale", "expected"), [("none", [1.0, 3.0]), ("standard", [-0.5, 0.5])])
+def test_scores_of_the_predecessors_become_starting_ratings_once(tmp_path, name, text, rescale, expected):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    words = [f"--directory={tmp_path}", f"--scores={name}", f"--rescale={rescale}"]
+    arguments = parse_arguments(CHOOSE, "", words)
+    ids = {f"{number:03}.png": number + 1 for number in range(4)}
+    with Comparisons(tmp_path / "c.sqlite", "me") as comparisons:
+        comparisons.register({path: path for path in ids})
+        for _ in range(2):
+            aesthetic_ab_scorer.import_scores(arguments, tmp_path / name, comparisons, ids)
+        assert comparisons.log().starting_ratings[:2].tolist() == pytest.approx(expected)
+        live = LiveRatings(comparisons, Rating())
+        aesthetic_ab_scorer.write_scores(arguments, tmp_path / name, ids, live)
+        assert (tmp_path / name).read_text(encoding="utf-8") == text  # nothing compared, nothing written
+        comparisons.add_choice([1, 2], 1)
+        live.read()
+        aesthetic_ab_scorer.write_scores(arguments, tmp_path / name, ids, live)
+        (tmp_path / name.replace(".", ".before_choosing.")).read_text(encoding="utf-8").index(text)
+        aesthetic_ab_scorer.import_scores(arguments, tmp_path / name, comparisons, ids)  # its own file: not imported
+        assert comparisons.log().starting_ratings[:2].tolist() == pytest.approx(expected)
 
 
 def test_the_set_can_be_restricted_by_name_and_by_score(gallery):

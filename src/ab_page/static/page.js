@@ -455,7 +455,7 @@ function reportParts(r) {
     card("The left image won", percent(r.left.share), range(r.left), "without bias: 50 %"),
     card("Ratings before and after", r.spearman === null ? "–" : r.spearman.toFixed(3), "Spearman; near 1: little changes any more"),
     ...(r.odd ? [oddCard(r.odd)] : []),
-    card("The ratings foresaw, batch by batch", null, curve(r)),
+    card("Foreseen, batch by batch", null, curve(r)),
     card("Images by comparisons", null, histogram(r)),
   );
   return [make("p", "advice", r.advice), cards, thumbnails("Best", r.best), thumbnails("Worst", r.worst)];
