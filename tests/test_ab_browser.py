@@ -303,6 +303,24 @@ def test_choices_made_while_the_scorer_is_gone_are_kept_and_stored_once_when_it_
             wait_until(lambda: len(stored(gallery)) == 4)
 
 
+def test_choices_that_a_closed_tab_has_not_sent_are_sent_by_the_next_one(browser, gallery):
+    first = Scorer(gallery)
+    with opened(
+        browser, first.address, ["ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE"]
+    ) as page:
+        page.wait_for_function("() => document.querySelectorAll('.screen').length === 4")
+        page.wait_for_timeout(500)
+        first.kill()
+        expected = [choose(page, "1"), choose(page, "2")]
+        other = page.context.new_page()
+        page.close()
+        with Scorer(gallery, port=first.port) as scorer:
+            other.goto(scorer.address)
+            expect(other.locator("#pace")).to_contain_text("2 of 100")
+            log = stored(gallery)
+    assert log.images[log.winners].tolist() == [expected[0][0], expected[1][1]]
+
+
 def test_a_second_tab_takes_over_and_the_first_can_take_it_back(browser, gallery):
     with Scorer(gallery) as scorer, opened(browser, scorer.address) as page:
         other = page.context.new_page()
