@@ -317,6 +317,7 @@ def test_choices_that_a_closed_tab_has_not_sent_are_sent_by_the_next_one(browser
         with Scorer(gallery, port=first.port) as scorer:
             other.goto(scorer.address)
             expect(other.locator("#pace")).to_contain_text("2 of 100")
+            wait_until(lambda: len(stored(gallery)) == 2)
             log = stored(gallery)
     assert log.images[log.winners].tolist() == [expected[0][0], expected[1][1]]
 
