@@ -1,19 +1,29 @@
-# make demo: train a model on the sample gallery.  make test: everything the project checks about itself.
+# make demo: train a model on the sample gallery.  make choose: choose between its pictures.
+# make test: everything the project checks about itself.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test install clean
+.PHONY: demo choose test chromium install clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/sample_gallery.py gallery
 	$(BIN)/python aesthetic_predictor_training.py @arguments-example.txt
 
-test: $(VENV)/.installed-dev
+choose: $(VENV)/.installed
+	$(BIN)/python examples/sample_gallery.py gallery
+	$(BIN)/python aesthetic_ab_scorer.py @arguments-example.txt
+
+test: $(VENV)/.installed-dev chromium
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy src
 	$(BIN)/python -m pytest
+
+chromium:  # the browser that the tests drive; elsewhere than on Debian install it by hand
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || ! command -v apt-get >/dev/null \
+		|| { apt-get update -qq && apt-get install -y -qq chromium; } \
+		|| echo "Chromium is missing and could not be installed: the browser tests will say so."
 
 install: $(VENV)/.installed
 

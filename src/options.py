@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 TRAIN = "aesthetic_predictor_training.py"
-SCRIPTS = (TRAIN,)
+CHOOSE = "aesthetic_ab_scorer.py"
+SCRIPTS = (CHOOSE, TRAIN)
 
 METRICS = ("mse", "wmse", "nll", "ab", "spearman", "pearson", "accuracy")
 
@@ -111,6 +112,11 @@ NUMBERS = Kind(lambda text: tuple(float(part) for part in text.split(",")), "num
 def option(names: str, help: str, kind: Kind, default: Any = None) -> Option:
     """An option of the training script."""
     return Option(tuple(names.split()), help, kind, default)
+
+
+def choosing(names: str, help: str, kind: Kind, default: Any = None) -> Option:
+    """An option of the A/B scorer."""
+    return Option(tuple(names.split()), help, kind, default, frozenset({CHOOSE}))
 
 
 def shared(names: str, help: str, kind: Kind, default: Any = None) -> Option:
@@ -256,6 +262,76 @@ GROUPS = (
             *span("dropout", "dropout before the second layer", number(0, 0.99), 0.0, 0.8),
             *span("input_dropout", "dropout of the features", number(0, 0.99), 0.0, 0.8),
             *span("output_dropout", "dropout before the output", number(0, 0.99), 0.0, 0.0),
+        ),
+    ),
+    Group(
+        "Choosing",
+        (
+            choosing(
+                "--comparisons",
+                "the file that keeps every choice (default: comparisons.sqlite in the directory)",
+                TEXT,
+            ),
+            choosing("--rater", "who chooses; each rater's choices are rated apart", TEXT, "me"),
+            choosing("--number", "screens in a batch; statistics follow each", whole(1), 100),
+            choosing("--number_to_compare", "images on a screen", whole(2, 9), 2),
+            choosing(
+                "--pairing",
+                "which images come next: near (the least compared, against one of similar rating), random, classic",
+                choice("near", "random", "classic"),
+                "near",
+            ),
+            choosing(
+                "--low_count_weight",
+                "pairing classic: how much each comparison lowers an image's chance to be drawn",
+                number(0, 0.99),
+                0.4,
+            ),
+            choosing("--regex", "only images whose relative path this regular expression finds", TEXT),
+            choosing(
+                "--minimum_score", "only images whose score, as it would be written, is at least this", number()
+            ),
+            choosing(
+                "--hidden_repeats", "share of screens that silently repeat an earlier one", number(0, 0.5), 0.05
+            ),
+            choosing(
+                "--new_from_model", "images without comparisons start at the score of the --model", ON_OFF, False
+            ),
+        ),
+    ),
+    Group(
+        "Ratings",
+        (
+            choosing(
+                "--rating",
+                "how ratings come from choices: bradley_terry (all at once), elo (one after the other)",
+                choice("bradley_terry", "elo"),
+                "bradley_terry",
+            ),
+            choosing("--k", "elo: the largest step of one choice", number(0.001, 100), 0.8),
+            choosing("--weight_by_speed", "quick choices count for more", ON_OFF, False),
+            choosing("--default_seconds", "a choice that takes this long has weight 1", number(0.01), 1.5),
+            choosing("--weight_min", "the least that a slow choice weighs", number(0.001), 0.5),
+            choosing("--weight_max", "the most that a quick choice weighs", number(0.001), 2.0),
+            choosing(
+                "--rescale",
+                "scores are written with mean 0 and deviation 1 over the compared images (standard), or in Elo units",
+                choice("standard", "none"),
+                "standard",
+            ),
+        ),
+    ),
+    Group(
+        "Page",
+        (
+            choosing("--no_browser", "print the page's address, open no browser", ON_OFF, False),
+            choosing("--port", "the page's port; 0: any that is free", whole(0, 65535), 8765),
+            choosing(
+                "--host",
+                "the address to serve on; any but this computer's own needs the token that is printed",
+                TEXT,
+                "127.0.0.1",
+            ),
         ),
     ),
 )

@@ -10,7 +10,7 @@ import pytest
 
 from src.arguments import expand, groups_of, image_directory, model_path, parse_arguments, write_arguments
 from src.errors import UserError
-from src.options import GROUPS, SCRIPTS, TRAIN, Group, Option, whole
+from src.options import SCRIPTS, TRAIN
 
 ROOT = Path(__file__).parents[1]
 
@@ -148,9 +148,7 @@ def test_a_missing_file_and_one_in_another_encoding_are_named(tmp_path):
         parse(file(tmp_path, "--name=ä\n", encoding="utf-16"))
 
 
-def test_options_of_another_script_are_accepted_and_left_alone(monkeypatch):
-    foreign = Option(("--number",), "screens in a batch", whole(1), 100, frozenset({"aesthetic_ab_scorer.py"}))
-    monkeypatch.setattr("src.arguments.GROUPS", (*GROUPS, Group("Choosing", (foreign,))))
+def test_options_of_another_script_are_accepted_and_left_alone():
     arguments = parse("--number=20", "--trials=3")
     assert arguments.trials == 3
     assert not hasattr(arguments, "number")

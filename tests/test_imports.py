@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "best_model": {"predictor", "search"},
     "report": {"metrics"},
     "ratings": set(),
+    "ab_page": {"images", "ratings"},
 }
 NO_TORCH = {
     "arguments",
@@ -46,6 +47,7 @@ NO_TORCH = {
     "score_formats",
     "report",
     "ratings",
+    "ab_page",
 }
 
 

@@ -427,6 +427,20 @@ def test_a_file_that_stays_locked_is_told(path, database, monkeypatch):
     assert database.add_choice([1, 2], 1) == 1
 
 
+# --- choices that are sent twice ---
+
+
+def test_a_choice_sent_again_under_the_same_name_is_stored_once(tmp_path):
+    with Comparisons(tmp_path / "c.sqlite", "me") as comparisons:
+        comparisons.register({"a.png": "1", "b.png": "2"})
+        first = comparisons.add_choice([1, 2], 1, client_id="x")
+        assert comparisons.add_choice([1, 2], 1, client_id="x") == first
+        assert comparisons.add_choice([1, 2], 2, client_id="y") != first
+        assert comparisons.find("x") == first
+        assert comparisons.find("z") is None
+        assert len(comparisons.log()) == 2
+
+
 # --- docs/comparisons.md ---
 
 

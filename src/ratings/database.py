@@ -17,6 +17,7 @@ from src.ratings.log import KINDS, Log, log_from_columns
 from src.ratings.schema import explaining, open_database, transaction
 
 _EFFECTIVE = "id NOT IN (SELECT comparison_id FROM events WHERE kind = 'undo')"
+_BY_CLIENT_ID = "SELECT id FROM comparisons WHERE client_id = ?"
 _COLUMNS = {  # of a Log, in SQL
     "ids": "id",
     "kinds": "CASE kind WHEN 'choice' THEN 0 WHEN 'tie' THEN 1 ELSE 2 END",
@@ -108,18 +109,29 @@ class Comparisons:
         kind: str = "choice",
         repeat_of: int | None = None,
         predicted: int | None = None,
+        client_id: str | None = None,
     ) -> int:
         """Store what became of one screen; returns the comparison's id once it is safe on the disk.
 
         shown: 2…9 different image ids, left to right. winner: one of them; None for kind "tie" and "skip". seconds:
         how long it took. repeat_of: the comparison which this screen silently repeats. predicted: the image which the
-        ratings favoured just before. Raises UserError for anything else.
+        ratings favoured just before. client_id: a name that whoever sends the choice gave it; sent again under the
+        same name it is not stored again, and the id of the first is returned. Raises UserError for anything else.
         """
         _check_screen(kind, shown, winner, seconds, predicted)
         with self._writing():
+            if client_id is not None and (stored := self._rows(_BY_CLIENT_ID, client_id)):
+                return stored[0][0]
             self._check_known(shown, repeat_of)
-            row = {"winner": winner, "seconds": seconds, "repeat_of": repeat_of, "predicted": predicted}
+            row: dict[str, object] = {"winner": winner, "seconds": seconds, "repeat_of": repeat_of}
+            row |= {"predicted": predicted, "client_id": client_id}
             return self._insert_in_session("comparisons", kind=kind, shown=json.dumps(list(map(int, shown))), **row)
+
+    def find(self, client_id: str) -> int | None:
+        """The id of the comparison that was sent under this name, undone or not; None if there is none."""
+        with self._reading():
+            found = self._rows(_BY_CLIENT_ID, client_id)
+        return found[0][0] if found else None
 
     def last_comparison(self) -> Comparison | None:
         """The latest comparison of this session that isn't undone: what Backspace takes back next."""

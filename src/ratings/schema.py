@@ -39,6 +39,7 @@ CREATE TABLE comparisons (
     seconds REAL CHECK (seconds >= 0),
     repeat_of INTEGER REFERENCES comparisons (id),
     predicted INTEGER REFERENCES images (id),
+    client_id TEXT UNIQUE,
     made_at TEXT NOT NULL,
     CHECK ((kind = 'choice') = (winner IS NOT NULL))
 );

@@ -1,0 +1,36 @@
+"""The images that can be chosen between: which file an id stands for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from src.images import Stamp, UnreadableImage, file_stamps
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Images by their id in the comparisons database. paths: of copies with one content, the first."""
+
+    directory: Path
+    paths: dict[int, str]
+    stamps: dict[str, Stamp]
+
+    def file(self, image: int) -> Path:
+        """The file of an image. KeyError for an id that isn't here; UnreadableImage if the file isn't what it was."""
+        if not self.is_unchanged(image):
+            raise UnreadableImage("it is gone, or was changed since the scorer began")
+        return self.directory / self.paths[image]
+
+    def is_unchanged(self, image: int) -> bool:
+        """Has the file the size and time that it had in the beginning?"""
+        path = self.paths[image]
+        now, before = file_stamps(self.directory, [path]).get(path), self.stamps.get(path)
+        return bool(now and before and now[:2] == before[:2])
+
+
+def make_gallery(directory: Path, ids: Mapping[str, int]) -> Gallery:
+    """ids: relative path -> image id, as the comparisons database gave them."""
+    paths: dict[int, str] = {}
+    for path, image in ids.items():
+        paths.setdefault(image, path)
+    return Gallery(directory, paths, file_stamps(directory, list(paths.values())))

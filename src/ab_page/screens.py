@@ -1,0 +1,71 @@
+"""What a sitting is made of: the plan, screens, answers, steps that can be taken back, finished batches."""
+
+from dataclasses import dataclass
+
+from src.ratings.batch import Batch
+from src.ratings.fit import Ratings
+from src.ratings.log import Bools, Ints
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is shown: see the options of the same names."""
+
+    pairing: str = "near"
+    number: int = 100
+    number_to_compare: int = 2
+    low_count_weight: float = 0.4
+    hidden_repeats: float = 0.05
+    seed: int = 42
+
+
+@dataclass(frozen=True)
+class Screen:
+    """Images to choose between, by row, left to right. repeat_of: the comparison that it silently repeats."""
+
+    id: str
+    rows: Ints
+    repeat_of: int | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that Backspace takes back: the comparison `id`, or the exclusion of the image `id`."""
+
+    kind: str
+    id: int
+    screen: Screen
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind} {self.id}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the page says of a screen. winner: an id, None for ties and skips. client_id: the page's name for it."""
+
+    screen: str
+    shown: tuple[int, ...]
+    kind: str
+    winner: int | None
+    seconds: float | None
+    client_id: str
+
+
+@dataclass
+class Start:
+    """Where a batch began: its place in the history of steps, and the ratings there."""
+
+    place: int
+    ratings: Ratings
+
+
+@dataclass
+class Closed:
+    """A finished batch: its number in this session, its statistics, the ratings after it."""
+
+    number: int
+    batch: Batch
+    ratings: Ratings
+    allowed: Bools

@@ -1,0 +1,227 @@
+"""The server of the page: few addresses, images by id only, everything that changes something is a POST of JSON."""
+
+import hashlib
+import importlib
+import json
+import math
+import signal
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from src.ab_page.answers import state
+from src.ab_page.gallery import Gallery
+from src.ab_page.guard import Guard, is_loopback, new_token
+from src.ab_page.pictures import Pictures
+from src.ab_page.screens import Answer
+from src.ab_page.session import FINISHED, Session
+from src.errors import UserError
+from src.images import UnreadableImage
+from src.ratings.log import KINDS
+
+STATIC = Path(__file__).parent / "static"
+PAGE = {"/": "index.html", "/page.js": "page.js", "/style.css": "style.css", "/icon.svg": "icon.svg"}
+LARGEST_REQUEST = 64 * 1024  # bytes
+
+
+class Server:
+    """One session on one address."""
+
+    def __init__(self, session: Session, gallery: Gallery, host: str, listening: socket.socket) -> None:
+        self._session, self._gallery, self._listening = session, gallery, listening
+        self._pictures = Pictures(gallery)
+        self._name = hashlib.blake2b(str(session.comparisons.path.resolve()).encode(), digest_size=8).hexdigest()
+        self._tab = ""
+        port = listening.getsockname()[1]
+        token = None if is_loopback(host) else new_token()
+        self.address = _address(host, port, token)
+        self.app = Guard(Starlette(routes=self._routes()), host, port, token)
+        config = uvicorn.Config(
+            self.app, log_level="error", access_log=False, timeout_graceful_shutdown=2, server_header=False, ws="none"
+        )
+        self._uvicorn = uvicorn.Server(config)
+
+    def run(self, open_browser: bool) -> None:
+        """Serve until the session is finished, or Ctrl-C."""
+        threading.Thread(target=importlib.import_module, args=["scipy.stats"], daemon=True).start()  # for the report
+        # uvicorn ends in order, then raises the signal again; our caller has something to write after it.
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+        if open_browser:
+            webbrowser.open(self.address)  # the socket listens already, so that the browser only waits a moment
+        self._uvicorn.run(sockets=[self._listening])
+
+    def _routes(self) -> list[Route]:
+        actions = {
+            "answer": self._answer,
+            "undo": lambda body: self._session.undo(_text(body, "step")),
+            "exclude": lambda body: self._session.exclude(_whole(body, "image")),
+            "next": lambda body: self._session.next_batch(),
+            "finish": lambda body: self._session.finish(),
+        }
+        return [
+            *(Route(path, _static(name), methods=["GET"]) for path, name in PAGE.items()),
+            Route("/api/state", self._get_state, methods=["GET"]),
+            *(Route(f"/api/{name}", self._action(act), methods=["POST"]) for name, act in actions.items()),
+            Route("/image/{image:int}", self._get_image, methods=["GET"]),
+            Route("/image/{image:int}/full", self._get_image, methods=["GET"]),
+        ]
+
+    def _get_state(self, request: Request) -> Response:
+        """Also makes the tab that asks the one in which the session goes on."""
+        self._tab = request.query_params.get("tab", "")
+        return JSONResponse(self._state(self._tab))
+
+    def _state(self, tab: str) -> dict[str, Any]:
+        ids = set(self._gallery.paths)
+        return {**state(self._session, self._name, ids), "active": tab == self._tab}
+
+    def _action(self, act: Callable[[Mapping[str, Any]], None]) -> Callable:
+        async def endpoint(request: Request) -> Response:
+            body = await _json(request)
+            return await run_in_threadpool(self._act, act, body)
+
+        return endpoint
+
+    def _act(self, act: Callable[[Mapping[str, Any]], None], body: Mapping[str, Any]) -> Response:
+        if body.get("gallery") != self._name:
+            raise HTTPException(409, "this choice belongs to another gallery")
+        if self._session.phase == FINISHED:
+            raise HTTPException(503, "the session is finished")
+        try:
+            act(body)
+        except UserError as error:
+            # A database that can't be written now may be later: the page keeps what it has, and tries again.
+            raise HTTPException(503 if error.__cause__ else 400, str(error))
+        if self._session.phase == FINISHED:
+            self._uvicorn.should_exit = True
+        return JSONResponse(self._state(_text(body, "tab")))
+
+    def _answer(self, body: Mapping[str, Any]) -> None:
+        self._session.answer(_read_answer(body))
+
+    def _get_image(self, request: Request) -> Response:
+        image = request.path_params["image"]
+        if image not in self._gallery.paths:
+            raise HTTPException(404, "there is no such image")
+        try:
+            if request.url.path.endswith("/full"):
+                data = self._pictures.full(image)
+            else:
+                data = self._pictures.scaled(image, _size(request, "width"), _size(request, "height"))
+        except UnreadableImage as error:
+            self._leave_out(image, error.reason)
+            raise HTTPException(422, f"can't be shown: {error.reason}")
+        # An id stands for a content, so what was sent once stays right.
+        return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400, immutable"})
+
+    def _leave_out(self, image: int, reason: str) -> None:
+        unchanged = self._gallery.is_unchanged(image)
+        self._session.broken(image, reason if unchanged else None)
+        self._session.note(f"{self._gallery.paths[image]} can't be shown and is left out: {reason}")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens on the address; UserError if that can't be."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows, where SO_REUSEADDR would let two share the port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(128)
+    except OSError as error:
+        raise UserError(
+            f"--host={host} --port={port}: can't listen there ({error.strerror}); is another scorer running? "
+            "Close it, or choose another --port"
+        )
+    return listening
+
+
+def _address(host: str, port: int, token: str | None) -> str:
+    name = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
+
+
+def _static(name: str) -> Callable:
+    async def endpoint(request: Request) -> Response:
+        return FileResponse(
+            STATIC / name, headers={"Cache-Control": "no-cache"}, media_type=_TYPES[Path(name).suffix]
+        )
+
+    return endpoint
+
+
+_TYPES = {  # not from the system's table, which on Windows may say that scripts are plain text
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+async def _json(request: Request) -> Mapping[str, Any]:
+    if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
+        raise HTTPException(415, "JSON is wanted")
+    data = b""
+    async for part in request.stream():
+        data += part
+        if len(data) > LARGEST_REQUEST:
+            raise HTTPException(413, "too large")
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        raise HTTPException(400, "this is no JSON")
+    if not isinstance(body, dict):
+        raise HTTPException(400, "a JSON object is wanted")
+    return body
+
+
+def _read_answer(body: Mapping[str, Any]) -> Answer:
+    shown, winner, seconds = body.get("shown"), body.get("winner"), body.get("seconds")
+    if not isinstance(shown, list) or not all(_is_whole(image) for image in shown):
+        raise HTTPException(400, "shown must be a list of image ids")
+    if not (winner is None or _is_whole(winner)):
+        raise HTTPException(400, "winner must be an image id or null")
+    if not (seconds is None or (isinstance(seconds, int | float) and math.isfinite(seconds) and seconds >= 0)):
+        raise HTTPException(400, "seconds must be 0 or more, or null")
+    if (kind := _text(body, "kind")) not in KINDS:
+        raise HTTPException(400, f"kind must be one of {', '.join(KINDS)}")
+    return Answer(_text(body, "screen"), tuple(shown), kind, winner, seconds, _text(body, "id"))
+
+
+def _text(body: Mapping[str, Any], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not 0 < len(value) <= 100:
+        raise HTTPException(400, f"{name} must be a text of 1 to 100 characters")
+    return value
+
+
+def _whole(body: Mapping[str, Any], name: str) -> int:
+    if not _is_whole(body.get(name)):
+        raise HTTPException(400, f"{name} must be an image id")
+    return body[name]
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
+
+
+def _size(request: Request, name: str) -> int:
+    text = request.query_params.get(name, "")
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 6):
+        raise HTTPException(400, f"{name} must be a number of pixels")
+    return int(text)

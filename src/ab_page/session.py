@@ -1,0 +1,264 @@
+"""One sitting of one rater: which screen is shown, what became of it, the batch, and the way back.
+
+Images are named by id towards the page and the database, by row inside (see `src.ratings.log`).
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from src.ab_page.live import LiveRatings
+from src.ab_page.screens import Answer, Closed, Plan, Screen, Start, Step
+from src.errors import UserError
+from src.ratings.batch import batch_statistics
+from src.ratings.database import Comparisons
+from src.ratings.fit import Ratings
+from src.ratings.log import KINDS, Bools, Ints
+from src.ratings.pairing import HiddenRepeats, next_screen
+
+AHEAD = 4  # the screen that is shown and the three that the page loads meanwhile
+CHOOSING, REPORT, FINISHED = "choosing", "report", "finished"
+
+
+@dataclass
+class Session:
+    """Safe to use from several threads. on_close: called with every finished batch, while nothing else happens."""
+
+    comparisons: Comparisons
+    live: LiveRatings
+    allowed: Bools
+    plan: Plan
+    on_close: Callable[[Closed], None] = lambda closed: None
+    phase: str = CHOOSING
+    closed: Closed | None = None
+    queue: list[Screen] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.lock = threading.RLock()
+        self._rng = np.random.default_rng([self.plan.seed, len(self.live.log)])
+        self._name, self._made = self.comparisons.start_session(vars(self.plan)), 0
+        self._history = self._earlier_steps()
+        self._starts = [Start(len(self._history), self.live.ratings)]
+        self._answered: set[str] = set()
+        self._repeats = self._fresh_repeats()
+        if not self.can_go_on():
+            raise UserError(
+                f"{self.allowed.sum()} different images may be shown, and a screen shows "
+                f"{self.plan.number_to_compare}; see --directory, --regex, --minimum_score and --number_to_compare"
+            )
+        self._fill()
+
+    @property
+    def done(self) -> int:
+        """Screens answered in this batch."""
+        return sum(step.kind == "comparison" for step in self._history[self._starts[-1].place :])
+
+    @property
+    def batch(self) -> int:
+        """The number of this batch, from 1."""
+        return len(self._starts)
+
+    @property
+    def last(self) -> str | None:
+        """The name of the step that `undo` would take back."""
+        return self._history[-1].name if self._history else None
+
+    def ids(self, screen: Screen) -> list[int]:
+        """The images of a screen, by id."""
+        return self.live.log.images[screen.rows].tolist()
+
+    def seconds(self) -> float:
+        """The median time of the latest choices, at most 20, of this batch; nan of none."""
+        times = self.live.log.seconds[-min(self.done, 20) :] if self.done else np.zeros(0)
+        times = times[~np.isnan(times)]
+        return float(np.median(times)) if len(times) else float("nan")
+
+    def answer(self, answer: Answer) -> None:
+        """Store a choice, tie or skip. One that was stored before, or whose screen is answered already, is not stored
+        again; the screen needn't be one that this session made. UserError for what can't be an answer."""
+        with self.lock:
+            if answer.screen not in self._answered and self.comparisons.find(answer.client_id) is None:
+                screen = next((s for s in self.queue if s.id == answer.screen), None)
+                if screen is None or sorted(self.ids(screen)) != sorted(answer.shown):
+                    screen = Screen(answer.screen, self.live.log.rows(answer.shown))
+                self._store(screen, answer)
+                self._leave(screen)
+            if self.phase == CHOOSING and self.done >= self.plan.number:
+                self._close()
+
+    def undo(self, name: str) -> None:
+        """Take the step of this name back, if it is the last one that wasn't."""
+        with self.lock:
+            if self.phase == FINISHED or self.last != name:
+                return
+            step = self._history.pop()
+            if step.kind == "comparison":
+                self.comparisons.undo(step.id)
+                self._repeats.undone(step.id)
+                self._answered.discard(step.screen.id)
+                self.live.read()
+            else:
+                self.comparisons.include(step.id)
+                self.allowed[self.live.log.rows([step.id])] = True
+            self._go_back_to(step.screen)
+
+    def exclude(self, image: int) -> None:
+        """Never show this image again."""
+        with self.lock:
+            row = int(self.live.log.rows([image])[0])
+            if not self.allowed[row]:
+                return
+            self.comparisons.exclude(image, "by the rater")
+            shown = next((s for s in self.queue if row in s.rows), None)
+            screen = shown or self._named(np.zeros(0, dtype=np.int64))
+            self._history.append(Step("exclusion", image, screen))
+            self._withhold(row)
+
+    def broken(self, image: int, reason: str | None) -> None:
+        """An image can't be shown. reason: mark it so for good; None: leave it out of this session only."""
+        with self.lock:
+            row = int(self.live.log.rows([image])[0])
+            if not self.allowed[row]:
+                return
+            if reason is not None:
+                self.comparisons.exclude(image, f"broken: {reason}")
+            self._withhold(row)
+
+    def next_batch(self) -> None:
+        """Go on choosing after a report."""
+        with self.lock:
+            if self.phase == REPORT and self.can_go_on():
+                self._starts.append(Start(len(self._history), self.live.ratings))
+                self.phase = CHOOSING
+                self._fill()
+
+    def finish(self) -> None:
+        """End the batch early, or after its report the session."""
+        with self.lock:
+            if self.phase == CHOOSING and self.done:
+                self._close()
+            else:
+                self.phase = FINISHED
+
+    def end(self) -> None:
+        """Finish whatever is open: the session ends now."""
+        with self.lock:
+            if self.phase == CHOOSING and self.done:
+                self._close()
+            self.phase = FINISHED
+            self.live.close()
+
+    def note(self, text: str) -> None:
+        """Say something once, in the terminal and on the page."""
+        if text not in self.notes:
+            self.notes.append(text)
+            print(f"note: {text}", flush=True)
+
+    def can_go_on(self) -> bool:
+        """Are there enough images for another screen?"""
+        return bool(self.allowed.sum() >= self.plan.number_to_compare)
+
+    def _store(self, screen: Screen, answer: Answer) -> None:
+        log, live = self.live.log, self.live
+        winner = -1 if answer.winner is None else int(log.rows([answer.winner])[0])
+        predicted = live.predict(screen.rows)
+        if guesses := live.first_guesses(screen.rows):
+            self.comparisons.add_starting_ratings(guesses)
+            live.keep_guesses(guesses)
+        comparison = self.comparisons.add_choice(
+            self.ids(screen),
+            answer.winner,
+            answer.seconds,
+            kind=answer.kind,
+            repeat_of=screen.repeat_of,
+            predicted=int(log.images[predicted]) if predicted >= 0 else None,
+            client_id=answer.client_id,
+        )
+        kind = KINDS.index(answer.kind)
+        live.add(comparison, kind, screen.rows, winner, answer.seconds, screen.repeat_of, predicted)
+        self._repeats.played(comparison, screen.rows, answer.kind == "choice", screen.repeat_of is not None)
+        self._history.append(Step("comparison", comparison, screen))
+        self._answered.add(screen.id)
+
+    def _leave(self, screen: Screen) -> None:
+        self.queue = [other for other in self.queue if other.id != screen.id]
+        if self.phase == REPORT:  # a choice from before the report that came late
+            self.phase = CHOOSING
+        self._fill()
+
+    def _withhold(self, row: int) -> None:
+        self.allowed[row] = False
+        for place, screen in enumerate(self.queue):
+            if row in screen.rows and self.can_go_on():
+                self.queue[place] = self._new_screen(self.queue[:place] + self.queue[place + 1 :])
+        self.queue = [screen for screen in self.queue if self.allowed[screen.rows].all()]
+        if not self.queue and not self.can_go_on() and self.phase == CHOOSING:
+            self._close()
+
+    def _fill(self) -> None:
+        while len(self.queue) < min(AHEAD, self.plan.number - self.done) and self.can_go_on():
+            self.queue.append(self._new_screen(self.queue))
+
+    def _new_screen(self, waiting: list[Screen]) -> Screen:
+        if repeat := self._repeats.pick(self._rng, self.allowed):
+            return self._named(*repeat)
+        plan, counts = self.plan, self.live.log.comparisons.copy()
+        for screen in waiting:
+            counts[screen.rows] += 1
+        ratings = self.live.ratings.rating
+        rows = next_screen(
+            plan.pairing, self._rng, ratings, counts, self.allowed, plan.number_to_compare, plan.low_count_weight
+        )
+        return self._named(rows)
+
+    def _named(self, rows: Ints, repeat_of: int | None = None) -> Screen:
+        self._made += 1
+        return Screen(f"{self._name}-{self._made}", rows, repeat_of)
+
+    def _go_back_to(self, screen: Screen) -> None:
+        while len(self._starts) > 1 and len(self._history) < self._starts[-1].place:
+            self._starts.pop()
+        self._starts[-1].place = min(self._starts[-1].place, len(self._history))
+        self.phase = CHOOSING
+        if len(screen.rows) and self.allowed[screen.rows].all():
+            again = self._named(screen.rows, screen.repeat_of)
+            self.queue = [again, *(other for other in self.queue if other.id != screen.id)]
+        self._fill()
+
+    def _close(self) -> None:
+        live, before = self.live, self._starts[-1].ratings
+        live.read()  # also what another scorer has stored meanwhile
+        first = self._history[self._starts[-1].place :]
+        comparison = next((step.id for step in first if step.kind == "comparison"), None)
+        position = len(live.log) if comparison is None else int(np.searchsorted(live.log.ids, comparison))
+        self.allowed = _longer(self.allowed, len(live.log.images))
+        before = Ratings(live.log.images, *(_longer(a, len(live.log.images)) for a in _arrays(before)))
+        batch = batch_statistics(
+            live.log, position, before, live.ratings, self.allowed, self.plan.number, live.scores_of_model()
+        )
+        self.closed = Closed(self.batch, batch, live.ratings, self.allowed.copy())
+        self.phase = REPORT
+        try:
+            self.on_close(self.closed)
+        except UserError as error:  # a score file that can't be written must not stop anybody from choosing
+            self.note(str(error))
+
+    def _earlier_steps(self) -> list[Step]:
+        log = self.live.log
+        screens = (Screen(f"before {c}", log.screen(c), int(log.repeat_of[c]) or None) for c in range(len(log)))
+        return [Step("comparison", int(i), screen) for i, screen in zip(log.ids, screens, strict=True)]
+
+    def _fresh_repeats(self) -> HiddenRepeats:
+        return HiddenRepeats(self.live.log, self.plan.hidden_repeats, self.plan.number_to_compare)
+
+
+def _arrays(ratings: Ratings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return ratings.rating, ratings.error, ratings.comparisons
+
+
+def _longer(values: np.ndarray, n: int) -> np.ndarray:
+    """Images that another scorer has added meanwhile stand behind ours; here they have nothing."""
+    return np.concatenate([values, np.zeros(n - len(values), dtype=values.dtype)])

@@ -1,0 +1,411 @@
+"""The A/B scorer's page in a real browser: Debian's Chromium, driven by Playwright."""
+
+import csv
+import re
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect, sync_playwright
+
+from src.ratings.database import Comparisons
+from tests.scorer import ROOT, Scorer, draw_images
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+SHOWN = ".screen:not(.waiting)"
+TRAINING = [
+    "--feature_extractor_model=efficientnet-lite0",
+    "--trials=2",
+    "--max_train_epochs=5",
+    "--database=",
+    "--min_batch_size=8",
+    "--max_batch_size=16",
+    "--max_first_layer_size=30",
+    "--max_second_layer_size=20",
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    chromium = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+    assert chromium, "the browser tests need Chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(browser, address, expected_errors=(), **options):
+    """A page on the scorer. At the end nothing unexpected was written to the console, and no other address asked."""
+    context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **options})
+    page = context.new_page()
+    said, asked = [], []
+    page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    expect(page.locator(SHOWN)).to_be_visible()
+    yield page
+    context.close()
+    origin = re.match(r"http://[^/]+/", address)[0]
+    assert [url for url in asked if not url.startswith(origin)] == []
+    assert [text for text in said if not any(one in text for one in expected_errors)] == []
+
+
+def images_on(page):
+    """The ids of the images that are shown."""
+    return [
+        int(re.search(r"/image/(\d+)", image.get_attribute("src"))[1]) for image in page.locator(f"{SHOWN} img").all()
+    ]
+
+
+def press(page, key):
+    """A key, as quickly after the last one as a person would; then the next screen is there."""
+    page.wait_for_timeout(180)
+    old = images_on(page)
+    page.keyboard.press(key)
+    return old
+
+
+def wait_for_other(page, old):
+    page.wait_for_function(
+        """([shown, old]) => { const now = [...document.querySelectorAll(shown + ' img')].map((i) => i.src);
+        return now.length && !old.every((id) => now.some((src) => src.includes(`/image/${id}?`))); }""",
+        arg=[SHOWN, old],
+    )
+
+
+def choose(page, key):
+    """Press a key that leads to another screen; returns the images that were shown."""
+    old = press(page, key)
+    wait_for_other(page, old)
+    return old
+
+
+def stored(folder):
+    with Comparisons(folder / "comparisons.sqlite") as comparisons:
+        return comparisons.log()
+
+
+def wait_until(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    """The sample gallery, without its scores."""
+    folder = tmp_path_factory.mktemp("sample") / "gallery"
+    command = [sys.executable, str(ROOT / "examples" / "sample_gallery.py"), str(folder), "--images=26"]
+    subprocess.run(command, check=True, capture_output=True)
+    (folder / "scores.csv").unlink()
+    return folder
+
+
+def test_a_whole_session_on_the_sample_gallery_and_a_model_trained_on_what_comes_out(browser, sample):
+    with Scorer(sample, "--number=14", "--seed=1") as scorer, opened(browser, scorer.address) as page:
+        expect(page).to_have_title("Which is better?")
+        expect(page.locator("#pace")).to_contain_text("0 of 14")
+
+        # by keyboard and by click, with winners as they should be
+        expected = []
+        for key, place in (("1", 0), ("2", 1), ("ArrowLeft", 0), ("ArrowRight", 1)):
+            shown = choose(page, key)
+            expected.append((shown, shown[place]))
+        for place in (0, 1):
+            page.wait_for_timeout(180)
+            shown = images_on(page)
+            page.locator(f"{SHOWN} .choice").nth(place).click()
+            wait_for_other(page, shown)
+            expected.append((shown, shown[place]))
+        expect(page.locator("#pace")).to_contain_text("6 of 14")
+        log = stored(sample)
+        assert [(log.images[log.screen(c)].tolist(), int(log.images[log.winners[c]])) for c in range(6)] == expected
+
+        # tie, skip, and their undo, also by button
+        tied = choose(page, "t")
+        choose(page, "s")
+        expect(page.locator("#pace")).to_contain_text("8 of 14")
+        choose(page, "Backspace")
+        shown = images_on(page)
+        page.get_by_role("button", name="Undo").click()
+        wait_for_other(page, shown)
+        assert images_on(page) == tied
+        expect(page.locator("#pace")).to_contain_text("6 of 14")
+        page.wait_for_timeout(180)
+        page.get_by_role("button", name="Tie").click()
+        wait_for_other(page, tied)
+        assert stored(sample).kinds.tolist() == [0] * 6 + [1]
+
+        # exclude an image: asked which, may be called off
+        page.keyboard.press("x")
+        expect(page.locator("#asking")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.locator("#asking")).to_be_hidden()
+        shown = images_on(page)
+        page.keyboard.press("x")
+        page.keyboard.press("2")
+        wait_for_other(page, shown)
+        assert stored(sample).excluded.nonzero()[0].tolist() == [shown[1] - 1]
+
+        # a reload in the middle continues where it was
+        before = images_on(page)
+        page.reload()
+        expect(page.locator(SHOWN)).to_be_visible()
+        assert images_on(page) == before
+        expect(page.locator("#pace")).to_contain_text("7 of 14")
+
+        # help and zoom; keys that choose don't choose there
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog", name="Which is better?")).to_be_visible()
+        page.keyboard.press("1")
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        page.keyboard.press("z")
+        zoomed = page.locator("#zoomed img")
+        expect(zoomed).to_be_visible()
+        for key, place in (("ArrowRight", 1), ("1", 0), ("2", 1)):
+            page.keyboard.press(key)
+            assert zoomed.get_attribute("src") == f"/image/{before[place]}/full"
+        page.wait_for_function("() => document.querySelector('#zoomed img').naturalWidth >= 240")
+        page.keyboard.press("z")
+        expect(zoomed).to_be_hidden()
+        assert images_on(page) == before
+
+        page.keyboard.press("f")
+        page.wait_for_function("() => document.fullscreenElement !== null")
+        page.keyboard.press("f")
+        page.wait_for_function("() => document.fullscreenElement === null")
+
+        # to the end of the batch, and its statistics
+        for _ in range(6):
+            choose(page, "2")
+        press(page, "1")
+        report = page.locator("#report")
+        expect(report).to_contain_text("Batch 1 is done")
+        expect(report.locator(".advice")).to_contain_text("more choices")
+        expect(report).to_contain_text("1 ties, 0 skips")
+        expect(report).to_contain_text(re.compile(r"\d+ matched, \d+ contradicted, \d+ not predicted"))
+        expect(report).to_contain_text("The left image won")
+        expect(report.locator("svg .column")).not_to_have_count(0)
+        expect(report.locator("figure")).to_have_count(20)
+        page.wait_for_function(
+            "() => [...document.querySelectorAll('#report img')].slice(0, 10).every((i) => i.naturalWidth)"
+        )
+
+        # back into the finished batch, on into the next, and the end
+        page.keyboard.press("Backspace")
+        expect(page.locator("#pace")).to_contain_text("13 of 14")
+        expect(page.locator(SHOWN)).to_be_visible()
+        press(page, "1")
+        expect(report).to_be_visible()
+        page.keyboard.press("Enter")
+        expect(page.locator("#pace")).to_contain_text("batch 2: 0 of 14")
+        for _ in range(5):
+            choose(page, "1")
+        page.keyboard.press("q")
+        expect(report).to_contain_text("Batch 2 is done")
+        page.get_by_role("button", name="Finish").click()
+        expect(report).to_contain_text("The scores are written and the scorer has stopped")
+        assert scorer.wait() == 0
+        assert "13 choices, 1 ties, 0 skips" in scorer.output
+        assert "5 choices, 0 ties, 0 skips" in scorer.output
+
+    with (sample / "scores.csv").open(encoding="utf-8", newline="") as file:
+        scored = [row for row in csv.DictReader(file) if row["score"]]
+    assert len(scored) >= 24
+    command = [sys.executable, str(ROOT / "aesthetic_predictor_training.py"), f"--directory={sample}", *TRAINING]
+    result = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+    assert result.returncode == 0, result.stderr
+    assert re.search(rf"All +: +{len(scored)} images", result.stdout)
+
+    # the model that came out plays along in the next session
+    with Scorer(sample, "--number=5", "--new_from_model") as scorer, opened(browser, scorer.address) as page:
+        assert "26 images have a score of the model" in scorer.output
+        for _ in range(4):
+            choose(page, "1")
+        press(page, "1")
+        expect(page.locator("#report table")).to_contain_text("the model alone")
+        assert sum(int(text) for text in page.locator("#report td:last-child").all_inner_texts()) >= 3
+
+
+def test_from_key_press_to_the_next_pair_painted_takes_less_than_100_ms_with_2_mb_pictures(browser, tmp_path):
+    generator = np.random.default_rng(0)
+    small = Image.fromarray(generator.integers(0, 256, (90, 120, 3), dtype=np.uint8))
+    smooth = np.asarray(small.resize((2400, 1800), Image.Resampling.BICUBIC)).astype(np.int16)
+    noisy = (smooth + generator.integers(-17, 18, (1800, 2400, 1), dtype=np.int16)).clip(0, 255).astype(np.uint8)
+    for number in range(28):  # more than will be shown: none was seen before
+        Image.fromarray(np.roll(noisy, 80 * number, axis=1)).save(tmp_path / f"{number}.jpg", quality=88)
+    sizes = [path.stat().st_size for path in tmp_path.glob("*.jpg")]
+    assert 1.7e6 < np.median(sizes) < 3e6
+    with Scorer(tmp_path) as scorer, opened(browser, scorer.address) as page:
+        # The browser itself says when each image was painted (Element Timing), and when the key was pressed.
+        page.evaluate("""() => {
+            window.painted = []; window.pressed = [];
+            new PerformanceObserver((list) => painted.push(...list.getEntries().map(
+                (e) => [e.identifier, e.renderTime || e.loadTime]))).observe({type: 'element', buffered: true});
+            addEventListener('keydown', (event) => pressed.push(event.timeStamp), {capture: true});
+        }""")
+        times = []
+        for number in range(13):
+            page.wait_for_timeout(800)  # 40 choices a minute are one in 1.5 s
+            page.keyboard.press("12"[number % 2])
+            page.wait_for_function(
+                f"() => painted.filter(([, t]) => t > pressed[{number}]).length >= 2", timeout=5000
+            )
+            last = page.evaluate(f"Math.max(...painted.map(([, t]) => t)) - pressed[{number}]")
+            times.append(last)
+    p95 = float(np.quantile(times, 0.95))
+    print(f"key press to painted: median {np.median(times):.0f} ms, 95th percentile {p95:.0f} ms")
+    assert len(stored(tmp_path)) == 13
+    assert np.median(times) < 100
+    assert np.quantile(times, 0.75) < 100
+
+
+@pytest.fixture
+def gallery(tmp_path):
+    draw_images(tmp_path / "gallery", 12, size=(300, 200))
+    return tmp_path / "gallery"
+
+
+def test_choices_made_while_the_scorer_is_gone_are_kept_and_stored_once_when_it_is_back(browser, gallery):
+    gone = ["ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE"]
+    first = Scorer(gallery)
+    with opened(browser, first.address, gone) as page:
+        page.wait_for_function("() => document.querySelectorAll('.screen').length === 4")
+        page.wait_for_timeout(500)
+        choose(page, "1")
+        wait_until(lambda: len(stored(gallery)) == 1)
+        page.wait_for_timeout(500)
+        first.kill()
+        expected = [choose(page, "2"), choose(page, "1")]
+        expect(page.locator("#banner")).to_contain_text("doesn’t answer")
+        expect(page.locator("#banner")).to_contain_text("2 answers are kept here")
+        expect(page.locator("#pace")).to_contain_text("3 of 100")
+        with Scorer(gallery, port=first.port):
+            expect(page.locator("#banner")).to_be_hidden(timeout=15000)
+            wait_until(lambda: len(stored(gallery)) == 3)
+            log = stored(gallery)
+            assert [sorted(log.images[log.screen(c)].tolist()) for c in (1, 2)] == [sorted(one) for one in expected]
+            assert log.images[log.winners[1:]].tolist() == [expected[0][1], expected[1][0]]
+            page.wait_for_timeout(300)
+            page.reload()  # answers that were sent are not sent again
+            expect(page.locator(SHOWN)).to_be_visible()
+            choose(page, "1")
+            wait_until(lambda: len(stored(gallery)) == 4)
+
+
+def test_choices_that_a_closed_tab_has_not_sent_are_sent_by_the_next_one(browser, gallery):
+    first = Scorer(gallery)
+    with opened(
+        browser, first.address, ["ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE"]
+    ) as page:
+        page.wait_for_function("() => document.querySelectorAll('.screen').length === 4")
+        page.wait_for_timeout(500)
+        first.kill()
+        expected = [choose(page, "1"), choose(page, "2")]
+        other = page.context.new_page()
+        page.close()
+        with Scorer(gallery, port=first.port) as scorer:
+            other.goto(scorer.address)
+            expect(other.locator("#pace")).to_contain_text("2 of 100")
+            wait_until(lambda: len(stored(gallery)) == 2)
+            log = stored(gallery)
+    assert log.images[log.winners].tolist() == [expected[0][0], expected[1][1]]
+
+
+def test_a_second_tab_takes_over_and_the_first_can_take_it_back(browser, gallery):
+    with Scorer(gallery) as scorer, opened(browser, scorer.address) as page:
+        other = page.context.new_page()
+        other.goto(scorer.address)
+        expect(other.locator(SHOWN)).to_be_visible()
+        press(page, "1")
+        dialog = page.get_by_role("dialog", name="Choosing goes on in another tab")
+        expect(dialog).to_be_visible()
+        wait_until(lambda: len(stored(gallery)) == 1)
+        page.keyboard.press("1")
+        page.get_by_role("button", name="Choose here instead").click()
+        expect(dialog).to_be_hidden()
+        choose(page, "1")
+        wait_until(lambda: len(stored(gallery)) == 2)
+
+
+def test_a_broken_image_is_replaced_and_named(browser, gallery):
+    for path in sorted(gallery.glob("*.png"))[4:]:
+        path.write_bytes(path.read_bytes()[:400])
+    with Scorer(gallery) as scorer, opened(browser, scorer.address, ["422"]) as page:
+        expect(page.locator("#note")).to_contain_text("can't be shown and is left out")
+        for _ in range(4):
+            press(page, "1")
+            page.wait_for_timeout(250)
+        wait_until(lambda: len(stored(gallery)) == 4)
+    log = stored(gallery)
+    assert not set(np.flatnonzero(log.comparisons)) & set(np.flatnonzero(log.excluded))
+
+
+def test_a_phone_shows_everything_within_390_pixels_and_works_by_touch(browser, gallery):
+    phone = {
+        "viewport": {"width": 390, "height": 844},
+        "has_touch": True,
+        "is_mobile": True,
+        "device_scale_factor": 2,
+    }
+    with Scorer(gallery) as scorer, opened(browser, scorer.address, **phone) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        first, second = (image.bounding_box() for image in page.locator(f"{SHOWN} img").all())
+        assert second["y"] >= first["y"] + first["height"]  # wide images one above the other
+        assert first["width"] > 370
+        for button in page.locator("#controls button:visible").all():
+            box = button.bounding_box()
+            assert box["height"] >= 44
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 390
+        names = [image.get_attribute("alt") for image in page.locator(f"{SHOWN} img").all()]
+        assert names == ["Upper image", "Lower image"]
+        page.wait_for_timeout(180)
+        shown = images_on(page)
+        page.locator(f"{SHOWN} .choice").nth(1).tap()
+        wait_for_other(page, shown)
+        wait_until(lambda: len(stored(gallery)) == 1)
+        page.get_by_role("button", name="Zoom").tap()
+        page.get_by_role("button", name="The next image").tap()
+        expect(page.locator("#zoom-place")).to_have_text("2 of 2")
+        page.locator("#zoom").get_by_role("button", name="Close").tap()
+        page.get_by_role("button", name="Exclude").tap()
+        shown = images_on(page)
+        page.locator(f"{SHOWN} .choice").nth(0).tap()
+        wait_for_other(page, shown)
+        page.get_by_role("button", name="Finish").tap()
+        expect(page.locator("#report")).to_contain_text("Batch 1 is done")
+        assert page.evaluate("document.querySelector('#report').scrollWidth") <= 390
+
+
+def test_four_images_at_once_are_chosen_by_number_and_named_by_place(browser, gallery):
+    with Scorer(gallery, "--number_to_compare=4") as scorer, opened(browser, scorer.address) as page:
+        names = [image.get_attribute("alt") for image in page.locator(f"{SHOWN} img").all()]
+        assert names == [f"Image {place} of 4" for place in (1, 2, 3, 4)]
+        shown = choose(page, "4")
+        wait_until(lambda: len(stored(gallery)) == 1)
+        log = stored(gallery)
+        assert int(log.images[log.winners[0]]) == shown[3]
+        boxes = [image.bounding_box() for image in page.locator(f"{SHOWN} img").all()]
+        assert len({round(box["x"]) for box in boxes}) == len({round(box["y"]) for box in boxes}) == 2
+
+
+def test_the_token_of_the_address_is_kept_in_a_cookie_and_taken_out_of_sight(browser, gallery):
+    with Scorer(gallery, "--host=0.0.0.0") as scorer:
+        address = f"http://127.0.0.1:{scorer.port}/?token={scorer.token[1]}"
+        with opened(browser, address) as page:
+            assert page.url == f"http://127.0.0.1:{scorer.port}/"
+            choose(page, "1")
+            page.reload()
+            expect(page.locator(SHOWN)).to_be_visible()
+            assert page.evaluate("document.cookie") == ""
