@@ -461,6 +461,18 @@ def test_short_json_forms_become_records(write, tmp_path):
     }
 
 
+@pytest.mark.parametrize("rows", ["a.png,1\na.png,2\n", "a.png,2\na.png,\n"])
+def test_of_several_rows_a_json_gets_the_one_that_counts(write, tmp_path, rows):
+    table = read_scorefile(write("relative_path,score\n" + rows))
+    assert json.loads(rewritten(tmp_path / "new.json", table))["ImageRecords"]["a.png"]["score"] == 2
+
+
+def test_more_values_than_two_in_the_old_form_are_kept(write, tmp_path):
+    table = read_scorefile(write('{"a.png": [1, 2, "x", 4]}', "scores.json"))
+    record = json.loads(rewritten(tmp_path / "new.json", table))["ImageRecords"]["a.png"]
+    assert record == {"relative_filepath": "a.png", "score": 1, "comparisons": 2, "value_3": "x", "value_4": 4}
+
+
 def test_csv_becomes_json_with_numbers_where_nothing_is_lost(write, tmp_path):
     table = read_scorefile(write("relative_path,score,weight,id,n,x,empty,\nsub\\a.png,1.50,1.0,007,7,0.25,,?\n"))
     assert json.loads(rewritten(tmp_path / "new.json", table)) == {
