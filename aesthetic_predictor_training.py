@@ -185,6 +185,9 @@ def about(
         "ridge_eval_spearman": spearman(data.scores[data.rows("eval")], ridge[data.rows("eval")]),
         "model_seed": arguments.model_seed,
         "eval_pick_seed": arguments.eval_pick_seed,
+        "fraction_for_eval": arguments.fraction_for_eval,
+        "fraction_for_test": arguments.fraction_for_test,
+        "ignore_existing_split": arguments.ignore_existing_split,
     }
 
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 TRAIN = "aesthetic_predictor_training.py"
-SCRIPTS = (TRAIN,)
+LOOK = "aesthetic_data_analysis.py"
+SPOTLIGHT = "aesthetic_spotlight.py"
+SCRIPTS = (TRAIN, LOOK, SPOTLIGHT)
 
 METRICS = ("mse", "wmse", "nll", "ab", "spearman", "pearson", "accuracy")
 
@@ -31,7 +33,7 @@ class Option:
     kind: Kind
     default: Any = None
     scripts: frozenset[str] = frozenset({TRAIN})
-    repeatable: bool = False
+    repeatable: frozenset[str] = frozenset()  # in these scripts the value is a list of all that were given
 
     @property
     def dest(self) -> str:
@@ -118,6 +120,20 @@ def shared(names: str, help: str, kind: Kind, default: Any = None) -> Option:
     return Option(tuple(names.split()), help, kind, default, frozenset(SCRIPTS))
 
 
+def common(names: str, help: str, kind: Kind, default: Any = None, repeatable: bool = False) -> Option:
+    """An option of training that also looking at a model needs; if `repeatable`, only the latter take it twice."""
+    looking = frozenset({LOOK, SPOTLIGHT})
+    return Option(
+        tuple(names.split()), help, kind, default, looking | {TRAIN}, looking if repeatable else frozenset()
+    )
+
+
+def looking(names: str, help: str, kind: Kind, default: Any = None, repeatable: bool = False) -> Option:
+    """An option of the analysis."""
+    own = frozenset({LOOK})
+    return Option(tuple(names.split()), help, kind, default, own, own if repeatable else frozenset())
+
+
 def span(name: str, help: str, kind: Kind, low: float, high: float) -> tuple[Option, Option]:
     """--min_NAME and --max_NAME of one metaparameter."""
     return (
@@ -133,11 +149,17 @@ GROUPS = (
             shared("-d --directory", "the folder of images, sub-folders included", TEXT),
             shared("--scores", "the score file in the directory (default: scores.json, else scores.csv)", TEXT),
             shared("--score_column", "the column (CSV) or key (JSON) of the score file to learn", TEXT, "score"),
-            shared("--model", "file name of the model in the directory", TEXT, "model.safetensors"),
-            shared("--modelpath", "the model as a path to anywhere, instead of --model", TEXT),
+            common(
+                "-m --model",
+                "file name of the model in the directory; the analysis takes several",
+                TEXT,
+                "model.safetensors",
+                repeatable=True,
+            ),
+            common("--modelpath", "the model as a path to anywhere, instead of --model", TEXT, repeatable=True),
             option("-s --savefile", "write all scores, model scores and splits to this CSV or JSON file", TEXT),
             option("--name", "name of the study (default: the name of the directory)", TEXT),
-            option(
+            common(
                 "--database",
                 "where studies are kept: any Optuna storage URL; empty: in memory",
                 ANY_TEXT,
@@ -157,7 +179,7 @@ GROUPS = (
     Group(
         "Features",
         (
-            shared(
+            option(
                 "--feature_extractor --feature_extractor_model",
                 "the image model: efficientnet-lite0 (embedded, "
                 "needs no download), or a CLIP model by hub name or folder",
@@ -165,20 +187,20 @@ GROUPS = (
                 "ChrisGoringe/vitH16",
             ),
             shared("--extract_batch_size", "images that go through the image model at once", whole(1), 16),
-            shared("--fp16_features", "run the image model in half precision", ON_OFF, False),
-            shared(
+            option("--fp16_features", "run the image model in half precision", ON_OFF, False),
+            option(
                 "--hidden_states_used",
                 "layers to take features from, counted from the last one, 0 (default: the image model's best)",
                 WHOLE_NUMBERS,
             ),
-            shared(
+            option(
                 "--hidden_states_mode",
                 "how several layers are put together; default: as suits the image model",
                 choice("default", "join", "average", "weight"),
                 "default",
             ),
-            shared("--weight_hidden_states", "the same as --hidden_states_mode=weight", ON_OFF, False),
-            shared(
+            option("--weight_hidden_states", "the same as --hidden_states_mode=weight", ON_OFF, False),
+            option(
                 "--fixed_hidden_state_weights",
                 "mode weight with these weights, one a layer and then, if wanted, the bias, instead of trained ones",
                 NUMBERS,
@@ -188,12 +210,12 @@ GROUPS = (
     Group(
         "Splits",
         (
-            option(
+            common(
                 "--fraction_for_eval", "share of the images kept for choosing the best trial", number(0, 0.9), 0.25
             ),
-            option("--fraction_for_test", "share of the images looked at once, at the end", number(0, 0.9), 0.0),
-            option("--eval_pick_seed", "draws the split (default: --seed)", whole(0, 2**32 - 1)),
-            option(
+            common("--fraction_for_test", "share of the images looked at once, at the end", number(0, 0.9), 0.0),
+            common("--eval_pick_seed", "draws the split (default: --seed)", whole(0, 2**32 - 1)),
+            common(
                 "--ignore_existing_split", "draw anew, whatever the score file's split column says", ON_OFF, False
             ),
         ),
@@ -256,6 +278,72 @@ GROUPS = (
             *span("dropout", "dropout before the second layer", number(0, 0.99), 0.0, 0.8),
             *span("input_dropout", "dropout of the features", number(0, 0.99), 0.0, 0.8),
             *span("output_dropout", "dropout before the output", number(0, 0.99), 0.0, 0.0),
+        ),
+    ),
+    Group(
+        "Analysis",
+        (
+            looking("--model_scores", "a score file of model scores, where there is no --model", TEXT),
+            looking(
+                "--split",
+                "a file that says which images are train, eval, test (default: split.json, else the score file's "
+                "column, else drawn as in training)",
+                TEXT,
+            ),
+            looking(
+                "--include_train_split", "look at all images, not at those of the eval split alone", ON_OFF, False
+            ),
+            looking(
+                "--regex",
+                "a line for the images whose relative path this regular expression finds",
+                TEXT,
+                repeatable=True,
+            ),
+            looking("--directories", "a line for each sub-folder by itself", ON_OFF, False),
+            looking("--confidence", "95 % intervals of spearman, pearson and AB", ON_OFF, False),
+            looking(
+                "--threshold",
+                "images with at least this model score pass; one for all models, or one for each in their order",
+                number(),
+                repeatable=True,
+            ),
+            looking("--save_scores_and_errors", "write scores, model scores, their differences and splits", TEXT),
+            looking("--save_model_scorefile", "write a score file in which the model score is the score", TEXT),
+            looking("--save_error_scorefile", "write a score file of model score minus score", TEXT),
+            Option(
+                ("--report",),
+                "write a page of numbers, plots and thumbnails, such as report.html",
+                TEXT,
+                scripts=frozenset({TRAIN, LOOK}),
+            ),
+            looking("--plots", "write the plots into this folder as PNG", TEXT),
+            looking("--study", "the study to export with --study_csv; list: which there are", TEXT),
+            looking("--study_csv", "write all trials of --study to this CSV file", TEXT),
+            looking(
+                "--comparisons",
+                "the file that keeps every choice (default: comparisons.sqlite in the directory)",
+                TEXT,
+            ),
+            looking("--rater", "who chooses; each rater's choices are rated apart", TEXT, "me"),
+        ),
+    ),
+    Group(
+        "Page",
+        (
+            Option(
+                ("--no_browser",),
+                "print the page's address, open no browser",
+                ON_OFF,
+                False,
+                scripts=frozenset({SPOTLIGHT}),
+            ),
+            Option(
+                ("--port",),
+                "the page's port; 0: any that is free",
+                whole(0, 65535),
+                8765,
+                scripts=frozenset({SPOTLIGHT}),
+            ),
         ),
     ),
 )

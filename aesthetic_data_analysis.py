@@ -1,0 +1,215 @@
+"""How good is a model? In numbers on the terminal, in pictures on a page.
+
+python aesthetic_data_analysis.py @arguments.txt --report=report.html
+"""
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
+
+from src.arguments import image_directory, parse_arguments
+from src.errors import UserError, run
+from src.options import LOOK
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from src.analysis import Subset
+    from src.choice_agreement import ChoiceAgreement
+    from src.feature_cache import FeatureCache
+    from src.model_scores import Model
+    from src.scorefile import ScoreTable
+
+DESCRIPTION = "Say how good a model is: statistics, tables of several models, and a page of plots and thumbnails."
+
+
+def main() -> None:
+    arguments = parse_arguments(LOOK, DESCRIPTION)
+    check(arguments)
+    if arguments.study:
+        export_study(arguments)
+        return
+    directory = image_directory(arguments)
+    # Imported only now, so that --help and mistyped options answer at once: these bring torch and transformers.
+    from src.analysis import make_subsets
+    from src.feature_cache import FeatureCache, default_folder
+    from src.model_scores import find_split, keep_scored
+
+    cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
+    table = read_scores(arguments, directory)
+    table, models, notes = keep_scored(table, score(arguments, directory, table, cache))
+    split, source = find_split(arguments, directory, table, models)
+    print("\n".join([*notes, f"{source}."]))
+    subsets = make_subsets(table.paths, looked_at(arguments, split), arguments.regex, arguments.directories)
+    print_lines(arguments, table, models, subsets)
+    print_tables(arguments, table, models, subsets)
+    agreement_with_choices(arguments, directory, table, models, split, cache)
+    write_scorefiles(arguments, directory, table, models, split)
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """What can't be done is refused before the images are looked at."""
+    from src.analysis import compiled
+
+    for expression in arguments.regex:
+        compiled(expression)
+    if (arguments.study is None) != (arguments.study_csv is None) and arguments.study != "list":
+        raise UserError("--study=NAME and --study_csv=FILE go together; --study=list says which studies there are")
+    for name in ("save_scores_and_errors", "save_model_scorefile", "save_error_scorefile"):
+        text = getattr(arguments, name)
+        if text and Path(text).suffix.lower() not in (".csv", ".json"):
+            raise UserError(f"--{name}={text}: must end with .csv or .json")
+    if arguments.report and Path(arguments.report).suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"--report={arguments.report}: must end with .html")
+
+
+def export_study(arguments: argparse.Namespace) -> None:
+    """`--study list`, or a study's trials as CSV."""
+    from src.study_export import list_studies, write_trials
+
+    if arguments.study == "list":
+        print("\n".join(list_studies(arguments.database)))
+    else:
+        path = Path(arguments.study_csv).expanduser()
+        print(f"{write_trials(arguments.database, arguments.study, path)} trials are in {path}")
+
+
+def read_scores(arguments: argparse.Namespace, directory: Path) -> "ScoreTable":
+    """The images that are there and have a score; everything else is said."""
+    from src.images import find_images
+    from src.scorefile import find_scorefile, match_images, read_scorefile
+
+    path = find_scorefile(directory, arguments.scores)
+    table, problems = match_images(read_scorefile(path, arguments.score_column), find_images(directory))
+    found = f"{len(table.paths)} images of {directory} have a score in {path}."
+    print("\n".join([*table.problems, *problems, found]))
+    if not table.paths:
+        raise UserError(f"{path}: no image of {directory} has a score in it; see --scores and --directory")
+    return table
+
+
+def score(
+    arguments: argparse.Namespace, directory: Path, table: "ScoreTable", cache: "FeatureCache"
+) -> list["Model"]:
+    """What each model says of each image."""
+    from src.model_scores import model_paths, read_model_scores, score_images, unique_names
+
+    files = model_paths(arguments, directory)
+    if files:
+        options = cache, arguments.device, arguments.extract_batch_size
+        names = zip(files, unique_names(files), strict=True)
+        return [score_images(directory, table.paths, file, name, *options) for file, name in names]
+    if not arguments.model_scores:
+        raise UserError(f"{directory}: there is no model.safetensors; name a model with --model, or --model_scores")
+    path = Path(arguments.model_scores).expanduser()
+    return [read_model_scores(directory / path if (directory / path).is_file() else path, table.paths)]
+
+
+def looked_at(arguments: argparse.Namespace, split: "np.ndarray") -> "np.ndarray":
+    """(N,) bool: the eval split alone, or everything."""
+    import numpy as np
+
+    if arguments.include_train_split:
+        print(f"All {len(split)} images, those that were trained on included.")
+        return np.ones(len(split), dtype=bool)
+    wanted = split == "eval"
+    if not wanted.any():
+        raise UserError("no image is in the eval split; look at all with --include_train_split, or give a --split")
+    print(f"{wanted.sum()} images of the eval split; --include_train_split looks at all {len(split)}.")
+    return wanted
+
+
+def print_lines(
+    arguments: argparse.Namespace, table: "ScoreTable", models: list["Model"], subsets: list["Subset"]
+) -> None:
+    """A line per subset and model."""
+    from src.analysis import bootstrap
+    from src.report import interval_line, score_line
+
+    for model in models:
+        print(f"\nModel {model.name}" if len(models) > 1 else "")
+        for subset in subsets:
+            scores, model_scores = table.scores[subset.rows], model.scores[subset.rows]
+            print(score_line(subset.name, scores, model_scores))
+            if arguments.confidence and len(scores) >= 3:
+                print(interval_line(bootstrap(scores, model_scores, arguments.seed)))
+
+
+def print_tables(
+    arguments: argparse.Namespace, table: "ScoreTable", models: list["Model"], subsets: list["Subset"]
+) -> None:
+    """Several models beside each other, and who passes which."""
+    from src.analysis import combinations
+    from src.report import aligned, combinations_table, models_table
+
+    scores = {model.name: model.scores for model in models}
+    if len(models) > 1:
+        print("\n" + aligned(models_table({subset.name: subset.rows for subset in subsets}, table.scores, scores)))
+    if arguments.threshold:
+        rows = subsets[0].rows
+        chosen = {name: values[rows] for name, values in scores.items()}
+        found = combinations(table.scores[rows], chosen, arguments.threshold)
+        print("\n" + aligned(combinations_table(list(scores), found)))
+
+
+def agreement_with_choices(
+    arguments: argparse.Namespace,
+    directory: Path,
+    table: "ScoreTable",
+    models: list["Model"],
+    split: "np.ndarray",
+    cache: "FeatureCache",
+) -> list["ChoiceAgreement"]:
+    """Each model against the choices of the comparisons database, where there is one."""
+    from src.choice_agreement import choice_agreement
+    from src.ratings.database import Comparisons
+    from src.report import choices_lines
+
+    path = directory / Path(arguments.comparisons or "comparisons.sqlite").expanduser()
+    if not path.is_file():
+        if arguments.comparisons:
+            raise UserError(f"--comparisons={arguments.comparisons}: there is no {path}; choose first")
+        return []
+    hashes, _ = cache.hashes(directory, table.paths)
+    with Comparisons(path) as comparisons:
+        log, by_content = comparisons.log(arguments.rater), comparisons.known_contents()
+    ids = {image: by_content[content] for image, content in hashes.items() if content in by_content}
+    unseen = split != "train"
+    found = [choice_agreement(log, ids, table.paths, unseen, table.scores, model.scores) for model in models]
+    for model, agreement in zip(models, found, strict=True):
+        print(f"\nModel {model.name}" if len(models) > 1 else "")
+        print("\n".join(choices_lines(agreement)))
+    return found
+
+
+def write_scorefiles(
+    arguments: argparse.Namespace, directory: Path, table: "ScoreTable", models: list["Model"], split: "np.ndarray"
+) -> None:
+    """The files of the --save options, in the directory."""
+    from src.scorefile import new_table, write_scorefile
+
+    first, difference = models[0], models[0].scores - table.scores
+    columns = {}
+    for model in models:
+        end = "" if len(models) == 1 else f" {model.name}"
+        columns |= {f"model_score{end}": model.scores, f"model_error{end}": model.scores - table.scores}
+    for text, content in (
+        (arguments.save_scores_and_errors, None),
+        (arguments.save_model_scorefile, first.scores),
+        (arguments.save_error_scorefile, difference),
+    ):
+        if not text:
+            continue
+        path = directory / Path(text).expanduser()
+        if content is None:
+            write_scorefile(path, table, {**columns, "split": split})
+        else:
+            write_scorefile(path, new_table(table.paths, path.name), {"score": content, "split": split})
+        print(f"{len(table.paths)} images are in {path}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,198 @@
+"""Model scores of images, by a predictor file or from a score file, and which of the images each model trained on."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from src.errors import UserError
+from src.extractors import load_extractor
+from src.feature_cache import FeatureCache
+from src.features import extract_features
+from src.predictor import Predictor, arrange, load_predictor
+from src.score_formats import read_document
+from src.scorefile import ScoreTable, match_images, read_scorefile, select
+from src.split import SPLITS, assign_split
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model and what it says of N images.
+
+    scores: (N,) model scores. errors: (N,) their standard errors, nan for models without. inputs: (N, ...) what
+    `predictor.arrange` gives, None where the scores come from a file. unreadable: {path: reason} of images left out
+    (their scores are nan).
+    """
+
+    name: str
+    scores: np.ndarray
+    errors: np.ndarray
+    inputs: np.ndarray | None = None
+    predictor: Predictor | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+
+
+def model_paths(arguments: argparse.Namespace, directory: Path) -> list[Path]:
+    """The model files of `--modelpath`, else of `--model` in the directory (or, if not there, as a path).
+
+    Without either the default model, where there is one and no `--model_scores`. UserError for a file that is not
+    there.
+    """
+    texts = arguments.modelpath or arguments.model
+    if not texts:
+        default = directory / "model.safetensors"
+        return [default] if default.exists() and not arguments.model_scores else []
+    paths = []
+    for text in dict.fromkeys(texts):
+        places = [Path(text).expanduser()] if arguments.modelpath else [directory / text, Path(text).expanduser()]
+        paths.append(next((place for place in places if place.is_file()), places[0]))
+    return paths
+
+
+def unique_names(paths: Sequence[Path]) -> list[str]:
+    """A short name for each model: its file's, with its folder or a number where two would be the same."""
+    stems = [path.stem for path in paths]
+    names = [s if stems.count(s) == 1 else f"{p.parent.name}/{s}" for p, s in zip(paths, stems, strict=True)]
+    return [n if names.count(n) == 1 else f"{n} ({place + 1})" for place, n in enumerate(names)]
+
+
+def score_images(
+    directory: Path, paths: Sequence[str], file: Path, name: str, cache: FeatureCache, device: str, batch_size: int
+) -> Model:
+    """Scores of the model in `file`. UserError if its image model is not the one that it was trained with."""
+    predictor, metadata = load_predictor(file)
+    config = predictor.config
+    try:
+        extractor = load_extractor(config.feature_extractor_model, device, config.fp16_features)
+    except UserError as error:
+        raise UserError(f"{file}: its image model can't be had: {error}")
+    if config.extractor_identity and extractor.identity != config.extractor_identity:
+        raise UserError(
+            f"{file}: was trained on features of {config.extractor_identity}, and {config.feature_extractor_model} "
+            f"is now {extractor.identity}; train it again"
+        )
+    used = config.hidden_states_used
+    features = extract_features(directory, paths, extractor, used, cache, batch_size)
+    if not features.paths:
+        raise UserError(f"{directory}: none of {len(paths)} images can be read; see --directory and --scores")
+    inputs = arrange(features.states, used, config.hidden_states_mode)
+    place = {path: row for row, path in enumerate(features.paths)}
+    rows = [place.get(path, -1) for path in paths]
+    found = [np.append(values, np.nan)[rows] for values in predictor.predict(inputs)]
+    return Model(name, found[0], found[1], inputs.numpy()[rows], predictor, metadata, features.unreadable)
+
+
+def read_model_scores(path: Path, paths: Sequence[str]) -> Model:
+    """Scores from a score file: its column model_score, else score; nan for images that it lacks."""
+    try:
+        table = read_scorefile(path, "model_score")
+    except UserError as error:
+        if "model_score" not in str(error):
+            raise
+        table = read_scorefile(path)
+    matched, _ = match_images(table, paths)
+    if not matched.paths:
+        raise UserError(f"{path}: has no model score of any of the {len(paths)} images; give --model_scores another")
+    known = dict(zip(matched.paths, matched.scores.tolist(), strict=True))
+    scores = np.array([known.get(image, np.nan) for image in paths])
+    return Model(path.stem, scores, np.full(len(paths), np.nan))
+
+
+def keep_scored(table: ScoreTable, models: Sequence[Model]) -> tuple[ScoreTable, list[Model], list[str]]:
+    """The images for which every model has a score, and sentences on the others."""
+    keep = np.all([~np.isnan(model.scores) for model in models], axis=0)
+    reasons = {path: reason for model in models for path, reason in model.unreadable.items()}
+    lost = [path for path, kept in zip(table.paths, keep, strict=True) if not kept]
+    if not keep.any():
+        raise UserError("no image has both a score and a model score; see --scores and --model")
+    rows = np.flatnonzero(keep)
+    kept = [
+        Model(
+            model.name,
+            model.scores[rows],
+            model.errors[rows],
+            None if model.inputs is None else model.inputs[rows],
+            model.predictor,
+            model.metadata,
+            model.unreadable,
+        )
+        for model in models
+    ]
+    notes = [f"{path}: left out, {reasons.get(path, 'a model has no score of it')}" for path in lost]
+    return select(table, rows), kept, notes
+
+
+def find_split(
+    arguments: argparse.Namespace, directory: Path, table: ScoreTable, models: Sequence[Model]
+) -> tuple[np.ndarray, str]:
+    """Which images are train, eval, test: (N,), and a sentence on how that is known.
+
+    `--split`, or split.json in the directory, else the score file's column, else drawn as the models' own training
+    drew it; an image which one of them trained on is train.
+    """
+    name = arguments.split or "split.json"
+    file = next((p for p in (directory / Path(name).expanduser(), Path(name).expanduser()) if p.is_file()), None)
+    if file is None and arguments.split:
+        raise UserError(f'--split={arguments.split}: no such file; it is a JSON such as {{"eval": ["a.png"]}}')
+    if file is not None:
+        return read_split(file, table.paths), f"The split is that of {file}"
+    if all(table.splits):
+        return np.array(table.splits), f"The split is the column of {table.document.name}"
+    drawn = np.array([_drawn(arguments, table, model) for model in models])  # (M, N)
+    untouched = np.where((drawn == "eval").any(axis=0), "eval", "test")
+    split = np.where((drawn == "train").any(axis=0), "train", untouched)
+    return split, "The split is drawn as in training" + _doubts(table, models)
+
+
+def read_split(path: Path, images: Sequence[str]) -> np.ndarray:
+    """(N,) of "train", "eval", "test", or "" for images that the file doesn't name.
+
+    JSON, {"train": [paths], "eval": [paths]} or {path: split}, or a CSV with the columns relative_path and split.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError:
+        content = None
+    if isinstance(content, dict) and content and all(isinstance(part, list) for part in content.values()):
+        named = {str(image): name for name, part in content.items() for image in part}
+    elif isinstance(content, dict) and content and all(isinstance(part, str) for part in content.values()):
+        named = content
+    else:
+        document, _ = read_document(path, "split")
+        column = document.score_column
+        named = {key: str(row.get(column) or "") for key, row in zip(document.keys, document.rows, strict=True)}
+    named = {image.replace("\\", "/"): str(word).strip().lower() for image, word in named.items()}
+    wrong = sorted(set(named.values()) - {*SPLITS, ""})
+    if wrong:
+        raise UserError(f"{path}: there is a split '{wrong[0]}'; a split is one of {', '.join(SPLITS)}")
+    split = np.array([named.get(image, "") for image in images])
+    if not (split != "").any():
+        raise UserError(f"{path}: names none of the {len(images)} images; it is to name them as the score file does")
+    return split
+
+
+def _drawn(arguments: argparse.Namespace, table: ScoreTable, model: Model) -> np.ndarray:
+    def known(name: str, otherwise: float) -> float:
+        return float(model.metadata[name]) if name in model.metadata else otherwise
+
+    seed = arguments.seed if arguments.eval_pick_seed is None else arguments.eval_pick_seed
+    fractions = (known(name, getattr(arguments, name)) for name in ("fraction_for_eval", "fraction_for_test"))
+    anew = model.metadata.get("ignore_existing_split", str(arguments.ignore_existing_split)) == "True"
+    return assign_split(table.paths, table.splits, *fractions, int(known("eval_pick_seed", seed)), anew)
+
+
+def _doubts(table: ScoreTable, models: Sequence[Model]) -> str:
+    for model in models:
+        trained_on = model.metadata.get("n_images")
+        if trained_on is None:
+            return ", as far as is known: model scores from a file don't say what was trained on"
+        if int(trained_on) != len(table.paths):
+            return (
+                f", but {model.name} was trained with {trained_on} images and now there are {len(table.paths)}: a "
+                "few may be on the wrong side; to be sure, use the --savefile of training as --scores"
+            )
+    return ""
