@@ -45,9 +45,10 @@ def main() -> None:
     print("\n".join([*notes, f"{source}."]))
     subsets = make_subsets(table.paths, looked_at(arguments, split), arguments.regex, arguments.directories)
     print_lines(arguments, table, models, subsets)
-    print_tables(arguments, table, models, subsets)
-    agreement_with_choices(arguments, directory, table, models, split, cache)
+    tables = print_tables(arguments, table, models, subsets)
+    choices = agreement_with_choices(arguments, directory, table, models, split, cache)
     write_scorefiles(arguments, directory, table, models, split)
+    write_pictures(arguments, directory, table, models, split, subsets, tables, choices)
 
 
 def check(arguments: argparse.Namespace) -> None:
@@ -140,19 +141,24 @@ def print_lines(
 
 def print_tables(
     arguments: argparse.Namespace, table: "ScoreTable", models: list["Model"], subsets: list["Subset"]
-) -> None:
-    """Several models beside each other, and who passes which."""
+) -> list[tuple[str, list[list[str]]]]:
+    """Several models beside each other, and who passes which; the same tables with their headings, for the page."""
     from src.analysis import combinations
     from src.report import aligned, combinations_table, models_table
 
+    tables = []
     scores = {model.name: model.scores for model in models}
     if len(models) > 1:
-        print("\n" + aligned(models_table({subset.name: subset.rows for subset in subsets}, table.scores, scores)))
+        rows_of = {subset.name: subset.rows for subset in subsets}
+        tables.append(("Models", models_table(rows_of, table.scores, scores)))
     if arguments.threshold:
         rows = subsets[0].rows
         chosen = {name: values[rows] for name, values in scores.items()}
         found = combinations(table.scores[rows], chosen, arguments.threshold)
-        print("\n" + aligned(combinations_table(list(scores), found)))
+        tables.append(("Who passes which model", combinations_table(list(scores), found)))
+    for _, cells in tables:
+        print("\n" + aligned(cells))
+    return tables
 
 
 def agreement_with_choices(
@@ -209,6 +215,42 @@ def write_scorefiles(
         else:
             write_scorefile(path, new_table(table.paths, path.name), {"score": content, "split": split})
         print(f"{len(table.paths)} images are in {path}")
+
+
+def write_pictures(
+    arguments: argparse.Namespace,
+    directory: Path,
+    table: "ScoreTable",
+    models: list["Model"],
+    split: "np.ndarray",
+    subsets: list["Subset"],
+    tables: list[tuple[str, list[list[str]]]],
+    choices: list["ChoiceAgreement"],
+) -> None:
+    """The page of `--report`, and the plots of `--plots`."""
+    if not (arguments.report or arguments.plots):
+        return
+    from src.full_report import Material, write_plots, write_report
+    from src.report import choices_lines
+
+    where = {"directory": directory, "database": arguments.database, "seed": arguments.seed}
+    said = choices_lines(choices[0]) if choices else []
+    repeated = choices[0].repeats.share if choices else float("nan")
+    material = Material(
+        table=table,
+        models=models,
+        split=split,
+        chosen=subsets,
+        tables=tables,
+        choices=said,
+        consistency=repeated,
+        **where,
+    )
+    if arguments.plots:
+        print(f"{len(write_plots(material, Path(arguments.plots)))} plots are in {arguments.plots}")
+    if arguments.report:
+        write_report(material, Path(arguments.report))
+        print(f"The report is {arguments.report}")
 
 
 if __name__ == "__main__":

@@ -97,7 +97,8 @@ def verdict(points: list[Point], ceiling_of_person: float = float("nan")) -> str
             f"More images would help: from {points[-2].images} to {points[-1].images} images Spearman rose by "
             f"{gain:.3f}, and twice as many again may bring about {gain / 2:.2f} to {gain:.2f} more."
         )
-    flat = f"More images would hardly help: from {points[-2].images} to {points[-1].images} Spearman changed by {gain:+.3f}. "
+    step = f"from {points[-2].images} to {points[-1].images}"
+    flat = f"More images would hardly help: {step} Spearman changed by {gain:+.3f}. "
     if ceiling_of_person < 0.75:
         return (
             flat

@@ -180,9 +180,9 @@ def _drawn(arguments: argparse.Namespace, table: ScoreTable, model: Model) -> np
         return float(model.metadata[name]) if name in model.metadata else otherwise
 
     seed = arguments.seed if arguments.eval_pick_seed is None else arguments.eval_pick_seed
-    fractions = (known(name, getattr(arguments, name)) for name in ("fraction_for_eval", "fraction_for_test"))
+    eval_, test = (known(name, getattr(arguments, name)) for name in ("fraction_for_eval", "fraction_for_test"))
     anew = model.metadata.get("ignore_existing_split", str(arguments.ignore_existing_split)) == "True"
-    return assign_split(table.paths, table.splits, *fractions, int(known("eval_pick_seed", seed)), anew)
+    return assign_split(table.paths, table.splits, eval_, test, int(known("eval_pick_seed", seed)), anew)
 
 
 def _doubts(table: ScoreTable, models: Sequence[Model]) -> str:

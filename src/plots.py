@@ -36,7 +36,7 @@ ON_WHITE = Colours("#22262b", "#d9dde2", "#2f6fc4", "#d9622b", "#2f9469")
 # From low to high, each visible on white and on black.
 LOW_TO_HIGH = LinearSegmentedColormap.from_list("low_to_high", ["#3d7be0", "#9a8fa8", "#f07d3c"])
 MOST_POINTS = 3000
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 9,
     "svg.fonttype": "none",
@@ -116,8 +116,8 @@ def feature_map(
     figure, axes = _figure(colours, *names)
     shown = some(len(scores), seed)
     low, high = np.quantile(scores, (0.02, 0.98))
-    options: dict[str, Any] = {"cmap": LOW_TO_HIGH, "vmin": low, "vmax": max(high, low + 1e-9), "linewidths": 0}
-    points = axes.scatter(*places[shown].T, c=scores[shown], s=11, alpha=0.8, **options)
+    options: Any = {"cmap": LOW_TO_HIGH, "vmin": low, "vmax": max(high, low + 1e-9), "linewidths": 0}
+    points = axes.scatter(places[shown, 0], places[shown, 1], c=scores[shown], s=11, alpha=0.8, **options)
     bar = figure.colorbar(points, ax=axes, fraction=0.045, pad=0.02, label="score")
     bar.outline.set_visible(False)
     axes.set_xticklabels([])
@@ -190,7 +190,7 @@ def to_png(figure: Figure) -> bytes:
 
 
 def _figure(colours: Colours, across: str, up: str) -> tuple[Figure, Axes]:
-    text = dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), colours.ink)
+    text: Any = dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), colours.ink)
     with matplotlib.rc_context({**STYLE, **text, "grid.color": colours.line, "axes.edgecolor": colours.line}):
         figure = Figure(figsize=(4.4, 3.3), layout="constrained", facecolor="none")
         axes = figure.add_subplot(facecolor="none")
