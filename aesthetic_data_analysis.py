@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.arguments import image_directory, parse_arguments
+from src.arguments import check_report, image_directory, parse_arguments
 from src.errors import UserError, run
 from src.options import LOOK
 
@@ -36,11 +36,11 @@ def main() -> None:
     # Imported only now, so that --help and mistyped options answer at once: these bring torch and transformers.
     from src.analysis import make_subsets
     from src.feature_cache import FeatureCache, default_folder
-    from src.model_scores import find_split, keep_scored
+    from src.model_scores import find_split, keep_scored, read_scored_images, score_with_all
 
     cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
-    table = read_scores(arguments, directory)
-    table, models, notes = keep_scored(table, score(arguments, directory, table, cache))
+    table = read_scored_images(arguments, directory)
+    table, models, notes = keep_scored(table, score_with_all(arguments, directory, table, cache))
     split, source = find_split(arguments, directory, table, models)
     print("\n".join([*notes, f"{source}."]))
     subsets = make_subsets(table.paths, looked_at(arguments, split), arguments.regex, arguments.directories)
@@ -63,8 +63,8 @@ def check(arguments: argparse.Namespace) -> None:
         text = getattr(arguments, name)
         if text and Path(text).suffix.lower() not in (".csv", ".json"):
             raise UserError(f"--{name}={text}: must end with .csv or .json")
-    if arguments.report and Path(arguments.report).suffix.lower() not in (".html", ".htm"):
-        raise UserError(f"--report={arguments.report}: must end with .html")
+    if arguments.report:
+        check_report(arguments.report)
 
 
 def export_study(arguments: argparse.Namespace) -> None:
@@ -76,37 +76,6 @@ def export_study(arguments: argparse.Namespace) -> None:
     else:
         path = Path(arguments.study_csv).expanduser()
         print(f"{write_trials(arguments.database, arguments.study, path)} trials are in {path}")
-
-
-def read_scores(arguments: argparse.Namespace, directory: Path) -> "ScoreTable":
-    """The images that are there and have a score; everything else is said."""
-    from src.images import find_images
-    from src.scorefile import find_scorefile, match_images, read_scorefile
-
-    path = find_scorefile(directory, arguments.scores)
-    table, problems = match_images(read_scorefile(path, arguments.score_column), find_images(directory))
-    found = f"{len(table.paths)} images of {directory} have a score in {path}."
-    print("\n".join([*table.problems, *problems, found]))
-    if not table.paths:
-        raise UserError(f"{path}: no image of {directory} has a score in it; see --scores and --directory")
-    return table
-
-
-def score(
-    arguments: argparse.Namespace, directory: Path, table: "ScoreTable", cache: "FeatureCache"
-) -> list["Model"]:
-    """What each model says of each image."""
-    from src.model_scores import model_paths, read_model_scores, score_images, unique_names
-
-    files = model_paths(arguments, directory)
-    if files:
-        options = cache, arguments.device, arguments.extract_batch_size
-        names = zip(files, unique_names(files), strict=True)
-        return [score_images(directory, table.paths, file, name, *options) for file, name in names]
-    if not arguments.model_scores:
-        raise UserError(f"{directory}: there is no model.safetensors; name a model with --model, or --model_scores")
-    path = Path(arguments.model_scores).expanduser()
-    return [read_model_scores(directory / path if (directory / path).is_file() else path, table.paths)]
 
 
 def looked_at(arguments: argparse.Namespace, split: "np.ndarray") -> "np.ndarray":

@@ -107,6 +107,15 @@ def model_path(arguments: argparse.Namespace, directory: Path) -> Path:
     return path
 
 
+def check_report(text: str) -> None:
+    """UserError where `--report` names no page, or a folder that isn't there."""
+    path = Path(text).expanduser()
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"--report={text}: must end with .html")
+    if not path.parent.is_dir():
+        raise UserError(f"--report={text}: there is no folder {path.parent}; make it first")
+
+
 def _read_file(path: Path, parents: tuple[Path, ...]) -> list[Word]:
     if path.resolve() in parents:
         raise UserError(f"@{path}: names itself, directly or through other files; take one of the @ lines out")

@@ -161,7 +161,6 @@ def write_plots(material: Material, folder: Path) -> list[Path]:
 
 def build_page(material: Material) -> str:
     """The page as text."""
-    name = material.directory.resolve().name
     facts = [
         ("Model", material.model.name),
         ("Image model", material.model.metadata.get("feature_extractor_model", "unknown")),
@@ -170,7 +169,7 @@ def build_page(material: Material) -> str:
         ("Made", datetime.now().isoformat(sep=" ", timespec="minutes")),
     ]
     sections = [_numbers(material), _pictures(material), _galleries(material), _study(material), _person(material)]
-    return page(f"How well a model knows the taste of “{name}”", _lead(material), facts, _tiles(material), sections)
+    return page("How well does the model know your taste?", _lead(material), facts, _tiles(material), sections)
 
 
 def _lead(material: Material) -> str:

@@ -12,9 +12,10 @@ from src.errors import UserError
 from src.extractors import load_extractor
 from src.feature_cache import FeatureCache
 from src.features import extract_features
+from src.images import find_images
 from src.predictor import Predictor, arrange, load_predictor
 from src.score_formats import read_document
-from src.scorefile import ScoreTable, match_images, read_scorefile, select
+from src.scorefile import ScoreTable, find_scorefile, match_images, read_scorefile, select
 from src.split import SPLITS, assign_split
 
 
@@ -34,6 +35,32 @@ class Model:
     predictor: Predictor | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     unreadable: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_scored_images(arguments: argparse.Namespace, directory: Path) -> ScoreTable:
+    """The images of the directory that have a score in `--scores`; everything else is printed."""
+    path = find_scorefile(directory, arguments.scores)
+    table, problems = match_images(read_scorefile(path, arguments.score_column), find_images(directory))
+    found = f"{len(table.paths)} images of {directory} have a score in {path}."
+    print("\n".join([*table.problems, *problems, found]))
+    if not table.paths:
+        raise UserError(f"{path}: no image of {directory} has a score in it; see --scores and --directory")
+    return table
+
+
+def score_with_all(
+    arguments: argparse.Namespace, directory: Path, table: ScoreTable, cache: FeatureCache
+) -> list[Model]:
+    """What each model says of each image: those of `--model`, else the file of `--model_scores`."""
+    files = model_paths(arguments, directory)
+    if files:
+        options = cache, arguments.device, arguments.extract_batch_size
+        names = zip(files, unique_names(files), strict=True)
+        return [score_images(directory, table.paths, file, name, *options) for file, name in names]
+    if not arguments.model_scores:
+        raise UserError(f"{directory}: there is no model.safetensors; name a model with --model, or --model_scores")
+    path = Path(arguments.model_scores).expanduser()
+    return [read_model_scores(directory / path if (directory / path).is_file() else path, table.paths)]
 
 
 def model_paths(arguments: argparse.Namespace, directory: Path) -> list[Path]:

@@ -134,6 +134,11 @@ def looking(names: str, help: str, kind: Kind, default: Any = None, repeatable: 
     return Option(tuple(names.split()), help, kind, default, own, own if repeatable else frozenset())
 
 
+def seeing(names: str, help: str, kind: Kind, default: Any = None) -> Option:
+    """An option of the scripts that look at a model."""
+    return Option(tuple(names.split()), help, kind, default, frozenset({LOOK, SPOTLIGHT}))
+
+
 def span(name: str, help: str, kind: Kind, low: float, high: float) -> tuple[Option, Option]:
     """--min_NAME and --max_NAME of one metaparameter."""
     return (
@@ -283,8 +288,8 @@ GROUPS = (
     Group(
         "Analysis",
         (
-            looking("--model_scores", "a score file of model scores, where there is no --model", TEXT),
-            looking(
+            seeing("--model_scores", "a score file of model scores, where there is no --model", TEXT),
+            seeing(
                 "--split",
                 "a file that says which images are train, eval, test (default: split.json, else the score file's "
                 "column, else drawn as in training)",

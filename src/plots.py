@@ -5,8 +5,9 @@ In SVG the colours are CSS variables (--ink, --line, --a, --b, --c), so that a p
 
 import io
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any, Concatenate, NamedTuple, ParamSpec
 
 import matplotlib
 import numpy as np
@@ -18,6 +19,8 @@ from matplotlib.figure import Figure
 
 from src.analysis import Bin
 from src.learning_curve import Point
+
+P = ParamSpec("P")
 
 
 class Colours(NamedTuple):
@@ -53,9 +56,22 @@ STYLE: Any = {
 }
 
 
+def in_style(function: Callable[Concatenate[Colours, P], Figure]) -> Callable[Concatenate[Colours, P], Figure]:
+    """Draw in our style and colours, whatever matplotlib's settings are elsewhere."""
+
+    @wraps(function)
+    def drawn(colours: Colours, /, *values: P.args, **named: P.kwargs) -> Figure:
+        text: Any = dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), colours.ink)
+        with matplotlib.rc_context({**STYLE, **text, "grid.color": colours.line, "axes.edgecolor": colours.line}):
+            return function(colours, *values, **named)
+
+    return drawn
+
+
+@in_style
 def score_scatter(colours: Colours, scores: np.ndarray, model_scores: np.ndarray, seed: int) -> Figure:
     """Score against model score, with the line of equality and the line of least squares; (N,) each."""
-    figure, axes = _figure(colours, "model score", "score")
+    figure, axes = _figure("model score", "score")
     shown = some(len(scores), seed)
     axes.plot(model_scores[shown], scores[shown], "o", color=colours.a, alpha=0.45, markersize=3.6, markeredgewidth=0)
     ends = np.array([model_scores.min(), model_scores.max()])
@@ -67,9 +83,10 @@ def score_scatter(colours: Colours, scores: np.ndarray, model_scores: np.ndarray
     return figure
 
 
+@in_style
 def error_by_score(colours: Colours, scores: np.ndarray, model_scores: np.ndarray, seed: int) -> Figure:
     """Model score minus score, by score, with the mean of ten groups of equal size."""
-    figure, axes = _figure(colours, "score", "model score − score")
+    figure, axes = _figure("score", "model score − score")
     shown = some(len(scores), seed)
     error = model_scores - scores
     axes.plot(scores[shown], error[shown], "o", color=colours.a, alpha=0.35, markersize=3.6, markeredgewidth=0)
@@ -81,9 +98,10 @@ def error_by_score(colours: Colours, scores: np.ndarray, model_scores: np.ndarra
     return figure
 
 
+@in_style
 def calibration_plot(colours: Colours, bins: Sequence[Bin]) -> Figure:
     """Mean score of groups by model score, with 95 % of the mean, beside the line of equality."""
-    figure, axes = _figure(colours, "mean model score of a group", "its mean score")
+    figure, axes = _figure("mean model score of a group", "its mean score")
     x, y, error = (np.array([getattr(b, name) for b in bins]) for name in ("model_score", "score", "error"))
     axes.plot(
         [x.min(), x.max()], [x.min(), x.max()], color=colours.ink, linewidth=1, linestyle=(0, (3, 3)), label="right"
@@ -95,25 +113,29 @@ def calibration_plot(colours: Colours, bins: Sequence[Bin]) -> Figure:
     return figure
 
 
+@in_style
 def distributions(colours: Colours, scores: Mapping[str, np.ndarray]) -> Figure:
     """Scores of each split, as shares of its images."""
-    figure, axes = _figure(colours, "score", "share of the images")
+    figure, axes = _figure("score", "share of the images")
     everything = np.concatenate(list(scores.values()))
     edges = np.histogram_bin_edges(everything, bins=24)
     for (name, values), colour in zip(scores.items(), (colours.a, colours.b, colours.c, colours.ink), strict=False):
         shares = np.full(len(values), 1 / max(1, len(values)))
-        options = {"histtype": "stepfilled", "linewidth": 1.8, "edgecolor": colour, "facecolor": colour}
-        axes.hist(values, edges, weights=shares, alpha=0.25, **{**options, "linewidth": 0})
-        axes.hist(values, edges, weights=shares, **{**options, "facecolor": "none"}, label=f"{name}, {len(values)}")
+        options: Any = {"histtype": "stepfilled", "linewidth": 1.8, "edgecolor": colour, "facecolor": colour}
+        axes.hist(values, edges.tolist(), weights=shares, alpha=0.25, **{**options, "linewidth": 0})
+        axes.hist(
+            values, edges.tolist(), weights=shares, **{**options, "facecolor": "none"}, label=f"{name}, {len(values)}"
+        )
     axes.legend(loc="upper left")
     return figure
 
 
+@in_style
 def feature_map(
     colours: Colours, places: np.ndarray, scores: np.ndarray, names: tuple[str, str], seed: int
 ) -> Figure:
     """Images where their features lie, (N, 2), coloured by score (N,)."""
-    figure, axes = _figure(colours, *names)
+    figure, axes = _figure(*names)
     shown = some(len(scores), seed)
     low, high = np.quantile(scores, (0.02, 0.98))
     options: Any = {"cmap": LOW_TO_HIGH, "vmin": low, "vmax": max(high, low + 1e-9), "linewidths": 0}
@@ -125,9 +147,10 @@ def feature_map(
     return figure
 
 
+@in_style
 def learning_curve_plot(colours: Colours, points: Sequence[Point]) -> Figure:
     """Spearman on the eval and the train images by the number of images trained on; a dot for each round."""
-    figure, axes = _figure(colours, "images trained on", "Spearman")
+    figure, axes = _figure("images trained on", "Spearman")
     counts = [point.images for point in points]
     for name, colour, label in (
         ("trained", colours.b, "the images trained on"),
@@ -143,9 +166,10 @@ def learning_curve_plot(colours: Colours, points: Sequence[Point]) -> Figure:
     return figure
 
 
+@in_style
 def importance_bars(colours: Colours, importances: Mapping[str, float]) -> Figure:
     """Shares of 1, a bar each, the largest on top."""
-    figure, axes = _figure(colours, "importance", "")
+    figure, axes = _figure("importance", "")
     names = list(importances)[::-1]
     axes.barh(
         [name.replace("_", " ") for name in names],
@@ -189,11 +213,9 @@ def to_png(figure: Figure) -> bytes:
     return target.getvalue()
 
 
-def _figure(colours: Colours, across: str, up: str) -> tuple[Figure, Axes]:
-    text: Any = dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), colours.ink)
-    with matplotlib.rc_context({**STYLE, **text, "grid.color": colours.line, "axes.edgecolor": colours.line}):
-        figure = Figure(figsize=(4.4, 3.3), layout="constrained", facecolor="none")
-        axes = figure.add_subplot(facecolor="none")
-        axes.set_xlabel(across)
-        axes.set_ylabel(up)
+def _figure(across: str, up: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(4.4, 3.3), layout="constrained", facecolor="none")
+    axes = figure.add_subplot(facecolor="none")
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
     return figure, axes
