@@ -55,11 +55,13 @@ def show(python: Path, folder: Path, arguments: argparse.Namespace) -> None:
     """Run Spotlight until Ctrl-C; its own exit code is ours."""
     command = [str(python), str(ROOT / "src" / "spotlight_viewer.py"), str(folder), str(arguments.port)]
     command.append("no_browser" if arguments.no_browser else "browser")
-    process = subprocess.Popen(command, env={**os.environ, "SPOTLIGHT_OPT_OUT": "true"})  # of its usage statistics
+    environment = {**os.environ, "SPOTLIGHT_OPT_OUT": "true"}  # of its usage statistics
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)  # it ends when this pipe does
     try:
         code = process.wait()
     except KeyboardInterrupt:
-        process.terminate()
+        assert process.stdin
+        process.stdin.close()
         process.wait()
         return
     if code:

@@ -176,7 +176,9 @@ def _lead(material: Material) -> str:
     order = ab(material.scores, material.model_scores)
     if len(material.rows) < 3 or np.isnan(order):
         return f"{len(material.rows)} images were looked at, too few or too equal to say how good it is."
-    which = "it was not trained on" if not (material.split[material.rows] == "train").any() else "looked at"
+    which = "it was not trained on"
+    if (material.split[material.rows] == "train").any():
+        which = "(those it was trained on included, which flatters)"
     return (
         f"Of 100 pairs of images {which}, the model puts {100 * order:.0f} in the order of your scores. "
         "Chance would be 50."

@@ -74,10 +74,10 @@ def model_paths(arguments: argparse.Namespace, directory: Path) -> list[Path]:
         default = directory / "model.safetensors"
         return [default] if default.exists() and not arguments.model_scores else []
     paths = []
-    for text in dict.fromkeys(texts):
+    for text in texts:
         places = [Path(text).expanduser()] if arguments.modelpath else [directory / text, Path(text).expanduser()]
-        paths.append(next((place for place in places if place.is_file()), places[0]))
-    return paths
+        paths.append(next((place for place in places if place.is_file()), places[0]).resolve())
+    return list(dict.fromkeys(paths))
 
 
 def unique_names(paths: Sequence[Path]) -> list[str]:

@@ -5,6 +5,7 @@ python spotlight_viewer.py FOLDER PORT browser|no_browser
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -32,7 +33,9 @@ def main() -> None:
         wait=False,
     )
     print(f"Spotlight shows {len(table)} images at http://127.0.0.1:{viewer.port}/; stop with Ctrl-C.", flush=True)
-    viewer.close(wait="forever")
+    with suppress(KeyboardInterrupt):
+        sys.stdin.read()  # ends when the script that started this one does, however it ends
+    viewer.close()
 
 
 if __name__ == "__main__":

@@ -101,7 +101,9 @@ def test_a_predictor_file_holds_what_the_docs_say(tmp_path, mode):
     data = toy_data()
     data = Dataset(config, inputs, data.scores, data.weights, data.split)
     about = dict.fromkeys(
-        ("study", "score_column", "loss_model", "model_seed", "eval_pick_seed", "split_counts"), "x"
+        ("study", "score_column", "loss_model", "model_seed", "eval_pick_seed", "split_counts")
+        + ("fraction_for_eval", "fraction_for_test", "ignore_existing_split"),
+        "x",
     )
     best = BestModel(tmp_path / "model.safetensors", data, {**about, "ridge_eval_spearman": 0.5})
     best.save(Predictor(config), 3, {"dropout": 0.1}, {"eval_mse": 1.0})
