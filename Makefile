@@ -28,7 +28,7 @@ $(VENV)/.installed-dev: requirements.txt requirements-dev.txt | $(VENV)/bin/pyth
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@ $(VENV)/.installed
 
-# Renumics Spotlight needs an older pandas than the rest: an environment of its own, some 700 MB, four minutes.
+# Renumics Spotlight needs an older pandas than the rest: an environment of its own, 1.3 GB, some minutes.
 spotlight: .venv-spotlight/.installed
 
 .venv-spotlight/.installed: requirements-spotlight.txt
