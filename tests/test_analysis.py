@@ -139,9 +139,9 @@ def test_the_verdict_says_what_would_help(half, whole, trained, person, said):
     assert said in verdict(points(half, whole, trained), person)
 
 
-@pytest.fixture
-def database(tmp_path):
-    url = f"sqlite:///{tmp_path / 'db.sqlite'}"
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    url = f"sqlite:///{tmp_path_factory.mktemp('studies') / 'db.sqlite'}"
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(storage=url, study_name="faces", sampler=optuna.samplers.RandomSampler(seed=0))
 

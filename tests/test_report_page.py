@@ -93,18 +93,18 @@ def test_colours_in_svg_are_variables_of_the_page(html):
 
 def test_the_learning_curve_rises_where_there_is_something_to_learn():
     generator = np.random.default_rng(0)
-    inputs = generator.normal(size=(300, 10)).astype(np.float32)
-    scores = inputs @ generator.normal(size=10)
+    inputs = generator.normal(size=(300, 40)).astype(np.float32)
+    scores = inputs @ generator.normal(size=40)
     split = np.where(np.arange(300) < 220, "train", "eval")
-    config = PredictorConfig("toy", (0,), "join", (10,), (16, 8))
-    metadata = {"metaparameters": json.dumps({**PARAMETERS, "train_epochs": 8})}
+    config = PredictorConfig("toy", (0,), "join", (40,), (16, 8))
+    metadata = {"metaparameters": json.dumps({**PARAMETERS, "batch_size": 16})}
     before = torch.random.get_rng_state()
     curve = learning_curve(config, metadata, inputs, scores, np.ones(300), split, 0)
     assert torch.equal(before, torch.random.get_rng_state())
     assert [point.images for point in curve] == [26, 55, 110, 220]
     means = [point.evaluated.mean() for point in curve]
     assert means[0] < means[-1] - 0.05
-    assert means[-1] > 0.85
+    assert means[-1] > 0.6
 
 
 def test_png_plots_are_pictures_on_white(material, tmp_path):
