@@ -44,7 +44,7 @@ def comparison_with_ridge(scores: np.ndarray, model_scores: np.ndarray, ridge: n
     network, baseline = correlations(scores, model_scores).spearman, correlations(scores, ridge).spearman
     gain = network - baseline
     if np.isnan(gain):
-        return "The network can't be compared with ridge regression on these images."
+        return "There are too few eval images to compare the network with ridge regression."
     if gain >= 0:
         return f"The network is {gain:.4f} Spearman better than ridge regression on the eval images."
     return (

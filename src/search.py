@@ -81,7 +81,8 @@ def make_objective(arguments: argparse.Namespace, data: Dataset, has_weights: bo
     if len(data.rows(subset)) < 2:
         raise UserError(
             f"--set_for_scoring={subset}: {len(data.rows(subset))} images are in it, and at least 2 are needed; "
-            "raise --fraction_for_eval (or --fraction_for_test), or score more images"
+            "raise --fraction_for_eval (or _test), score more images, --ignore_existing_split if the file's "
+            "split column has too few, or --set_for_scoring=full"
         )
     possible = {"wmse": has_weights, "nll": loss == "nll"}
     wanted = [name for name in METRICS if name == metric or getattr(arguments, f"calculate_{name}")]
@@ -131,9 +132,12 @@ class Search:
                 complete = True
             except KeyboardInterrupt:
                 complete = False
+        if self.best() is None and not complete:
+            raise UserError("stopped before the first trial was finished, so there is no model yet")
         if self.best() is None:
             raise UserError(
-                f"no trial has finished with a {self.objective.metric}, so there is no model yet; run again"
+                f"{self.objective.name} could not be computed in any trial, so there is no model; are all scores of "
+                f"the {self.objective.subset} images the same? If not, try lower --max_log_lr"
             )
         return complete
 

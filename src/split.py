@@ -23,8 +23,7 @@ def assign_split(
     given: N of "train", "eval", "test" or "" (draw one). What is given stays, unless `ignore_existing`, and counts
     towards the fractions, which are of all N images. The rest is drawn by a hash of seed and path: the smallest
     become test, the next eval. So neither the order of the images nor the machine matters, and a few images more
-    change few of the others. Raises UserError for impossible fractions, no image left to train on, or fewer than 2
-    for eval.
+    change few of the others. Raises UserError for impossible fractions, or where no image is left to train on.
     """
     _check_fractions(fraction_for_eval, fraction_for_test)
     if len(paths) != len(given):
@@ -38,7 +37,7 @@ def assign_split(
         split[free[:missing]] = name
         free = free[missing:]
     split[free] = "train"
-    _check_counts(split)
+    _check_train(split)
     return split
 
 
@@ -58,16 +57,11 @@ def _check_fractions(fraction_for_eval: float, fraction_for_test: float) -> None
         )
 
 
-def _check_counts(split: np.ndarray) -> None:
+def _check_train(split: np.ndarray) -> None:
     counts = {name: int((split == name).sum()) for name in SPLITS}
     shown = ", ".join(f"{count} {name}" for name, count in counts.items())
     if counts["train"] == 0:
         raise UserError(
             f"no image is left to train on ({shown}); lower --fraction_for_eval or --fraction_for_test, "
             "or mark some images as train in the split column"
-        )
-    if counts["eval"] < 2:
-        raise UserError(
-            f"at least 2 images are needed for eval ({shown}); raise --fraction_for_eval, score more images, "
-            "or use --ignore_existing_split if the score file's split column has too few"
         )

@@ -119,6 +119,14 @@ def test_the_model_file_says_how_it_was_made(photos, finished):
     assert metadata["n_images"] == "40"
 
 
+def test_everything_may_be_trained_on_where_the_full_set_decides(photos, tmp_path):
+    model = f"--modelpath={tmp_path / 'a.safetensors'}"
+    result = run(photos, "--directory=photos", model, "--fraction_for_eval=0", "--set_for_scoring=full", "--trials=1")
+    assert result.returncode == 0, result.stderr
+    assert "Split: 40 train, 0 eval, 0 test" in result.stdout
+    assert "too few eval images to compare" in result.stdout
+
+
 def test_no_trials_only_prepare_the_features(photos, tmp_path):
     result = run(photos, "--directory=photos", "--trials=0", f"--modelpath={tmp_path / 'a.safetensors'}")
     assert result.returncode == 0, result.stderr
@@ -155,6 +163,10 @@ def test_a_broken_image_is_listed_with_its_reason_and_left_out(photos, finished,
         (("--directory=photos", "--loss_model=wmse"), "wmse needs a column 'weight'"),
         (("--directory=photos", "--metric_for_scoring=nll"), "use --loss_model=nll with it"),
         (("--directory=photos", "--fraction_for_eval=0.6", "--fraction_for_test=0.5"), "leave no image to train on"),
+        (
+            ("--directory=photos", "--fraction_for_eval=0"),
+            "--set_for_scoring=eval: 0 images are in it, and at least 2",
+        ),
         (("--directory=photos", "--resume", "--name=never"), "there is no study 'never'"),
         (("--directory=photos", "--server=on", "--database="), "needs a --database that is a file"),
         (("--directory=photos", "--feature_extractor_model=nobody/nothing"), "nobody/nothing"),
@@ -212,3 +224,12 @@ def test_weights_and_nll_and_given_splits_go_all_the_way(photos, finished):
     assert "30 train, 10 eval, 0 test" in uncertain.stdout
     assert '"error"' in (photos / "photos" / "uncertain.json").read_text(encoding="utf-8")
     assert "kept as other.previous.safetensors" in uncertain.stdout
+
+
+def test_the_demo_finds_the_imaginary_persons_taste(tmp_path):
+    drawn = subprocess.run([sys.executable, str(ROOT / "examples" / "sample_gallery.py"), "gallery"], cwd=tmp_path)
+    assert drawn.returncode == 0
+    result = run(tmp_path, f"@{ROOT / 'arguments-example.txt'}", quick=())
+    assert result.returncode == 0, result.stderr
+    evaluation = next(line for line in result.stdout.splitlines() if line.startswith("Eval"))
+    assert float(re.search(r"spearman (-?[\d.]+)", evaluation)[1]) >= 0.7
