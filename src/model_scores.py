@@ -3,7 +3,7 @@
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +107,8 @@ def score_images(
     if not features.paths:
         raise UserError(f"{directory}: none of {len(paths)} images can be read; see --directory and --scores")
     inputs = arrange(features.states, used, config.hidden_states_mode)
+    if features.paths == list(paths):  # no copy of what may be gigabytes
+        return Model(name, *predictor.predict(inputs), inputs.numpy(), predictor, metadata)
     place = {path: row for row, path in enumerate(features.paths)}
     rows = [place.get(path, -1) for path in paths]
     found = [np.append(values, np.nan)[rows] for values in predictor.predict(inputs)]
@@ -136,16 +138,15 @@ def keep_scored(table: ScoreTable, models: Sequence[Model]) -> tuple[ScoreTable,
     lost = [path for path, kept in zip(table.paths, keep, strict=True) if not kept]
     if not keep.any():
         raise UserError("no image has both a score and a model score; see --scores and --model")
+    if keep.all():
+        return table, list(models), []
     rows = np.flatnonzero(keep)
     kept = [
-        Model(
-            model.name,
-            model.scores[rows],
-            model.errors[rows],
-            None if model.inputs is None else model.inputs[rows],
-            model.predictor,
-            model.metadata,
-            model.unreadable,
+        replace(
+            model,
+            scores=model.scores[rows],
+            errors=model.errors[rows],
+            inputs=None if model.inputs is None else model.inputs[rows],
         )
         for model in models
     ]
@@ -161,8 +162,10 @@ def find_split(
     `--split`, or split.json in the directory, else the score file's column, else drawn as the models' own training
     drew it; an image which one of them trained on is train.
     """
-    name = arguments.split or "split.json"
-    file = next((p for p in (directory / Path(name).expanduser(), Path(name).expanduser()) if p.is_file()), None)
+    places = [directory / "split.json"]
+    if arguments.split:
+        places = [directory / Path(arguments.split).expanduser(), Path(arguments.split).expanduser()]
+    file = next((place for place in places if place.is_file()), None)
     if file is None and arguments.split:
         raise UserError(f'--split={arguments.split}: no such file; it is a JSON such as {{"eval": ["a.png"]}}')
     if file is not None:

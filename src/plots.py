@@ -41,7 +41,7 @@ LOW_TO_HIGH = LinearSegmentedColormap.from_list("low_to_high", ["#3d7be0", "#9a8
 MOST_POINTS = 3000
 STYLE: Any = {
     "font.family": "sans-serif",
-    "font.size": 9,
+    "font.size": 10,
     "svg.fonttype": "none",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -50,7 +50,7 @@ STYLE: Any = {
     "axes.grid": True,
     "grid.linewidth": 0.6,
     "legend.frameon": False,
-    "legend.fontsize": 8.5,
+    "legend.fontsize": 9,
     "xtick.major.size": 0,
     "ytick.major.size": 0,
 }
@@ -73,7 +73,7 @@ def score_scatter(colours: Colours, scores: np.ndarray, model_scores: np.ndarray
     """Score against model score, with the line of equality and the line of least squares; (N,) each."""
     figure, axes = _figure("model score", "score")
     shown = some(len(scores), seed)
-    axes.plot(model_scores[shown], scores[shown], "o", color=colours.a, alpha=0.45, markersize=3.6, markeredgewidth=0)
+    axes.plot(model_scores[shown], scores[shown], "o", color=colours.a, alpha=0.55, markersize=3.6, markeredgewidth=0)
     ends = np.array([model_scores.min(), model_scores.max()])
     axes.plot(ends, ends, color=colours.ink, linewidth=1, linestyle=(0, (3, 3)), label="equal")
     if np.ptp(model_scores) > 0:
@@ -89,7 +89,7 @@ def error_by_score(colours: Colours, scores: np.ndarray, model_scores: np.ndarra
     figure, axes = _figure("score", "model score − score")
     shown = some(len(scores), seed)
     error = model_scores - scores
-    axes.plot(scores[shown], error[shown], "o", color=colours.a, alpha=0.35, markersize=3.6, markeredgewidth=0)
+    axes.plot(scores[shown], error[shown], "o", color=colours.a, alpha=0.5, markersize=3.6, markeredgewidth=0)
     groups = np.array_split(np.argsort(scores, kind="stable"), max(1, min(10, len(scores) // 5)))
     means = [(scores[rows].mean(), error[rows].mean()) for rows in groups]
     axes.axhline(0, color=colours.ink, linewidth=1)
