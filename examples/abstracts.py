@@ -96,14 +96,14 @@ def halves(
 def marble(draw: Draw, canvas: Canvas, colours: Array) -> None:
     """Veins of colour, from noise that is bent by noise."""
     bend = canvas.noise(draw, draw.uniform(1, 3), 3)
-    swirl = canvas.noise(draw, 2, draw.integers(2, 6))
+    swirl = canvas.noise(draw, 2, int(draw.integers(2, 6)))
     value = 0.5 + 0.5 * np.sin(6.28 * (draw.uniform(0.6, 3.5) * bend + draw.uniform(0.3, 1.6) * swirl))
     canvas.fill(blend(colours, value))
 
 
 def clouds(draw: Draw, canvas: Canvas, colours: Array) -> None:
     """Colours that run into each other."""
-    noise = canvas.noise(draw, draw.uniform(0.8, 2), draw.integers(1, 4), draw.uniform(0.6, 3))
+    noise = canvas.noise(draw, draw.uniform(0.8, 2), int(draw.integers(1, 4)), draw.uniform(0.6, 3))
     canvas.fill(blend(colours, noise))
 
 

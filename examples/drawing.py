@@ -42,7 +42,7 @@ def smooth(value: Array, low: float, high: float) -> Array:
 
 def pick(draw: Draw, options: Sequence[T]) -> T:
     """One of the options. (Generator.choice would make a float64 of a float, and of all that is multiplied by it.)"""
-    return options[draw.integers(len(options))]
+    return options[int(draw.integers(len(options)))]
 
 
 class Canvas:
@@ -93,7 +93,7 @@ class Canvas:
         return rows, columns
 
     def below(self, line: Array | float) -> tuple[Window, Array, Array]:
-        """What lies under a line of heights (W,): its window, a mask with a smooth edge, and the depth of each spot."""
+        """What lies under a line of heights (W,): its window, a mask with a smooth edge, and the depth there."""
         first = int(np.clip(np.min(line) * self.height - 1, 0, self.height - 1))
         window = (slice(first, self.height), slice(0, self.width))
         depth = self.y[window] - line

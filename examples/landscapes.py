@@ -68,7 +68,7 @@ def landscape(draw: Draw, canvas: Canvas, time: str, place: str) -> None:
     PLACES[place](scene)
     corners = np.hypot(canvas.x / canvas.aspect - 0.5, canvas.y - 0.5)
     canvas.picture *= 1 - 0.35 * smooth(corners, 0.35, 0.8)
-    canvas.grain(draw, 0.009)
+    canvas.grain(draw, 0.006)
 
 
 # --- the sky ---
@@ -127,7 +127,8 @@ def paint_clouds(scene: Scene, distance: Array) -> None:
     texture = canvas.noise(draw, draw.uniform(2, 4), 5, draw.uniform(2, 4))
     mask = smooth(texture, 1 - amount, 1.35 - amount) * (0.85 - 0.5 * smooth(canvas.y / scene.horizon, 0.5, 1.05))
     lit, shaded = (rgb(colour) for colour in light.clouds)
-    brightness = 0.75 * np.exp(-distance / 0.5) + 0.9 * (np.roll(texture, 6, 0) - texture) + 0.3
+    above = np.pad(texture, ((6, 0), (0, 0)), "edge")[:-6]
+    brightness = 0.75 * np.exp(-distance / 0.5) + 0.9 * (above - texture) + 0.3
     canvas.cover(mask, mix(shaded, lit, brightness.clip(0, 1)))
 
 

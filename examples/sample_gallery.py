@@ -31,6 +31,7 @@ from src.errors import UserError, run
 from src.files import write_text
 
 SIZES = [(384, 288), (288, 384), (320, 320), (432, 243)]
+TASTE = {"calm": 3.0, "harsh": -6.0, "warm": 1.4, "sun": 0.4}
 MARK = ".sample_gallery.json"  # says which gallery a folder holds, so that nobody else's files are overwritten
 
 
@@ -64,7 +65,7 @@ def parse_arguments() -> argparse.Namespace:
 def draw_gallery(folder: Path, images: int, seed: int) -> tuple[list[str], list[float]]:
     """Write the pictures; their relative paths, and how much the person likes each."""
     names, tastes = [], []
-    for index in tqdm(range(images), desc="drawing", unit="image", delay=2):
+    for index in tqdm(range(images), desc="drawing", unit="image", delay=2, mininterval=0.5):
         name, picture, sun = draw_picture(index, seed)
         save_picture(folder / name, picture)
         names.append(name)
@@ -73,7 +74,7 @@ def draw_gallery(folder: Path, images: int, seed: int) -> tuple[list[str], list[
 
 
 def draw_picture(index: int, seed: int) -> tuple[str, Image.Image, float]:
-    """Picture number `index`, whatever the others are: its relative path, itself, and how many pixels of sun it has."""
+    """Picture number `index`, whatever the others are: its relative path, itself, and its visible pixels of sun."""
     draw = np.random.default_rng([seed, index])
     canvas = Canvas(pick(draw, SIZES))
     title = subject(index, seed)
@@ -89,7 +90,7 @@ def draw_picture(index: int, seed: int) -> tuple[str, Image.Image, float]:
 
 
 def subject(index: int, seed: int) -> str:
-    """A time of day and a place, or a kind of abstract; three pictures of five are landscapes, each subject in turn."""
+    """A time of day and a place, or a kind of abstract. Three of five are landscapes; each subject has its turn."""
     turn, step = divmod(index, 5)
     landscapes = [f"{time} {place}" for time in LIGHTS for place in PLACES]
     subjects, number = (landscapes, 3 * turn + step) if step < 3 else (list(KINDS), 2 * turn + step - 3)
@@ -117,10 +118,13 @@ def taste(picture: Image.Image, sun: float) -> float:
     pixels = np.asarray(picture.resize((192, 192), Image.Resampling.BOX), np.float32) / 255  # (192, 192, 3)
     tone = pixels @ np.array([0.3, 0.6, 0.1], np.float32)  # (192, 192)
     steps = np.hypot(np.diff(tone, axis=0)[:, 1:], np.diff(tone, axis=1)[1:])
-    calm = -np.log10(steps.mean() + 0.003)
-    harsh = (steps > 0.15).mean()
-    warm = (pixels[..., 0] - pixels[..., 2] > 0.05).mean()
-    return float(2.2 * calm - 5 * harsh + 1.7 * warm + 0.5 * min(1.0, sun / 400))
+    seen = {
+        "calm": -np.log10(steps.mean() + 0.003),
+        "harsh": (steps > 0.15).mean(),
+        "warm": (pixels[..., 0] - pixels[..., 2] > 0.05).mean(),
+        "sun": min(1.0, sun / 400),
+    }
+    return float(sum(weight * seen[quality] for quality, weight in TASTE.items()))
 
 
 def choose(tastes: Array, seed: int, rounds: int = 20) -> tuple[Array, Array]:
@@ -143,7 +147,7 @@ def bradley_terry(winners: Array, losers: Array, images: int) -> Array:
     """
     wins = np.bincount(winners, minlength=images) + 0.5
     strength = np.ones(images)
-    for _ in range(200):
+    for _ in range(2000):
         share = 1 / (strength[winners] + strength[losers])
         met = np.bincount(winners, share, images) + np.bincount(losers, share, images)
         strength = wins / (met + 1 / (strength + 1))
@@ -158,8 +162,8 @@ def check_folder(folder: Path, settings: dict[str, int]) -> None:
     """Make the folder ready, or stop if it holds something that is not ours to overwrite."""
     mark, scores = folder / MARK, folder / "scores.csv"
     before = json.loads(mark.read_text()) if mark.exists() else {}
-    if before and any(before[key] != settings[key] for key in settings):
-        made = f"--images={before['images']} --seed={before['seed']}"
+    if before and any(before.get(key) != settings[key] for key in settings):
+        made = f"--images={before.get('images')} --seed={before.get('seed')}"
         raise UserError(f"{folder}: holds the gallery of {made}; name another folder, or delete this one")
     if scores.exists() and fingerprint(scores) != before.get("scores"):
         raise UserError(f"{scores}: not as this script wrote it, so it is not overwritten; name another folder")
