@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo choose test chromium install clean
+.PHONY: demo choose test chromium install spotlight test-spotlight clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/sample_gallery.py gallery
@@ -38,5 +38,16 @@ $(VENV)/.installed-dev: requirements.txt requirements-dev.txt | $(VENV)/bin/pyth
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@ $(VENV)/.installed
 
+# Renumics Spotlight needs an older pandas than the rest: an environment of its own, 1.3 GB, some minutes.
+spotlight: .venv-spotlight/.installed
+
+.venv-spotlight/.installed: requirements-spotlight.txt
+	$(PYTHON) -m venv .venv-spotlight
+	.venv-spotlight/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-spotlight.txt
+	touch $@
+
+test-spotlight: spotlight $(VENV)/.installed-dev
+	$(BIN)/python -m pytest tests/test_spotlight.py
+
 clean:
-	rm -rf $(VENV) gallery
+	rm -rf $(VENV) .venv-spotlight gallery

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.arguments import image_directory, model_path, parse_arguments, write_arguments
+from src.arguments import check_report, image_directory, model_path, parse_arguments, write_arguments
 from src.errors import UserError, run
 from src.options import TRAIN
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from src.best_model import BestModel
     from src.extractors import Extractor
     from src.features import Features
+    from src.model_scores import Model
     from src.scorefile import ScoreTable
     from src.search import Dataset
 
@@ -67,14 +68,16 @@ def main() -> None:
     if not finished:
         print(f"\nStopped by Ctrl-C after {count_finished(study)} of {arguments.trials} trials; go on with --resume.")
     report_results(best, ridge)
-    write_savefile(savefile, table, best)
+    write_results(arguments, directory, savefile, table, best)
     list_unreadable(features)
     sys.exit(0 if finished else 130)
 
 
 def output_paths(arguments: argparse.Namespace, directory: Path) -> tuple[Path, Path | None]:
-    """The model file and the savefile, refused now rather than after an hour."""
+    """The model file and the savefile; they and the report are refused now rather than after an hour."""
     model = model_path(arguments, directory)
+    if arguments.report:
+        check_report(arguments.report)
     if not arguments.savefile:
         return model, None
     savefile = directory / Path(arguments.savefile).expanduser()
@@ -185,6 +188,9 @@ def about(
         "ridge_eval_spearman": spearman(data.scores[data.rows("eval")], ridge[data.rows("eval")]),
         "model_seed": arguments.model_seed,
         "eval_pick_seed": arguments.eval_pick_seed,
+        "fraction_for_eval": arguments.fraction_for_eval,
+        "fraction_for_test": arguments.fraction_for_test,
+        "ignore_existing_split": arguments.ignore_existing_split,
     }
 
 
@@ -217,20 +223,47 @@ def report_results(best: "BestModel", ridge: "np.ndarray") -> None:
     print(f"The model is {best.path}")
 
 
-def write_savefile(path: Path | None, table: "ScoreTable", best: "BestModel") -> None:
-    """The score table with model_score, split and, where the model knows it, error."""
+def write_results(
+    arguments: argparse.Namespace, directory: Path, savefile: Path | None, table: "ScoreTable", best: "BestModel"
+) -> None:
+    """What is written at the end: the savefile and the report, where they are asked for."""
+    from src.model_scores import Model
     from src.predictor import load_predictor
+
+    if not (savefile or arguments.report):
+        return
+    predictor, metadata = load_predictor(best.path)
+    inputs = best.data.inputs.cpu()
+    scores, errors = predictor.predict(inputs)
+    model = Model(best.path.stem, scores, errors, inputs.numpy(), predictor, metadata)
+    if savefile:
+        write_savefile(savefile, table, best.data.split, model)
+    if arguments.report:
+        write_page(arguments, directory, table, best.data.split, model)
+
+
+def write_savefile(path: Path, table: "ScoreTable", split: "np.ndarray", model: "Model") -> None:
+    """The score table with model_score, split and, where the model knows it, error."""
     from src.scorefile import write_scorefile
 
-    if path is None:
-        return
-    predictor, _ = load_predictor(best.path)
-    model_scores, errors = predictor.predict(best.data.inputs.cpu())
-    columns: dict[str, Any] = {"model_score": model_scores, "split": best.data.split}
-    if predictor.config.output_channels == 2:
-        columns["error"] = errors
+    columns: dict[str, Any] = {"model_score": model.scores, "split": split}
+    if model.predictor and model.predictor.config.output_channels == 2:
+        columns["error"] = model.errors
     write_scorefile(path, table, columns)
     print(f"All scores and model scores are in {path}")
+
+
+def write_page(
+    arguments: argparse.Namespace, directory: Path, table: "ScoreTable", split: "np.ndarray", model: "Model"
+) -> None:
+    """The page of `--report`, about the eval split."""
+    from src.analysis import make_subsets
+    from src.full_report import Material, write_report
+
+    chosen = make_subsets(table.paths, split == "eval", (), False)
+    database, seed = arguments.database, arguments.seed
+    write_report(Material(directory, table, [model], split, chosen, database, seed), Path(arguments.report))
+    print(f"The report is {arguments.report}")
 
 
 if __name__ == "__main__":

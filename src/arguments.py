@@ -41,7 +41,7 @@ def parse_arguments(script: str, description: str, command_line: Sequence[str] |
         sys.exit(0)
     _check_names(words, unknown)
     own = [option for group in groups_of(script) for option in group.options]
-    arguments = argparse.Namespace(**{o.dest: _read_values(o, getattr(texts, o.dest), words) for o in own})
+    arguments = argparse.Namespace(**{o.dest: _read_values(o, getattr(texts, o.dest), words, script) for o in own})
     _check_ranges(arguments)
     return arguments
 
@@ -105,6 +105,15 @@ def model_path(arguments: argparse.Namespace, directory: Path) -> Path:
     if not path.parent.is_dir():
         raise UserError(f"--{option}={text}: there is no folder {path.parent}; make it first")
     return path
+
+
+def check_report(text: str) -> None:
+    """UserError where `--report` names no page, or a folder that isn't there."""
+    path = Path(text).expanduser()
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"--report={text}: must end with .html")
+    if not path.parent.is_dir():
+        raise UserError(f"--report={text}: there is no folder {path.parent}; make it first")
 
 
 def _read_file(path: Path, parents: tuple[Path, ...]) -> list[Word]:
@@ -189,9 +198,9 @@ def _check_names(words: Sequence[Word], unknown: Sequence[str]) -> None:
         raise UserError(f"{where}{what}; {hint}")
 
 
-def _read_values(option: Option, texts: Sequence[str] | None, words: Sequence[Word]) -> Any:
+def _read_values(option: Option, texts: Sequence[str] | None, words: Sequence[Word], script: str) -> Any:
     if texts is None:
-        return option.default
+        return [] if script in option.repeatable else option.default
     values = []
     for text in texts:
         try:
@@ -199,7 +208,7 @@ def _read_values(option: Option, texts: Sequence[str] | None, words: Sequence[Wo
         except ValueError:
             where = next((word.where for word in words if word.text.endswith(text)), "")
             raise UserError(f"{where}{option.names[-1]}={text}: must be {option.kind.allowed}")
-    return values if option.repeatable else values[-1]
+    return values if script in option.repeatable else values[-1]
 
 
 def _check_ranges(arguments: argparse.Namespace) -> None:

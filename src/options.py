@@ -9,7 +9,12 @@ from typing import Any
 
 TRAIN = "aesthetic_predictor_training.py"
 CHOOSE = "aesthetic_ab_scorer.py"
-SCRIPTS = (CHOOSE, TRAIN)
+LOOK = "aesthetic_data_analysis.py"
+SPOTLIGHT = "aesthetic_spotlight.py"
+SCRIPTS = (CHOOSE, TRAIN, LOOK, SPOTLIGHT)
+
+# Scripts that take several models.
+USING_MODELS = (LOOK, SPOTLIGHT)
 
 METRICS = ("mse", "wmse", "nll", "ab", "spearman", "pearson", "accuracy")
 
@@ -32,7 +37,7 @@ class Option:
     kind: Kind
     default: Any = None
     scripts: frozenset[str] = frozenset({TRAIN})
-    repeatable: bool = False
+    repeatable: frozenset[str] = frozenset()  # in these scripts the value is a list of all that were given
 
     @property
     def dest(self) -> str:
@@ -109,19 +114,22 @@ WHOLE_NUMBERS = Kind(_whole_numbers, "different whole numbers from 0 with commas
 NUMBERS = Kind(lambda text: tuple(float(part) for part in text.split(",")), "numbers with commas between", "X,X,...")
 
 
-def option(names: str, help: str, kind: Kind, default: Any = None) -> Option:
-    """An option of the training script."""
-    return Option(tuple(names.split()), help, kind, default)
+def of(*scripts: str) -> Callable[..., Option]:
+    """How options of these scripts are written down; in those of `repeatable` they may stand several times."""
+
+    def make(names: str, help: str, kind: Kind, default: Any = None, repeatable: tuple[str, ...] = ()) -> Option:
+        return Option(tuple(names.split()), help, kind, default, frozenset(scripts), frozenset(repeatable))
+
+    return make
 
 
-def choosing(names: str, help: str, kind: Kind, default: Any = None) -> Option:
-    """An option of the A/B scorer."""
-    return Option(tuple(names.split()), help, kind, default, frozenset({CHOOSE}))
-
-
-def shared(names: str, help: str, kind: Kind, default: Any = None) -> Option:
-    """An option that means the same in every script."""
-    return Option(tuple(names.split()), help, kind, default, frozenset(SCRIPTS))
+option = of(TRAIN)
+choosing = of(CHOOSE)
+looking = of(LOOK)
+seeing = of(LOOK, SPOTLIGHT)
+trained = of(TRAIN, LOOK, SPOTLIGHT)
+paged = of(CHOOSE, SPOTLIGHT)
+shared = of(*SCRIPTS)
 
 
 def span(name: str, help: str, kind: Kind, low: float, high: float) -> tuple[Option, Option]:
@@ -139,11 +147,17 @@ GROUPS = (
             shared("-d --directory", "the folder of images, sub-folders included", TEXT),
             shared("--scores", "the score file in the directory (default: scores.json, else scores.csv)", TEXT),
             shared("--score_column", "the column (CSV) or key (JSON) of the score file to learn", TEXT, "score"),
-            shared("--model", "file name of the model in the directory", TEXT, "model.safetensors"),
-            shared("--modelpath", "the model as a path to anywhere, instead of --model", TEXT),
+            shared(
+                "-m --model",
+                "file name of the model in the directory; scripts that use models take several",
+                TEXT,
+                "model.safetensors",
+                USING_MODELS,
+            ),
+            shared("--modelpath", "the model as a path to anywhere, instead of --model", TEXT, None, USING_MODELS),
             option("-s --savefile", "write all scores, model scores and splits to this CSV or JSON file", TEXT),
             option("--name", "name of the study (default: the name of the directory)", TEXT),
-            option(
+            trained(
                 "--database",
                 "where studies are kept: any Optuna storage URL; empty: in memory",
                 ANY_TEXT,
@@ -163,7 +177,7 @@ GROUPS = (
     Group(
         "Features",
         (
-            shared(
+            option(
                 "--feature_extractor --feature_extractor_model",
                 "the image model: efficientnet-lite0 (embedded, "
                 "needs no download), or a CLIP model by hub name or folder",
@@ -171,20 +185,20 @@ GROUPS = (
                 "ChrisGoringe/vitH16",
             ),
             shared("--extract_batch_size", "images that go through the image model at once", whole(1), 16),
-            shared("--fp16_features", "run the image model in half precision", ON_OFF, False),
-            shared(
+            option("--fp16_features", "run the image model in half precision", ON_OFF, False),
+            option(
                 "--hidden_states_used",
                 "layers to take features from, counted from the last one, 0 (default: the image model's best)",
                 WHOLE_NUMBERS,
             ),
-            shared(
+            option(
                 "--hidden_states_mode",
                 "how several layers are put together; default: as suits the image model",
                 choice("default", "join", "average", "weight"),
                 "default",
             ),
-            shared("--weight_hidden_states", "the same as --hidden_states_mode=weight", ON_OFF, False),
-            shared(
+            option("--weight_hidden_states", "the same as --hidden_states_mode=weight", ON_OFF, False),
+            option(
                 "--fixed_hidden_state_weights",
                 "mode weight with these weights, one a layer and then, if wanted, the bias, instead of trained ones",
                 NUMBERS,
@@ -194,12 +208,12 @@ GROUPS = (
     Group(
         "Splits",
         (
-            option(
+            trained(
                 "--fraction_for_eval", "share of the images kept for choosing the best trial", number(0, 0.9), 0.25
             ),
-            option("--fraction_for_test", "share of the images looked at once, at the end", number(0, 0.9), 0.0),
-            option("--eval_pick_seed", "draws the split (default: --seed)", whole(0, 2**32 - 1)),
-            option(
+            trained("--fraction_for_test", "share of the images looked at once, at the end", number(0, 0.9), 0.0),
+            trained("--eval_pick_seed", "draws the split (default: --seed)", whole(0, 2**32 - 1)),
+            trained(
                 "--ignore_existing_split", "draw anew, whatever the score file's split column says", ON_OFF, False
             ),
         ),
@@ -267,12 +281,12 @@ GROUPS = (
     Group(
         "Choosing",
         (
-            choosing(
+            of(CHOOSE, LOOK)(
                 "--comparisons",
                 "the file that keeps every choice (default: comparisons.sqlite in the directory)",
                 TEXT,
             ),
-            choosing("--rater", "who chooses; each rater's choices are rated apart", TEXT, "me"),
+            of(CHOOSE, LOOK)("--rater", "who chooses; each rater's choices are rated apart", TEXT, "me"),
             choosing("--number", "screens in a batch; statistics follow each", whole(1), 100),
             choosing("--number_to_compare", "images on a screen", whole(2, 9), 2),
             choosing(
@@ -287,7 +301,13 @@ GROUPS = (
                 number(0, 0.99),
                 0.4,
             ),
-            choosing("--regex", "only images whose relative path this regular expression finds", TEXT),
+            of(CHOOSE, LOOK)(
+                "--regex",
+                "only images whose relative path this regular expression finds; analysis: a line for each",
+                TEXT,
+                None,
+                (LOOK,),
+            ),
             choosing(
                 "--minimum_score", "only images whose score, as it would be written, is at least this", number()
             ),
@@ -324,14 +344,48 @@ GROUPS = (
     Group(
         "Page",
         (
-            choosing("--no_browser", "print the page's address, open no browser", ON_OFF, False),
-            choosing("--port", "the page's port; 0: any that is free", whole(0, 65535), 8765),
+            paged("--no_browser", "print the page's address, open no browser", ON_OFF, False),
+            paged("--port", "the page's port; 0: any that is free", whole(0, 65535), 8765),
             choosing(
                 "--host",
                 "the address to serve on; any but this computer's own needs the token that is printed",
                 TEXT,
                 "127.0.0.1",
             ),
+        ),
+    ),
+    Group(
+        "Analysis",
+        (
+            seeing("--model_scores", "a score file of model scores, where there is no --model", TEXT),
+            seeing(
+                "--split",
+                "a file that says which images are train, eval, test (default: split.json, else the score file's "
+                "column, else drawn as in training)",
+                TEXT,
+            ),
+            looking(
+                "--include_train_split", "look at all images, not at those of the eval split alone", ON_OFF, False
+            ),
+            looking("--directories", "a line for each sub-folder by itself", ON_OFF, False),
+            looking("--confidence", "95 % intervals of spearman, pearson and AB", ON_OFF, False),
+            looking(
+                "--threshold",
+                "images with at least this model score pass; one for all models, or one for each in their order",
+                number(),
+                repeatable=(LOOK,),
+            ),
+            looking("--save_scores_and_errors", "write scores, model scores, their differences and splits", TEXT),
+            looking("--save_model_scorefile", "write a score file in which the model score is the score", TEXT),
+            looking("--save_error_scorefile", "write a score file of model score minus score", TEXT),
+            of(TRAIN, LOOK)(
+                "--report",
+                "write a page of numbers, plots and thumbnails, such as report.html",
+                TEXT,
+            ),
+            looking("--plots", "write the plots into this folder as PNG", TEXT),
+            looking("--study", "the study to export with --study_csv; list: which there are", TEXT),
+            looking("--study_csv", "write all trials of --study to this CSV file", TEXT),
         ),
     ),
 )

@@ -1,8 +1,13 @@
 """Numbers to text: how well model scores agree with the scores of the score file."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
+from src.analysis import Combination, Intervals
+from src.choice_agreement import ChoiceAgreement
 from src.metrics import ab, correlations
+from src.ratings.statistics import Share, ceiling
 
 SUBSETS = {"train": "Train", "eval": "Eval", "test": "Test", "all": "All"}
 
@@ -46,3 +51,92 @@ def comparison_with_ridge(scores: np.ndarray, model_scores: np.ndarray, ridge: n
         f"The network is {-gain:.4f} Spearman worse than ridge regression on the eval images: "
         "try more --trials, other --hidden_states_used, or more images."
     )
+
+
+def interval_line(intervals: Intervals) -> str:
+    """The line below a `score_line`: 95 % bootstrap intervals."""
+    (s_low, s_high), (p_low, p_high), (a_low, a_high) = intervals.spearman, intervals.pearson, intervals.ab
+    if np.isnan(s_low):
+        return "      95 % intervals: none, for the same reason"
+    return (
+        f"      95 % intervals: spearman {s_low:.4f} to {s_high:.4f}, pearson {p_low:.4f} to {p_high:.4f}, "
+        f"AB {100 * a_low:.2f}% to {100 * a_high:.2f}%"
+    )
+
+
+def models_table(
+    subsets: Mapping[str, np.ndarray], scores: np.ndarray, models: Mapping[str, np.ndarray]
+) -> list[list[str]]:
+    """Rows of cells, a header first: for each subset (rows of images) and model Spearman, AB and mean model score."""
+    names = list(models)
+    kinds = ("spearman", "AB", "mean score")
+    header = ["images", "number", *(f"{kind} {name}" for kind in kinds for name in names)]
+    rows = [header]
+    for subset, chosen in subsets.items():
+        truth, found = scores[chosen], [models[name][chosen] for name in names]
+        enough = len(chosen) >= 3
+        spearmans = [_or_dash(correlations(truth, values).spearman, ".4f") if enough else "-" for values in found]
+        orders = [_or_dash(100 * ab(truth, values), ".2f", "%") if enough else "-" for values in found]
+        means = [f"{values.mean():.3f}" if len(chosen) else "-" for values in found]
+        rows.append([subset, str(len(chosen)), *spearmans, *orders, *means])
+    return rows
+
+
+def combinations_table(names: Sequence[str], found: Sequence[Combination]) -> list[list[str]]:
+    """Rows of cells, a header first: who passes which model, how many, and their mean score."""
+    rows = [[*names, "number", "mean db score"]]
+    for one in found:
+        if one.count or len(names) <= 3:
+            words = ["passed" if passed else "failed" for passed in one.passed]
+            rows.append([*words, str(one.count), _or_dash(one.mean_score, ".3f")])
+    return rows
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """A table of cells as text: the first column to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+        lines.append("  ".join([row[0].ljust(widths[0]), *cells[1:]]).rstrip())
+    return "\n".join(lines)
+
+
+def choices_lines(agreement: ChoiceAgreement) -> list[str]:
+    """What the person's own choices say of the model, and of the person."""
+    model, ratings, repeats = agreement.model, agreement.scores, agreement.repeats
+    if not model.total:
+        lines = ["Choices: none between images that are all outside the train split and in this analysis."]
+    else:
+        lines = [
+            f"Choices outside the train split: {model.total} pairs of {agreement.comparisons} comparisons; "
+            f"AB of the model {_share(model)}, AB of the db scores {_share(ratings)}"
+        ]
+    if repeats.total:
+        low, high = ceiling(repeats.share)
+        lines.append(
+            f"Hidden repeats: the same image won again in {repeats.hits} of {repeats.total}, {_share(repeats)}; a "
+            f"model that knew this person perfectly would foresee {100 * low:.0f} to {100 * high:.0f} % of them."
+        )
+    return lines
+
+
+def _share(share: Share) -> str:
+    low, high = share.interval
+    return f"{100 * share.share:.2f}% (95 %: {100 * low:.1f} to {100 * high:.1f})"
+
+
+def _or_dash(value: float, form: str, unit: str = "") -> str:
+    return "-" if np.isnan(value) else f"{value:{form}}{unit}"
+
+
+def score_cells(name: str, scores: np.ndarray, model_scores: np.ndarray) -> list[str]:
+    """What `score_line` says, as cells: name, number, means, Spearman, Pearson, AB; "-" where there is none."""
+    if len(scores) == 0:
+        return [name, "0", "-", "-", "-", "-", "-"]
+    means = [f"{values.mean():.3f} ± {values.std():.2f}" for values in (scores, model_scores)]
+    if len(scores) < 3:
+        return [name, str(len(scores)), *means, "-", "-", "-"]
+    found = correlations(scores, model_scores)
+    numbers = [_or_dash(found.spearman, ".4f"), _or_dash(found.pearson, ".4f")]
+    return [name, str(len(scores)), *means, *numbers, _or_dash(100 * ab(scores, model_scores), ".2f", " %")]

@@ -30,7 +30,7 @@ def open_study(arguments: argparse.Namespace, direction: Direction, about: Mappi
     can't be had, there is nothing to resume, or `about` differs.
     """
     quiet()
-    storage = _storage(arguments.database)
+    storage = open_storage(arguments.database)
     taken = {study.study_name for study in optuna.get_all_study_summaries(storage, include_best_trial=False)}
     newest, free = _newest_and_free(arguments.name, taken)
     if not arguments.resume:
@@ -100,7 +100,7 @@ def dashboard(server: str, database: str) -> Iterator[str | None]:
         return
     if not database:
         raise UserError(f"--server={server}: needs a --database that is a file, such as sqlite:///db.sqlite")
-    _storage(database)  # makes the tables, which the dashboard expects
+    open_storage(database)  # makes the tables, which the dashboard expects
     port = _free_port()
     code = "from optuna_dashboard._cli import main; main()"
     command = [sys.executable, "-c", code, database, "--host", "127.0.0.1", "--port", str(port)]
@@ -116,7 +116,8 @@ def dashboard(server: str, database: str) -> Iterator[str | None]:
             process.wait()
 
 
-def _storage(database: str) -> optuna.storages.BaseStorage:
+def open_storage(database: str) -> optuna.storages.BaseStorage:
+    """The storage of `--database`, made if there is none; UserError if it can't be had."""
     try:
         return optuna.storages.get_storage(database or None)
     except Exception as error:  # SQLAlchemy and Redis raise many kinds, all meaning this

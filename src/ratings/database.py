@@ -95,6 +95,11 @@ class Comparisons:
             moved, replaced = self._note_paths(ids)
             return Registered(ids, frozenset(known[content] for content in added), moved, replaced)
 
+    def known_contents(self) -> dict[str, int]:
+        """Content hash -> id of every image that was ever registered; nothing is written."""
+        with self._reading():
+            return dict(self._rows("SELECT content_hash, id FROM images"))
+
     def start_session(self, settings: Mapping[str, object] | None = None) -> int:
         """Begin a session of this rater; settings are kept with it, as JSON. Returns its id."""
         with self._writing():

@@ -1,0 +1,226 @@
+"""How good is a model? In numbers on the terminal, in pictures on a page.
+
+python aesthetic_data_analysis.py @arguments.txt --report=report.html
+"""
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
+
+from src.arguments import check_report, image_directory, parse_arguments
+from src.errors import UserError, run
+from src.options import LOOK
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from src.analysis import Subset
+    from src.choice_agreement import ChoiceAgreement
+    from src.feature_cache import FeatureCache
+    from src.model_scores import Model
+    from src.scorefile import ScoreTable
+
+DESCRIPTION = "Say how good a model is: statistics, tables of several models, and a page of plots and thumbnails."
+
+
+def main() -> None:
+    arguments = parse_arguments(LOOK, DESCRIPTION)
+    check(arguments)
+    if arguments.study:
+        export_study(arguments)
+        return
+    directory = image_directory(arguments)
+    # Imported only now, so that --help and mistyped options answer at once: these bring torch and transformers.
+    from src.analysis import make_subsets
+    from src.feature_cache import FeatureCache, default_folder
+    from src.model_scores import find_split, keep_scored, read_scored_images, score_with_all
+
+    cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
+    table = read_scored_images(arguments, directory)
+    table, models, notes = keep_scored(table, score_with_all(arguments, directory, table, cache))
+    split, source = find_split(arguments, directory, table, models)
+    print("\n".join([*notes, f"{source}."]))
+    subsets = make_subsets(table.paths, looked_at(arguments, split), arguments.regex, arguments.directories)
+    print_lines(arguments, table, models, subsets)
+    tables = print_tables(arguments, table, models, subsets)
+    choices = agreement_with_choices(arguments, directory, table, models, split, cache)
+    write_scorefiles(arguments, directory, table, models, split)
+    write_pictures(arguments, directory, table, models, split, subsets, tables, choices)
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """What can't be done is refused before the images are looked at."""
+    from src.analysis import compiled
+
+    for expression in arguments.regex:
+        compiled(expression)
+    if (arguments.study is None) != (arguments.study_csv is None) and arguments.study != "list":
+        raise UserError("--study=NAME and --study_csv=FILE go together; --study=list says which studies there are")
+    for name in ("save_scores_and_errors", "save_model_scorefile", "save_error_scorefile"):
+        text = getattr(arguments, name)
+        if text and Path(text).suffix.lower() not in (".csv", ".json"):
+            raise UserError(f"--{name}={text}: must end with .csv or .json")
+    if arguments.report:
+        check_report(arguments.report)
+
+
+def export_study(arguments: argparse.Namespace) -> None:
+    """`--study list`, or a study's trials as CSV."""
+    from src.study_export import list_studies, write_trials
+
+    if arguments.study == "list":
+        print("\n".join(list_studies(arguments.database)))
+    else:
+        path = Path(arguments.study_csv).expanduser()
+        print(f"{write_trials(arguments.database, arguments.study, path)} trials are in {path}")
+
+
+def looked_at(arguments: argparse.Namespace, split: "np.ndarray") -> "np.ndarray":
+    """(N,) bool: the eval split alone, or everything."""
+    import numpy as np
+
+    if arguments.include_train_split:
+        print(f"All {len(split)} images, those that were trained on included.")
+        return np.ones(len(split), dtype=bool)
+    wanted = split == "eval"
+    if not wanted.any():
+        raise UserError("no image is in the eval split; look at all with --include_train_split, or give a --split")
+    print(f"{wanted.sum()} images of the eval split; --include_train_split looks at all {len(split)}.")
+    return wanted
+
+
+def print_lines(
+    arguments: argparse.Namespace, table: "ScoreTable", models: list["Model"], subsets: list["Subset"]
+) -> None:
+    """A line per subset and model."""
+    from src.analysis import bootstrap
+    from src.report import interval_line, score_line
+
+    for model in models:
+        print(f"\nModel {model.name}" if len(models) > 1 else "")
+        for subset in subsets:
+            scores, model_scores = table.scores[subset.rows], model.scores[subset.rows]
+            print(score_line(subset.name, scores, model_scores))
+            if arguments.confidence and len(scores) >= 3:
+                print(interval_line(bootstrap(scores, model_scores, arguments.seed)))
+
+
+def print_tables(
+    arguments: argparse.Namespace, table: "ScoreTable", models: list["Model"], subsets: list["Subset"]
+) -> list[tuple[str, list[list[str]]]]:
+    """Several models beside each other, and who passes which; the same tables with their headings, for the page."""
+    from src.analysis import combinations
+    from src.report import aligned, combinations_table, models_table
+
+    tables = []
+    scores = {model.name: model.scores for model in models}
+    if len(models) > 1:
+        rows_of = {subset.name: subset.rows for subset in subsets}
+        tables.append(("Models", models_table(rows_of, table.scores, scores)))
+    if arguments.threshold:
+        rows = subsets[0].rows
+        chosen = {name: values[rows] for name, values in scores.items()}
+        found = combinations(table.scores[rows], chosen, arguments.threshold)
+        tables.append(("Who passes which model", combinations_table(list(scores), found)))
+    for _, cells in tables:
+        print("\n" + aligned(cells))
+    return tables
+
+
+def agreement_with_choices(
+    arguments: argparse.Namespace,
+    directory: Path,
+    table: "ScoreTable",
+    models: list["Model"],
+    split: "np.ndarray",
+    cache: "FeatureCache",
+) -> list["ChoiceAgreement"]:
+    """Each model against the choices of the comparisons database, where there is one."""
+    from src.choice_agreement import choice_agreement
+    from src.ratings.database import Comparisons
+    from src.report import choices_lines
+
+    path = directory / Path(arguments.comparisons or "comparisons.sqlite").expanduser()
+    if not path.is_file():
+        if arguments.comparisons:
+            raise UserError(f"--comparisons={arguments.comparisons}: there is no {path}; choose first")
+        return []
+    hashes, _ = cache.hashes(directory, table.paths)
+    with Comparisons(path) as comparisons:
+        log, by_content = comparisons.log(arguments.rater), comparisons.known_contents()
+    ids = {image: by_content[content] for image, content in hashes.items() if content in by_content}
+    unseen = split != "train"
+    found = [choice_agreement(log, ids, table.paths, unseen, table.scores, model.scores) for model in models]
+    for model, agreement in zip(models, found, strict=True):
+        print(f"\nModel {model.name}" if len(models) > 1 else "")
+        print("\n".join(choices_lines(agreement)))
+    return found
+
+
+def write_scorefiles(
+    arguments: argparse.Namespace, directory: Path, table: "ScoreTable", models: list["Model"], split: "np.ndarray"
+) -> None:
+    """The files of the --save options, in the directory."""
+    from src.scorefile import new_table, write_scorefile
+
+    first, difference = models[0], models[0].scores - table.scores
+    columns = {}
+    for model in models:
+        end = "" if len(models) == 1 else f" {model.name}"
+        columns |= {f"model_score{end}": model.scores, f"model_error{end}": model.scores - table.scores}
+    for text, content in (
+        (arguments.save_scores_and_errors, None),
+        (arguments.save_model_scorefile, first.scores),
+        (arguments.save_error_scorefile, difference),
+    ):
+        if not text:
+            continue
+        path = directory / Path(text).expanduser()
+        if content is None:
+            write_scorefile(path, table, {**columns, "split": split})
+        else:
+            write_scorefile(path, new_table(table.paths, path.name), {"score": content, "split": split})
+        print(f"{len(table.paths)} images are in {path}")
+
+
+def write_pictures(
+    arguments: argparse.Namespace,
+    directory: Path,
+    table: "ScoreTable",
+    models: list["Model"],
+    split: "np.ndarray",
+    subsets: list["Subset"],
+    tables: list[tuple[str, list[list[str]]]],
+    choices: list["ChoiceAgreement"],
+) -> None:
+    """The page of `--report`, and the plots of `--plots`."""
+    if not (arguments.report or arguments.plots):
+        return
+    from src.full_report import Material, write_plots, write_report
+    from src.report import choices_lines
+
+    where = {"directory": directory, "database": arguments.database, "seed": arguments.seed}
+    said = choices_lines(choices[0]) if choices else []
+    repeated = choices[0].repeats.share if choices else float("nan")
+    material = Material(
+        table=table,
+        models=models,
+        split=split,
+        chosen=subsets,
+        tables=tables,
+        choices=said,
+        consistency=repeated,
+        **where,
+    )
+    if arguments.plots:
+        print(f"{len(write_plots(material, Path(arguments.plots)))} plots are in {arguments.plots}")
+    if arguments.report:
+        write_report(material, Path(arguments.report))
+        print(f"The report is {arguments.report}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,72 @@
+"""Look through the results of a model in Renumics Spotlight: a table, thumbnails and a map of similar images.
+
+make spotlight
+python aesthetic_spotlight.py @arguments.txt
+"""
+
+import argparse
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
+
+from src.arguments import image_directory, parse_arguments
+from src.errors import UserError, run
+from src.options import SPOTLIGHT
+
+DESCRIPTION = "Look through scores, model scores and images in Renumics Spotlight."
+ROOT = Path(__file__).parent
+
+
+def main() -> None:
+    arguments = parse_arguments(SPOTLIGHT, DESCRIPTION)
+    python = spotlight_python()
+    directory = image_directory(arguments)
+    # Imported only now, so that --help and mistyped options answer at once: these bring torch and transformers.
+    from src.feature_cache import FeatureCache, default_folder
+    from src.model_scores import find_split, keep_scored, read_scored_images, score_with_all
+    from src.spotlight_data import write_data
+
+    cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
+    table = read_scored_images(arguments, directory)
+    table, models, notes = keep_scored(table, score_with_all(arguments, directory, table, cache))
+    split, source = find_split(arguments, directory, table, models)
+    print("\n".join([*notes, f"{source}."]))
+    with tempfile.TemporaryDirectory(prefix="aesthetic-spotlight-") as folder:
+        write_data(Path(folder), directory, table, models, split)
+        show(python, Path(folder), arguments)
+
+
+def spotlight_python() -> Path:
+    """The Python of .venv-spotlight; UserError where there is none."""
+    venv = ROOT / ".venv-spotlight"
+    python = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not python.is_file():
+        raise UserError(
+            f"{venv}: is missing; make it with 'make spotlight' (Spotlight needs an older pandas than the rest, so "
+            "it has a virtual environment of its own)"
+        )
+    return python
+
+
+def show(python: Path, folder: Path, arguments: argparse.Namespace) -> None:
+    """Run Spotlight until Ctrl-C; its own exit code is ours."""
+    command = [str(python), str(ROOT / "src" / "spotlight_viewer.py"), str(folder), str(arguments.port)]
+    command.append("no_browser" if arguments.no_browser else "browser")
+    environment = {**os.environ, "SPOTLIGHT_OPT_OUT": "true"}  # of its usage statistics
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)  # it ends when this pipe does
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        assert process.stdin
+        process.stdin.close()
+        process.wait()
+        return
+    if code:
+        raise UserError(f"Spotlight ended with exit code {code}; is --port={arguments.port} taken? Try --port=0")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,187 @@
+"""What can be said of model scores beside scores: subsets, intervals, calibration, who passes, extremes."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from src.errors import UserError
+from src.metrics import ab, pearson, spearman
+
+RESAMPLES = 1000
+# A resample of many images takes long, and their intervals need fewer resamples to be told apart.
+MOST_DRAWN = 20_000_000
+FEWEST_RESAMPLES = 200
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Some of the images, by name: rows (n,)."""
+
+    name: str
+    rows: np.ndarray
+
+
+def make_subsets(
+    paths: Sequence[str], allowed: np.ndarray, expressions: Sequence[str], by_directory: bool
+) -> list[Subset]:
+    """All, then one for each regular expression, then one for each folder. allowed: (N,) bool.
+
+    An image directly in the directory is in the folder "."; a folder's subset leaves out its own sub-folders.
+    Raises UserError for what is no regular expression.
+    """
+    subsets = [Subset("All", np.flatnonzero(allowed))]
+    for expression in expressions:
+        pattern = compiled(expression)
+        found = np.array([bool(pattern.search(path)) for path in paths], dtype=bool)
+        subsets.append(Subset(expression, np.flatnonzero(found & allowed)))
+    folders = np.array([path.rpartition("/")[0] or "." for path in paths])
+    for folder in sorted(set(folders.tolist())) if by_directory else ():
+        subsets.append(Subset(folder, np.flatnonzero((folders == folder) & allowed)))
+    return subsets
+
+
+def compiled(expression: str) -> re.Pattern[str]:
+    """Raises UserError for what is no regular expression."""
+    try:
+        return re.compile(expression)
+    except re.error as error:
+        raise UserError(f"--regex={expression}: is no regular expression ({error}); write \\( for (, \\[ for [")
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """(low, high) of each: 95 % of the resamples lie between."""
+
+    spearman: tuple[float, float]
+    pearson: tuple[float, float]
+    ab: tuple[float, float]
+
+
+def bootstrap(scores: np.ndarray, model_scores: np.ndarray, seed: int) -> Intervals:
+    """Percentile intervals of images drawn anew with replacement, Efron (1979); both shapes (N,).
+
+    1,000 resamples; of more than 20,000 images fewer, at least 200. Resamples in which a number is undefined are left
+    out. nan where none is left.
+    """
+    generator = np.random.default_rng(seed)
+    resamples = int(np.clip(MOST_DRAWN // max(1, len(scores)), FEWEST_RESAMPLES, RESAMPLES))
+    found = np.full((resamples, 3), np.nan)
+    for row in range(resamples):
+        drawn = generator.integers(0, len(scores), len(scores))
+        a, b = scores[drawn], model_scores[drawn]
+        found[row] = spearman(a, b), pearson(a, b), ab(a, b)
+    return Intervals(*(_middle(column[~np.isnan(column)]) for column in found.T))
+
+
+def _middle(values: np.ndarray) -> tuple[float, float]:
+    if not len(values):
+        return np.nan, np.nan
+    low, high = np.quantile(values, (0.025, 0.975))
+    return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Images of neighbouring model scores: means of both scores, standard error of the mean score, and how many."""
+
+    model_score: float
+    score: float
+    error: float
+    count: int
+
+
+def calibration(scores: np.ndarray, model_scores: np.ndarray, bins: int = BINS) -> list[Bin]:
+    """Up to `bins` groups of equal size by model score, lowest first; fewer where that leaves under 5 images each."""
+    groups = np.array_split(np.argsort(model_scores, kind="stable"), max(1, min(bins, len(scores) // 5)))
+    return [
+        Bin(
+            float(model_scores[rows].mean()),
+            float(scores[rows].mean()),
+            float(scores[rows].std() / np.sqrt(len(rows))),
+            len(rows),
+        )
+        for rows in groups
+        if len(rows)
+    ]
+
+
+def slope(scores: np.ndarray, model_scores: np.ndarray) -> float:
+    """By how much scores rise where model scores rise by 1, by least squares; 1 is right, nan where undefined."""
+    variance = model_scores.var()
+    return float(np.cov(scores, model_scores, bias=True)[0, 1] / variance) if variance > 0 else float("nan")
+
+
+def coverage(scores: np.ndarray, model_scores: np.ndarray, errors: np.ndarray) -> tuple[float, float]:
+    """Share of images whose score lies within one and two errors of the model score; 0.68 and 0.95 would be right."""
+    distance = np.abs(scores - model_scores) / errors
+    return float((distance <= 1).mean()), float((distance <= 2).mean())
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """Rows of the images, the most extreme first."""
+
+    over: np.ndarray
+    under: np.ndarray
+    top: np.ndarray
+    bottom: np.ndarray
+
+
+def extremes(scores: np.ndarray, model_scores: np.ndarray, count: int = 20) -> Extremes:
+    """The images rated too high and too low by the model, and its best and worst; none is in both of a pair."""
+    difference, most = model_scores - scores, min(count, len(scores) // 2)
+    by_difference, by_score = (np.argsort(values, kind="stable") for values in (difference, model_scores))
+    over = [row for row in by_difference[::-1][:most] if difference[row] > 0]
+    under = [row for row in by_difference[:most] if difference[row] < 0]
+    return Extremes(np.array(over, int), np.array(under, int), by_score[::-1][:most], by_score[:most])
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Which models an image passes: (M,) bool; how many images do, and their mean score (nan of none)."""
+
+    passed: tuple[bool, ...]
+    count: int
+    mean_score: float
+
+
+def combinations(
+    scores: np.ndarray, models: Mapping[str, np.ndarray], thresholds: Sequence[float]
+) -> list[Combination]:
+    """All 2^M combinations of passing (model score at least its threshold) and failing, all passed first.
+
+    thresholds: one for all models, or one each; UserError otherwise.
+    """
+    if len(thresholds) not in (1, len(models)):
+        raise UserError(
+            f"--threshold is given {len(thresholds)} times for {len(models)} models; give one for all or one for each"
+        )
+    limits = list(thresholds) * (len(models) if len(thresholds) == 1 else 1)
+    passed = np.array([values >= limit for values, limit in zip(models.values(), limits, strict=True)])  # (M, N)
+    found = []
+    for number in reversed(range(2 ** len(models))):
+        wanted = tuple(bool(number >> place & 1) for place in reversed(range(len(models))))
+        these = scores[(passed == np.array(wanted)[:, None]).all(axis=0)]
+        found.append(Combination(wanted, len(these), float(these.mean()) if len(these) else float("nan")))
+    return found
+
+
+def principal_components(inputs: np.ndarray) -> tuple[np.ndarray, float]:
+    """(N, 2): the two directions in which features vary most, and the share of the variance that they hold.
+
+    inputs: (N, ...), flattened; each feature is standardised, constant ones are left out.
+    """
+    flat = inputs.reshape(len(inputs), -1).astype(np.float64)
+    deviation = flat.std(axis=0)
+    varying = deviation > 1e-6 * (1 + np.abs(flat).max(initial=0))
+    if len(flat) < 3 or varying.sum() < 2:
+        return np.zeros((len(flat), 2)), float("nan")
+    flat = (flat[:, varying] - flat[:, varying].mean(axis=0)) / deviation[varying]
+    products = flat @ flat.T if len(flat) <= flat.shape[1] else flat.T @ flat
+    values, vectors = np.linalg.eigh(products)
+    first = vectors[:, [-1, -2]]  # eigh sorts ascending
+    places = first * np.sqrt(np.maximum(values[[-1, -2]], 0)) if len(flat) <= flat.shape[1] else flat @ first
+    return places, float(values[-2:].sum() / max(values.sum(), 1e-300))

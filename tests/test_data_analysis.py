@@ -1,0 +1,197 @@
+"""aesthetic_data_analysis.py and the report of training, run as a person runs them."""
+
+import contextlib
+import csv
+import io
+import json
+import re
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import aesthetic_data_analysis
+import aesthetic_predictor_training
+from src import errors
+from src.images import content_hash
+from src.metrics import ab
+from src.options import LOOK, TRAIN
+from src.ratings.database import Comparisons
+from tests.test_scripts import QUICK, photos  # noqa: F401  (photos is a fixture)
+
+COUNT = 30
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory):
+    """30 images in two folders, scores, two files of model scores, a split: every third image is eval."""
+    folder = tmp_path_factory.mktemp("here") / "photos"
+    (folder / "cats").mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    names = [f"{'cats/' if n % 2 else ''}{n:02}.png" for n in range(COUNT)]
+    scores = generator.normal(size=COUNT)
+    for number, name in enumerate(names):
+        Image.new("RGB", (20, 20), (number * 8, 10, 10)).save(folder / name)
+    split = ["eval" if n % 3 == 0 else "train" for n in range(COUNT)]
+    write(
+        folder / "scores.csv",
+        ["relative_path", "score", "note"],
+        [[n, s, "kept"] for n, s in zip(names, scores, strict=True)],
+    )
+    good = scores + generator.normal(0, 0.5, COUNT)
+    write(folder / "good.csv", ["relative_path", "model_score"], zip(names, good, strict=True))
+    parts = {part: [n for n, s in zip(names, split, strict=True) if s == part] for part in ("train", "eval")}
+    (folder / "split.json").write_text(json.dumps(parts), encoding="utf-8")
+    return folder
+
+
+def write(path, header, rows):
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+def read(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def look(gallery, monkeypatch, capsys):
+    """Run the script on the gallery in this process; gives what it printed."""
+
+    def run_it(*words, code=0, scores="--model_scores=good.csv"):
+        monkeypatch.chdir(gallery.parent)
+        monkeypatch.setattr(sys, "argv", [LOOK, "--directory=photos", *([scores] if scores else []), *words])
+        if code:
+            with pytest.raises(SystemExit) as end:
+                errors.run(aesthetic_data_analysis.main)
+            assert end.value.code == code
+        else:
+            errors.run(aesthetic_data_analysis.main)
+        shown = capsys.readouterr()
+        return shown.err if code else shown.out
+
+    return run_it
+
+
+FORM = (
+    r"{}: +{} images, db score +-?\d+\.\d{{3}} \+/- \d+\.\d\d, model score +-?\d+\.\d{{3}} \+/- \d+\.\d\d, "
+    r"spearman -?\d\.\d{{4}} \(p= *[\d.e+-]+\), pearson -?\d\.\d{{4}} \(p= *[\d.e+-]+\), AB +\d+\.\d\d%"
+)
+
+
+def test_a_line_for_the_eval_split_and_one_for_each_subset(look):
+    lines = look("--directories", r"--regex=^0", "--regex=cats", "--confidence").splitlines()
+    for name, count in ((r"All ", 10), (r"\^0  ", 2), ("cats", 5), (r"\.   ", 5)):
+        if count > 2:
+            assert [line for line in lines if re.fullmatch(FORM.format(name, count), line)], name
+    assert "^0  :     2 images, too few for statistics (3 are needed)" in lines
+    assert any(re.match(r" +95 % intervals: spearman .* to .*, AB .*% to .*%$", line) for line in lines)
+    assert re.search(r"The split is that of .*split.json", "\n".join(lines))
+
+
+def test_the_train_split_is_looked_at_on_request(look):
+    assert re.search(r"^All : +30 images", look("--include_train_split"), re.MULTILINE)
+
+
+def test_a_split_column_of_another_score_file_and_a_split_file_count(look, gallery):
+    rows = read(gallery / "scores.csv")
+    cells = [[row["relative_path"], row["score"], "eval" if n < 7 else "test"] for n, row in enumerate(rows)]
+    write(gallery / "own.csv", ["relative_path", "score", "split"], cells)
+    assert re.search(r"^All : +7 images", look("--scores=own.csv", "--split=own.csv"), re.MULTILINE)
+
+
+def test_scores_model_scores_and_differences_are_saved(look, gallery):
+    look("--save_scores_and_errors=all.csv", "--save_model_scorefile=m.json", "--save_error_scorefile=e.csv")
+    rows, errors_ = read(gallery / "all.csv"), read(gallery / "e.csv")
+    assert list(rows[0]) == ["relative_path", "score", "note", "model_score", "model_error", "split"]
+    for row, error in zip(rows, errors_, strict=True):
+        expected = float(row["model_score"]) - float(row["score"])
+        assert float(row["model_error"]) == pytest.approx(expected)
+        assert float(error["score"]) == pytest.approx(expected)
+    again = look("--scores=m.json", "--include_train_split")
+    assert "pearson 1.0000" in again
+
+
+def test_choices_are_held_against_the_model(look, gallery):
+    names = [row["relative_path"] for row in read(gallery / "scores.csv")]
+    model = np.array([float(row["model_score"]) for row in read(gallery / "good.csv")])
+    evals = list(range(0, COUNT, 3))
+    with Comparisons(gallery / "comparisons.sqlite", "me") as database:
+        ids = database.register({name: content_hash(gallery / name) for name in names}).ids
+        pairs = [(a, b) for a in evals for b in evals if a < b]
+        made = [database.add_choice([ids[names[a]], ids[names[b]]], ids[names[a]], 1.0) for a, b in pairs]
+        database.add_choice([ids[names[0]], ids[names[1]]], ids[names[0]], 1.0)  # the second is a train image
+        first = [ids[names[place]] for place in pairs[0]]
+        database.add_choice(first, first[1], 1.0, repeat_of=made[0])
+    try:
+        shown = look()
+    finally:
+        (gallery / "comparisons.sqlite").unlink()
+    hits = round(ab(-np.arange(len(evals)), model[evals]) * len(pairs)) + (model[0] < model[3])
+    share = 100 * hits / (len(pairs) + 1)
+    assert f"{len(pairs) + 1} pairs of {len(pairs) + 1} comparisons; AB of the model {share:.2f}%" in shown
+    assert "the same image won again in 0 of 1" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--regex=(",), "--regex=(: is no regular expression"),
+        (("--report=report.txt",), "--report=report.txt: must end with .html"),
+        (("--report=none/report.html",), "there is no folder none"),
+        (("--split=none.json",), "--split=none.json: no such file"),
+        (("--split=scores.csv",), "scores.csv"),
+        (("--model=none.safetensors",), "no such model"),
+        (("--model_scores=scores.json",), "scores.json"),
+        (("--comparisons=none.sqlite",), "there is no photos"),
+        (("--study=gallery",), "--study=NAME and --study_csv=FILE go together"),
+        (("--threshold=1", "--threshold=2"), "--threshold is given 2 times for 1 models"),
+        (("--save_error_scorefile=e.txt",), "must end with .csv or .json"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(look, words, message):
+    last = look(*words, code=2).splitlines()[-1]
+    assert last.startswith("error: ")
+    assert message in last
+
+
+def test_without_a_model_and_model_scores_it_is_said(look):
+    assert "there is no model.safetensors" in look(code=2, scores=None)
+
+
+@pytest.fixture(scope="module")
+def trained(photos):  # noqa: F811
+    """Two models of the same split, the second trained with --report; the folder, and what the first run printed."""
+    words = ["--directory=photos", "--trials=1", "--max_train_epochs=5"]
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.chdir(photos)
+        for more in (["--model=first.safetensors"], ["--model=second.safetensors", "--report=trained.html"]):
+            patch.setattr(sys, "argv", [TRAIN, *QUICK, *words, *more])
+            with pytest.raises(SystemExit) as end:
+                aesthetic_predictor_training.main()
+            assert end.value.code == 0
+    return photos, printed.getvalue()
+
+
+def test_training_writes_the_report(trained):
+    page = (trained[0] / "trained.html").read_text(encoding="utf-8")
+    assert page.count("<svg") >= 4
+    assert "data:image/jpeg" in page
+    assert "The search" in page
+
+
+def test_models_are_compared_on_the_split_that_training_drew(trained, monkeypatch, capsys):
+    folder, printed = trained
+    monkeypatch.chdir(folder)
+    arguments = folder / "photos" / "first.arguments.txt"
+    monkeypatch.setattr(sys, "argv", [LOOK, f"@{arguments}", "-m", "second.safetensors", "--threshold=5"])
+    aesthetic_data_analysis.main()
+    shown = capsys.readouterr().out
+    assert "10 images of the eval split" in shown
+    assert "spearman first" in shown
+    assert "passed" in shown
+    line = next(line for line in printed.splitlines() if line.startswith("Eval:"))  # of the model on disk
+    assert line.removeprefix("Eval:") in shown.replace("All :", "")

@@ -1,0 +1,135 @@
+"""Model scores beside scores, what is left out, and which images count as seen."""
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from src.errors import UserError
+from src.feature_cache import FeatureCache
+from src.model_scores import Model, find_split, keep_scored, model_paths, read_split, score_images, unique_names
+from src.predictor import Predictor, PredictorConfig, save_predictor
+from src.scorefile import read_scorefile
+from src.split import assign_split
+from tests.toys import ToyExtractor, make_gallery
+
+ARGUMENTS = argparse.Namespace(
+    seed=42,
+    eval_pick_seed=None,
+    fraction_for_eval=0.25,
+    fraction_for_test=0.0,
+    ignore_existing_split=False,
+    split=None,
+)
+
+
+@pytest.fixture
+def table(tmp_path):
+    rows = "".join(f"{number:02}.png,{number}\n" for number in range(40))
+    (tmp_path / "scores.csv").write_text("relative_path,score\n" + rows, encoding="utf-8")
+    return read_scorefile(tmp_path / "scores.csv")
+
+
+def model(table, **metadata):
+    about = {"n_images": "40", "fraction_for_eval": "0.25", "fraction_for_test": "0.1", **metadata}
+    return Model("m", table.scores, table.scores, metadata=about)
+
+
+def test_the_split_is_the_one_the_models_training_drew_whatever_the_arguments_say(table, tmp_path):
+    split, said = find_split(ARGUMENTS, tmp_path, table, [model(table, eval_pick_seed="5")])
+    assert split.tolist() == assign_split(table.paths, table.splits, 0.25, 0.1, 5).tolist()
+    assert said == "The split is drawn as in training"
+
+
+def test_what_any_of_several_models_trained_on_is_train(table, tmp_path):
+    both = [model(table, eval_pick_seed="5"), model(table, eval_pick_seed="6")]
+    split, _ = find_split(ARGUMENTS, tmp_path, table, both)
+    drawn = [assign_split(table.paths, table.splits, 0.25, 0.1, seed) for seed in (5, 6)]
+    assert set(np.flatnonzero(split == "train")) == set(np.flatnonzero((drawn[0] == "train") | (drawn[1] == "train")))
+
+
+def test_a_doubt_about_the_split_is_said(table, tmp_path):
+    _, said = find_split(ARGUMENTS, tmp_path, table, [model(table, n_images="50")])
+    assert "trained with 50 images and now there are 40" in said
+    _, said = find_split(ARGUMENTS, tmp_path, table, [Model("file", table.scores, table.scores)])
+    assert "as far as is known" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.json", json.dumps({"train": ["01.png"], "eval": ["00.png", "02.png"]})),
+        ("b.json", json.dumps({"01.png": "train", "00.png": "eval", "02.png": "Eval"})),
+        (
+            "c.json",
+            json.dumps({"01.png": {"split": "train"}, "00.png": {"split": "eval"}, "02.png": {"split": "eval"}}),
+        ),
+        ("d.csv", "relative_path,split\n01.png,train\n00.png,eval\n02.png,eval\n"),
+    ],
+)
+def test_a_split_file_has_several_forms(tmp_path, name, content):
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    assert read_split(tmp_path / name, ["00.png", "01.png", "02.png", "03.png"]).tolist() == [
+        "eval",
+        "train",
+        "eval",
+        "",
+    ]
+
+
+def test_a_wrong_split_is_said(tmp_path):
+    (tmp_path / "s.json").write_text('{"00.png": "evil"}', encoding="utf-8")
+    with pytest.raises(UserError, match="there is a split 'evil'; a split is one of train, eval, test"):
+        read_split(tmp_path / "s.json", ["00.png"])
+    (tmp_path / "s.json").write_text('{"other.png": "eval"}', encoding="utf-8")
+    with pytest.raises(UserError, match="names none of the 1 images"):
+        read_split(tmp_path / "s.json", ["00.png"])
+
+
+def test_models_of_one_name_are_told_apart(tmp_path):
+    paths = [tmp_path / "a" / "m.safetensors", tmp_path / "b" / "m.safetensors", tmp_path / "n.safetensors"]
+    assert unique_names(paths) == ["a/m", "b/m", "n"]
+
+
+def test_model_scores_are_used_where_no_model_is_named(tmp_path):
+    (tmp_path / "model.safetensors").touch()
+    given = {"modelpath": [], "model": [], "model_scores": None}
+    assert model_paths(argparse.Namespace(**given), tmp_path) == [tmp_path / "model.safetensors"]
+    assert model_paths(argparse.Namespace(**{**given, "model_scores": "a.csv"}), tmp_path) == []
+    named = argparse.Namespace(**{**given, "model_scores": "a.csv", "model": ["model.safetensors"]})
+    assert model_paths(named, tmp_path) == [(tmp_path / "model.safetensors").resolve()]
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """Eight images, the third broken, and a model file of the toy extractor."""
+    paths = make_gallery(tmp_path / "photos", 8)
+    (tmp_path / "photos" / paths[2]).write_bytes(b"broken")
+    monkeypatch.setattr("src.model_scores.load_extractor", lambda *_: ToyExtractor())
+    torch.manual_seed(0)
+    identity = ToyExtractor().identity
+    config = PredictorConfig("toy", (0,), "join", (3,), (4, 4), extractor_identity=identity)
+    save_predictor(tmp_path / "m.safetensors", Predictor(config), {})
+    return tmp_path, paths, FeatureCache(tmp_path / "cache")
+
+
+def test_an_image_that_cannot_be_read_is_left_out_with_its_reason(toy):
+    folder, paths, cache = toy
+    found = score_images(folder / "photos", paths, folder / "m.safetensors", "m", cache, "cpu", 4)
+    assert np.isnan(found.scores).tolist() == [place == 2 for place in range(8)]
+    rows = "".join(f"{path},1\n" for path in paths)
+    (folder / "s.csv").write_text("relative_path,score\n" + rows, encoding="utf-8")
+    table, kept, notes = keep_scored(read_scorefile(folder / "s.csv"), [found])
+    assert table.paths == [path for place, path in enumerate(paths) if place != 2]
+    assert len(kept[0].scores) == len(kept[0].inputs) == 7
+    assert paths[2] in notes[0]
+    assert "not an image" in notes[0]
+
+
+def test_a_model_of_another_version_of_its_image_model_is_refused(toy, monkeypatch):
+    folder, paths, cache = toy
+    monkeypatch.setattr("src.model_scores.load_extractor", lambda *_: ToyExtractor("other"))
+    with pytest.raises(UserError, match="was trained on features of toy 1, and toy is now other 1"):
+        score_images(folder / "photos", paths, folder / "m.safetensors", "m", cache, "cpu", 4)
