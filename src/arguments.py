@@ -33,7 +33,7 @@ def parse_arguments(script: str, description: str, command_line: Sequence[str] |
     Options of the toolkit's other scripts are accepted and left alone. Raises UserError for anything else, naming the
     nearest valid option, and for values that are not allowed.
     """
-    words = expand(sys.argv[1:] if command_line is None else command_line)
+    words = _without_replaced(script, expand(sys.argv[1:] if command_line is None else command_line))
     parser = _parser(script, description)
     texts, unknown = parser.parse_known_args([word.text for word in words])
     if texts.help:
@@ -41,7 +41,7 @@ def parse_arguments(script: str, description: str, command_line: Sequence[str] |
         sys.exit(0)
     _check_names(words, unknown)
     own = [option for group in groups_of(script) for option in group.options]
-    arguments = argparse.Namespace(**{o.dest: _read_values(o, getattr(texts, o.dest), words) for o in own})
+    arguments = argparse.Namespace(**{o.dest: _read_values(o, getattr(texts, o.dest), words, script) for o in own})
     _check_ranges(arguments)
     return arguments
 
@@ -55,6 +55,27 @@ def expand(words: Sequence[str]) -> list[Word]:
         else:
             expanded.append(Word(word, ""))
     return expanded
+
+
+def _without_replaced(script: str, words: Sequence[Word]) -> list[Word]:
+    """The words without those in files that the command line replaces, where an option may stand several times.
+
+    Of other options the last one counts anyway.
+    """
+    options = [option for group in GROUPS for option in group.options]
+    typed = [word.text for word in words if not word.where]
+    replaced = [o for o in options if script in o.repeatable_in and any(_names(text, o) for text in typed)]
+    if any(option.dest == "model" for option in replaced):
+        replaced += [option for option in options if option.dest == "modelpath"]  # the other way to name a model
+    return [word for word in words if not word.where or not any(_names(word.text, o) for o in replaced)]
+
+
+def _names(text: str, option: Option) -> bool:
+    """Whether this word begins with a name of the option: --model=a, --model, -m, -ma."""
+    return any(
+        text.split("=", 1)[0] == name or (not name.startswith("--") and re.match(rf"{name}[^-]", text))
+        for name in option.names
+    )
 
 
 def write_arguments(path: Path, script: str, arguments: argparse.Namespace) -> None:
@@ -104,6 +125,28 @@ def model_path(arguments: argparse.Namespace, directory: Path) -> Path:
         raise UserError(f"--{option}={text}: a model file ends with .safetensors")
     if not path.parent.is_dir():
         raise UserError(f"--{option}={text}: there is no folder {path.parent}; make it first")
+    return path
+
+
+def model_paths(arguments: argparse.Namespace, directory: Path) -> list[Path]:
+    """The existing model files of `--modelpath`, else of each `--model`: in the directory, else from here."""
+    if arguments.modelpath:
+        return [_existing(model_path(arguments, directory), f"--modelpath={arguments.modelpath}")]
+    paths = []
+    for text in arguments.model:
+        path = Path(text).expanduser()
+        if path.suffix != ".safetensors":
+            raise UserError(f"--model={text}: a model file ends with .safetensors")
+        inside = directory / path
+        paths.append(_existing(inside if inside.is_file() else path, f"--model={text}", f" in {directory}, nor"))
+    return paths
+
+
+def _existing(path: Path, option: str, elsewhere: str = "") -> Path:
+    if not path.is_file():
+        raise UserError(
+            f"{option}: no such model{elsewhere} at {path}; train one with aesthetic_predictor_training.py"
+        )
     return path
 
 
@@ -189,9 +232,10 @@ def _check_names(words: Sequence[Word], unknown: Sequence[str]) -> None:
         raise UserError(f"{where}{what}; {hint}")
 
 
-def _read_values(option: Option, texts: Sequence[str] | None, words: Sequence[Word]) -> Any:
+def _read_values(option: Option, texts: Sequence[str] | None, words: Sequence[Word], script: str) -> Any:
+    repeatable = script in option.repeatable_in
     if texts is None:
-        return option.default
+        return [option.default] if repeatable and option.default is not None else option.default
     values = []
     for text in texts:
         try:
@@ -199,7 +243,7 @@ def _read_values(option: Option, texts: Sequence[str] | None, words: Sequence[Wo
         except ValueError:
             where = next((word.where for word in words if word.text.endswith(text)), "")
             raise UserError(f"{where}{option.names[-1]}={text}: must be {option.kind.allowed}")
-    return values if option.repeatable else values[-1]
+    return values if repeatable else values[-1]
 
 
 def _check_ranges(arguments: argparse.Namespace) -> None:

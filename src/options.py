@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 TRAIN = "aesthetic_predictor_training.py"
-SCRIPTS = (TRAIN,)
+SCORE = "aesthetic_score_from_model.py"
+SCRIPTS = (TRAIN, SCORE)
 
 METRICS = ("mse", "wmse", "nll", "ab", "spearman", "pearson", "accuracy")
 
@@ -31,7 +32,7 @@ class Option:
     kind: Kind
     default: Any = None
     scripts: frozenset[str] = frozenset({TRAIN})
-    repeatable: bool = False
+    repeatable_in: frozenset[str] = frozenset()  # scripts where it may stand several times, and gives a list
 
     @property
     def dest(self) -> str:
@@ -101,11 +102,20 @@ def _whole_numbers(text: str) -> tuple[int, ...]:
     return values
 
 
+def _stars(text: str) -> tuple[float, ...]:
+    values = tuple(_between(float(part), 0, 100) for part in text.split(","))
+    if len(values) != 4 or sorted(values) != list(values):
+        raise ValueError(text)
+    return values
+
+
 TEXT = Kind(_filled, "a text that is not empty")
 ANY_TEXT = Kind(str)
 ON_OFF = Kind(_on_off, "on or off", "on|off")
 WHOLE_NUMBERS = Kind(_whole_numbers, "different whole numbers from 0 with commas between, such as 0,2,5", "N,N,...")
 NUMBERS = Kind(lambda text: tuple(float(part) for part in text.split(",")), "numbers with commas between", "X,X,...")
+
+STARS = Kind(_stars, "four percentiles from 0 to 100, rising, where 2, 3, 4 and 5 stars begin", "A,B,C,D")
 
 
 def option(names: str, help: str, kind: Kind, default: Any = None) -> Option:
@@ -113,9 +123,15 @@ def option(names: str, help: str, kind: Kind, default: Any = None) -> Option:
     return Option(tuple(names.split()), help, kind, default)
 
 
-def shared(names: str, help: str, kind: Kind, default: Any = None) -> Option:
+def shared(names: str, help: str, kind: Kind, default: Any = None, repeatable_in: tuple[str, ...] = ()) -> Option:
     """An option that means the same in every script."""
-    return Option(tuple(names.split()), help, kind, default, frozenset(SCRIPTS))
+    return Option(tuple(names.split()), help, kind, default, frozenset(SCRIPTS), frozenset(repeatable_in))
+
+
+def scoring(names: str, help: str, kind: Kind, default: Any = None, repeatable: bool = False) -> Option:
+    """An option of the script that scores folders."""
+    scripts = frozenset({SCORE})
+    return Option(tuple(names.split()), help, kind, default, scripts, scripts if repeatable else frozenset())
 
 
 def span(name: str, help: str, kind: Kind, low: float, high: float) -> tuple[Option, Option]:
@@ -133,7 +149,13 @@ GROUPS = (
             shared("-d --directory", "the folder of images, sub-folders included", TEXT),
             shared("--scores", "the score file in the directory (default: scores.json, else scores.csv)", TEXT),
             shared("--score_column", "the column (CSV) or key (JSON) of the score file to learn", TEXT, "score"),
-            shared("--model", "file name of the model in the directory", TEXT, "model.safetensors"),
+            shared(
+                "-m --model",
+                "file name of the model in the directory; scoring also takes a path, and several models",
+                TEXT,
+                "model.safetensors",
+                repeatable_in=(SCORE,),
+            ),
             shared("--modelpath", "the model as a path to anywhere, instead of --model", TEXT),
             option("-s --savefile", "write all scores, model scores and splits to this CSV or JSON file", TEXT),
             option("--name", "name of the study (default: the name of the directory)", TEXT),
@@ -256,6 +278,51 @@ GROUPS = (
             *span("dropout", "dropout before the second layer", number(0, 0.99), 0.0, 0.8),
             *span("input_dropout", "dropout of the features", number(0, 0.99), 0.0, 0.8),
             *span("output_dropout", "dropout before the output", number(0, 0.99), 0.0, 0.0),
+        ),
+    ),
+    Group(
+        "Scoring",
+        (
+            scoring("-o --outfile", "write the scores to this .csv, .json or .parquet (none: a table here)", TEXT),
+            scoring(
+                "--regex", "only images whose relative path this regular expression finds", TEXT, repeatable=True
+            ),
+            scoring("--minimum_score", "choose images of at least this model score (the first model's)", number()),
+            scoring("--maximum_score", "choose images of at most this model score", number()),
+            scoring("--top", "choose so many of the best", whole(1)),
+            scoring("--bottom", "choose so many of the worst (with --top: both)", whole(1)),
+            scoring(
+                "--threshold",
+                "the model score from which an image passes; one for each --model, in their order",
+                number(),
+                repeatable=True,
+            ),
+            scoring("--only_passed", "choose images that pass every model's --threshold", ON_OFF, False),
+            scoring("--copy_to", "copy the chosen images into this folder, with a scores.csv", TEXT),
+            scoring("--move_to", "move them there", TEXT),
+            scoring("--link_to", "link to them there", TEXT),
+            scoring(
+                "--filename_format",
+                "their names there, of rank, score, percentile, name, extension",
+                TEXT,
+                "{rank:05}_{score:.3f}_{name}{extension}",
+            ),
+            scoring("--dry_run", "only print what would be copied, moved, linked, rated or filled in", ON_OFF, False),
+            scoring(
+                "--update_scores",
+                "fill in this score file: images without a score get the model's, rescaled",
+                TEXT,
+            ),
+            scoring("--in_place", "change that score file itself, instead of writing beside it", ON_OFF, False),
+            scoring("--write_xmp", "write stars (xmp:Rating) into sidecar files", ON_OFF, False),
+            scoring("--stars", "percentiles where 2, 3, 4 and 5 stars begin", STARS, (10, 30, 60, 85)),
+            scoring(
+                "--xmp_name",
+                "a new sidecar of a.jpg: full is a.jpg.xmp, stem is a.xmp",
+                choice("full", "stem"),
+                "full",
+            ),
+            scoring("--watch", "stay, and score images as they appear, until Ctrl-C", ON_OFF, False),
         ),
     ),
 )
