@@ -2,7 +2,7 @@
 
 import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
@@ -92,7 +92,7 @@ class _Extraction:
     stamps: dict[str, Stamp]
     hashes: dict[str, str]
     unreadable: dict[str, str]
-    stored: dict[int, set[str]] = field(default_factory=dict)
+    stored: dict[int, Set[str]] = field(default_factory=dict)
     claimed: set[str] = field(default_factory=set)
     unusable: dict[str, str] = field(default_factory=dict)  # by content: {hash: reason}
     extracted: int = 0

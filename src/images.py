@@ -99,7 +99,7 @@ class Stamp(NamedTuple):
 
 
 def file_stamps(directory: Path, paths: Iterable[str]) -> dict[str, Stamp]:
-    """Size and time of each relative path, by listing its folder; paths that are not there are left out."""
+    """Size and time of each relative path; paths that are not there are left out."""
     names: dict[str, list[str]] = {}
     for path in paths:
         folder, slash, name = path.rpartition("/")
@@ -107,7 +107,7 @@ def file_stamps(directory: Path, paths: Iterable[str]) -> dict[str, Stamp]:
     now = time.time() * 1000
     stamps = {}
     for folder, wanted in names.items():
-        entries = _entries(directory / folder)
+        entries = _entries(directory / folder) if os.name == "nt" else {}
         for name in wanted:
             with suppress(OSError):
                 status = entries[name].stat() if name in entries else (directory / folder / name).stat()
