@@ -1,4 +1,4 @@
-"""Draw a gallery of landscapes and abstract compositions, scored by an imaginary person: something to try the toolkit on.
+"""Draw a gallery of landscapes and abstract compositions, scored by an imaginary person, to try the toolkit on.
 
     python examples/sample_gallery.py gallery
 
@@ -25,10 +25,10 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from examples.abstracts import KINDS, abstract
-from examples.drawing import Array, Canvas
+from examples.drawing import Array, Canvas, pick
 from examples.landscapes import LIGHTS, PLACES, landscape
 from src.errors import UserError, run
-from src.files import replacing, write_text
+from src.files import write_text
 
 SIZES = [(384, 288), (288, 384), (320, 320), (432, 243)]
 MARK = ".sample_gallery.json"  # says which gallery a folder holds, so that nobody else's files are overwritten
@@ -75,28 +75,35 @@ def draw_gallery(folder: Path, images: int, seed: int) -> tuple[list[str], list[
 def draw_picture(index: int, seed: int) -> tuple[str, Image.Image, float]:
     """Picture number `index` of a seed, whatever the others are: its relative path, itself, and how much sun it shows."""
     draw = np.random.default_rng([seed, index])
-    canvas = Canvas(SIZES[draw.integers(len(SIZES))])
-    if draw.random() < 0.6:
-        time, place = draw.choice(list(LIGHTS)), draw.choice(list(PLACES))
-        landscape(draw, canvas, str(time), str(place))
-        folder, title, ending = "landscapes", f"{time}_{place}", draw.choice(["jpg", "jpg", "jpg", "png"])
+    canvas = Canvas(pick(draw, SIZES))
+    title = subject(index, seed)
+    if " " in title:
+        landscape(draw, canvas, *title.split())
+        folder, ending = "landscapes", pick(draw, ["jpg"] * 5 + ["png"])
     else:
-        title = str(draw.choice(list(KINDS)))
         abstract(draw, canvas, title)
-        folder, ending = "abstracts", draw.choice(["png", "png", "jpg"])
-    picture = Image.fromarray((canvas.picture.clip(0, 1) * 255 + 0.5).astype(np.uint8))
-    return f"{folder}/{title}_{index + 1:03}.{ending}", picture, float(canvas.sun.sum())
+        folder, ending = "abstracts", pick(draw, ["png", "png", "jpg"])
+    pixels = (canvas.picture.clip(0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0)  # (H, W, 3)
+    name = f"{folder}/{title.replace(' ', '_')}_{index + 1:03}.{ending}"
+    return name, Image.fromarray(pixels), canvas.sun_seen()
+
+
+def subject(index: int, seed: int) -> str:
+    """A time of day and a place, or a kind of abstract; three pictures of five are landscapes, each subject in turn."""
+    turn, step = divmod(index, 5)
+    landscapes = [f"{time} {place}" for time in LIGHTS for place in PLACES]
+    subjects, number = (landscapes, 3 * turn + step) if step < 3 else (list(KINDS), 2 * turn + step - 3)
+    order = np.random.default_rng([seed, len(subjects)]).permutation(len(subjects))
+    return subjects[order[number % len(subjects)]]
 
 
 def save_picture(path: Path, picture: Image.Image) -> None:
-    """Write the picture unless it is there already: an untouched file need not be looked at again by its readers."""
+    """Write the picture unless it is there already, so that a second run leaves it as old as it was."""
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG" if path.suffix == ".png" else "JPEG", quality=92, compress_level=4)
-    data = buffer.getvalue()
-    if not path.exists() or path.read_bytes() != data:
+    picture.save(buffer, "PNG" if path.suffix == ".png" else "JPEG", quality=90, compress_level=2)
+    if not path.exists() or path.read_bytes() != buffer.getvalue():
         path.parent.mkdir(exist_ok=True)
-        with replacing(path) as temporary:
-            temporary.write_bytes(data)
+        path.write_bytes(buffer.getvalue())  # one that was cut off would be written anew next time
 
 
 # --- the imaginary person ---
@@ -114,7 +121,7 @@ def taste(picture: Image.Image, sun: float) -> float:
     calm = -np.log10(steps.mean() + 0.003)
     harsh = (steps > 0.15).mean()
     visible = min(1.0, sun / 400)
-    return float(2.5 * warm + 1.0 * calm - 3.0 * harsh + 0.8 * visible)
+    return float(1.5 * warm + 2.5 * calm - 6.0 * harsh + 0.5 * visible)
 
 
 def choose(tastes: Array, seed: int, rounds: int = 16) -> tuple[Array, Array]:

@@ -131,9 +131,12 @@ class Search:
                 complete = True
             except KeyboardInterrupt:
                 complete = False
+        if self.best() is None and not complete:
+            raise UserError("stopped before the first trial was finished, so there is no model yet")
         if self.best() is None:
             raise UserError(
-                f"no trial has finished with a {self.objective.metric}, so there is no model yet; run again"
+                f"{self.objective.name} could not be computed in any trial, so there is no model; are all scores of "
+                f"the {self.objective.subset} images the same? If not, try lower --max_log_lr"
             )
         return complete
 

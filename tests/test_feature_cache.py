@@ -126,6 +126,15 @@ def test_many_small_shards_become_one_and_keep_every_value(tmp_path):
     np.testing.assert_array_equal(loaded[0], before)
 
 
+def test_where_the_same_content_was_stored_twice_the_older_counts_also_when_shards_become_one(tmp_path):
+    cache, hashes = FeatureCache(tmp_path), some_hashes(1)
+    for i in range(1, 20):  # as two processes would that extract the same image, one a little differently
+        cache.add("toy", hashes, {0: np.full((1, 2), i, np.float32)})
+        cache.flush()
+        assert cache.load("toy", hashes, [0])[0][0].tolist() == [[1, 1]]
+    assert len(shards(cache)) < 10
+
+
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     file = make_image(tmp_path / "x.png")
     with pytest.raises(UserError, match=r"x\.png.*can't be made .*give another --cache_directory"):
@@ -221,7 +230,7 @@ def test_a_deleted_shard_is_noted_and_its_features_are_missing(tmp_path, capsys)
     cache, hashes, _ = filled(tmp_path)
     shards(cache)[0].unlink()
     assert not cache.load("toy", hashes, [0])[1].any()  # deleted while it is in use
-    assert "1 files are gone; their features are extracted again" in capsys.readouterr().err
+    assert "1 files are gone; what only they held is extracted again" in capsys.readouterr().err
     assert FeatureCache(tmp_path).stored("toy", 0) == set()
 
 

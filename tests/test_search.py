@@ -247,8 +247,17 @@ def test_an_empty_subset_cannot_decide(tmp_path):
 def test_a_metric_that_is_never_defined_is_said(tmp_path):
     data = toy_data()
     data.scores[data.rows("eval")] = 1.0
-    with pytest.raises(UserError, match="no trial has finished with a spearman"):
+    with pytest.raises(UserError, match="eval_spearman could not be computed in any trial, so there is no model"):
         run(tmp_path, "--metric_for_scoring=spearman", "--trials=2", data=data)
+
+
+def test_ctrl_c_before_the_first_trial_is_said(tmp_path, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("src.search.train", interrupted)
+    with pytest.raises(UserError, match="stopped before the first trial was finished, so there is no model yet"):
+        run(tmp_path)
 
 
 def test_normalised_weights_have_mean_one(tmp_path):

@@ -45,8 +45,8 @@ class ToyExtractor(Extractor):
 
 
 def colour(i: int) -> tuple[int, int, int]:
-    """A colour that no other i below 16 million has."""
-    return i * 37 % 256, i // 256 % 256, i * 101 // 65536 * 7 % 256 if i >= 65536 else i * 91 % 256
+    """A colour that no other i below 65536 has."""
+    return 37 * i % 256, (91 * i + i // 256) % 256, 53 * i % 256
 
 
 def make_image(path: Path, fill: tuple[int, ...] = (200, 100, 50), size: tuple[int, int] = (8, 6)) -> Path:

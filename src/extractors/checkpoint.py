@@ -63,7 +63,7 @@ def hub_file(name: str, filename: str) -> Path | None:
     Raises UserError if the model is not on the hub, or not in the cache and the hub can't be asked.
     """
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError
+    from huggingface_hub.errors import RemoteEntryNotFoundError
 
     if cached := _cached_file(name, filename):
         return cached
@@ -72,12 +72,11 @@ def hub_file(name: str, filename: str) -> Path | None:
     print(f"fetching {filename} of {name} from the Hugging Face hub", file=sys.stderr)
     try:
         return Path(hf_hub_download(name, filename))
-    except EntryNotFoundError:
+    except RemoteEntryNotFoundError:
         return None
-    except OSError as error:  # the hub's own errors are OSErrors too
-        raise UserError(
-            f"extractor {name!r}: the hub gave no {filename} ({_first_line(error)}); {_help(name, filename)}"
-        )
+    except Exception as error:  # not found, gated, cut off: the hub's errors and those of its HTTP client
+        reason = _first_line(error)
+        raise UserError(f"extractor {name!r}: the hub gave no {filename} ({reason}); {_help(name, filename)}")
 
 
 def _cached_file(name: str, filename: str) -> Path | None:

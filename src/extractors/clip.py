@@ -60,7 +60,14 @@ class ClipExtractor(TorchExtractor):
 
     def prepare(self, image: Image.Image) -> np.ndarray:
         """(3, H, W) float32, exactly as the checkpoint's image processor gives it with its Pillow backend."""
-        return np.asarray(self._processor(image, return_tensors="np")["pixel_values"][0], dtype=np.float32)
+        pixels = np.asarray(self._processor(image, return_tensors="np")["pixel_values"][0], dtype=np.float32)
+        size, expected = pixels.shape[-1], self._config.image_size
+        if isinstance(expected, int) and size != expected:
+            raise UserError(
+                f"{self.name}: its image processor makes {size} pixels of it, its network takes {expected}; "
+                f"put the right {PROCESSOR} there"
+            )
+        return pixels
 
     def _load(self) -> nn.Module:
         network, report = _read_weights(self._checkpoint, self._config, self._dtype)

@@ -15,7 +15,7 @@ import numpy as np
 from src.errors import UserError
 from src.feature_cache.index import FileRow, Index, ShardRow, Tables, note
 from src.feature_cache.places import Places
-from src.feature_cache.shards import SUFFIX, DamagedShard, Shard, as_float32, compact, merged, read_shard, write_shard
+from src.feature_cache.shards import SUFFIX, DamagedShard, Shard, compact, merged, read_shard, write_shard
 from src.images import HASH_BYTES, Stamp, UnreadableImage, content_hash, file_stamps
 
 FOLDER_NAME = ".aesthetic_cache"
@@ -163,7 +163,7 @@ class FeatureCache:
             if features.shape[1] == 0:
                 features = np.zeros((len(keys), shard.features.shape[1]), np.float32)
             positions = np.flatnonzero(shards == number)
-            features[positions] = as_float32(shard.features)[rows[positions]]
+            features[positions] = shard.features[rows[positions]]
             there[positions] = True
         return features, there
 
@@ -210,7 +210,7 @@ class FeatureCache:
                 self._take_up(tables, name)
             tables.drop_shards(known - there)
         if gone := len(known - there):
-            note(f"{self._shards}: {gone} files are gone; their features are extracted again where they are needed")
+            note(f"{self._shards}: {gone} files are gone; what only they held is extracted again when it is needed")
 
     def _take_up(self, tables: Tables, name: str) -> None:
         try:
