@@ -18,8 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 from PIL import Image
@@ -78,8 +77,6 @@ def run_once(folder: Path, count: int) -> None:
     import resource
 
     import aesthetic_score_from_model as script
-    import src.features
-    import src.score_output
     import src.scoring
 
     src.scoring.load_extractor = lambda *_: Wide()

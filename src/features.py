@@ -2,7 +2,7 @@
 
 import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence, Set
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from src.errors import UserError
 from src.extractors.base import Extractor, available_cores
-from src.feature_cache import FeatureCache
+from src.feature_cache import FeatureCache, Places
 from src.images import Stamp, UnreadableImage, content_hash, file_stamps, open_image
 
 MOST_THREADS = 16
@@ -92,7 +92,7 @@ class _Extraction:
     stamps: dict[str, Stamp]
     hashes: dict[str, str]
     unreadable: dict[str, str]
-    stored: dict[int, Set[str]] = field(default_factory=dict)
+    stored: dict[int, Places] = field(default_factory=dict)
     claimed: set[str] = field(default_factory=set)
     unusable: dict[str, str] = field(default_factory=dict)  # by content: {hash: reason}
     extracted: int = 0
@@ -100,7 +100,10 @@ class _Extraction:
 
     def run(self, paths: Sequence[str], progress: bool | tqdm) -> None:
         self.stored = {k: self.cache.stored(self.extractor.identity, k) for k in self.hidden_states}
-        todo = [path for path in dict.fromkeys(paths) if path not in self.unreadable and self._lacks_features(path)]
+        digests = list({self.hashes[path] for path in paths if path in self.hashes})
+        whole = set(digests).intersection(*(places.among(digests) for places in self.stored.values()))
+        missing = [path for path in dict.fromkeys(paths) if self.hashes.get(path) not in whole]
+        todo = [path for path in missing if path not in self.unreadable]
         if not todo:
             return
         try:
@@ -111,9 +114,6 @@ class _Extraction:
         for path in todo:
             if self.hashes.get(path) in self.unusable:
                 self.unreadable[path] = self.unusable[self.hashes[path]]
-
-    def _lacks_features(self, path: str) -> bool:
-        return path not in self.hashes or bool(self._missing(self.hashes[path]))
 
     def _missing(self, digest: str) -> list[int]:
         return [k for k in self.hidden_states if digest not in self.stored[k]]

@@ -21,9 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "split": set(),
     "devices": set(),
     "extractors": {"devices"},
-    "feature_shards": {"images"},
-    "feature_index": {"images"},
-    "feature_cache": {"images", "feature_index", "feature_shards"},
+    "feature_cache": {"images"},
     "features": {"images", "extractors", "feature_cache"},
     "metrics": set(),
     "losses": set(),
@@ -35,6 +33,13 @@ ALLOWED: dict[str, set[str]] = {
     "best_model": {"predictor", "search"},
     "report": {"metrics"},
     "ratings": set(),
+    "scoring": {"extractors", "feature_cache", "features", "predictor"},
+    "selection": {"scoring"},
+    "score_output": {"score_formats", "scoring"},
+    "score_update": {"score_formats", "scorefile"},
+    "handing_on": set(),
+    "xmp": set(),
+    "watch": {"images"},
 }
 NO_TORCH = {
     "arguments",
@@ -47,6 +52,10 @@ NO_TORCH = {
     "score_formats",
     "report",
     "ratings",
+    "score_update",
+    "handing_on",
+    "xmp",
+    "watch",
 }
 
 

