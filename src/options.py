@@ -179,7 +179,7 @@ GROUPS = (
     Group(
         "Features",
         (
-            shared(
+            option(
                 "--feature_extractor --feature_extractor_model",
                 "the image model: efficientnet-lite0 (embedded, "
                 "needs no download), or a CLIP model by hub name or folder",
@@ -187,20 +187,20 @@ GROUPS = (
                 "ChrisGoringe/vitH16",
             ),
             shared("--extract_batch_size", "images that go through the image model at once", whole(1), 16),
-            shared("--fp16_features", "run the image model in half precision", ON_OFF, False),
-            shared(
+            option("--fp16_features", "run the image model in half precision", ON_OFF, False),
+            option(
                 "--hidden_states_used",
                 "layers to take features from, counted from the last one, 0 (default: the image model's best)",
                 WHOLE_NUMBERS,
             ),
-            shared(
+            option(
                 "--hidden_states_mode",
                 "how several layers are put together; default: as suits the image model",
                 choice("default", "join", "average", "weight"),
                 "default",
             ),
-            shared("--weight_hidden_states", "the same as --hidden_states_mode=weight", ON_OFF, False),
-            shared(
+            option("--weight_hidden_states", "the same as --hidden_states_mode=weight", ON_OFF, False),
+            option(
                 "--fixed_hidden_state_weights",
                 "mode weight with these weights, one a layer and then, if wanted, the bias, instead of trained ones",
                 NUMBERS,

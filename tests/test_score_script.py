@@ -45,7 +45,7 @@ def make_model(path, seed=0, channels=1, identity="toy 1", **about):
     )
     predictor = Predictor(config)
     quantiles = {"train_score_quantiles": np.linspace(-0.5, 0.5, 101).tolist()}
-    save_predictor(path, predictor, {**quantiles, **about})
+    save_predictor(path, predictor, {**quantiles, **about})  # about may also change what the config says
     return path
 
 
@@ -172,6 +172,25 @@ def test_two_models_have_a_column_each_and_mark_who_passes(here, capsys):
     both = {path for path in first if first[path] >= limits[0] and second[path] >= limits[1]}
     assert {row["source"] for row in rows(here / "both" / "scores.csv")} == both
     assert {row["passes_model"] + row["passes_second"] for row in rows(here / "both" / "scores.csv")} <= {"11"}
+
+
+def test_models_of_different_extractors_are_scored_by_their_own(here, capsys, monkeypatch):
+    class Dark(ToyExtractor):
+        def __call__(self, prepared, hidden_states):
+            return {k: 0 * features for k, features in super().__call__(prepared, hidden_states).items()}
+
+    made = {"toy": ToyExtractor("toy"), "dark": Dark("dark")}
+    monkeypatch.setattr(scoring, "load_extractor", lambda name, *_: made[name])
+    make_model(here / "photos" / "dark.safetensors", seed=1, identity="dark 1", feature_extractor_model="dark")
+    (here / "photos" / "broken.png").write_bytes(b"no image")
+    score(capsys, "-m", "model.safetensors", "-m", "dark.safetensors", "-o", "out.csv")
+    (here / "photos" / "broken.png").unlink()
+    expected, written = expected_scores(here), rows(here / "out.csv")
+    assert len(written) == 12
+    assert {row["model_score_dark"] for row in written} == {written[0]["model_score_dark"]}
+    for row in written:
+        assert float(row["model_score_model"]) == pytest.approx(expected[row["relative_path"]], abs=1e-5)
+    assert sum(made["toy"].batches) == sum(made["dark"].batches) == 12
 
 
 def test_a_model_on_the_command_line_replaces_that_of_the_argument_file(here, capsys):
