@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from src.errors import UserError
 from src.files import write_text
-from src.options import GROUPS, ON_OFF, Group, Option
+from src.options import DEFAULT_MODEL, GROUPS, ON_OFF, Group, Option
 
 # An option and its value, with "=" or white space between; the value may hold anything.
 LINE = re.compile(r"(?P<name>-[\w-]+)(?:\s*=\s*|\s+)?(?P<value>.*)", re.DOTALL)
@@ -33,7 +33,7 @@ def parse_arguments(script: str, description: str, command_line: Sequence[str] |
     Options of the toolkit's other scripts are accepted and left alone. Raises UserError for anything else, naming the
     nearest valid option, and for values that are not allowed.
     """
-    words = expand(sys.argv[1:] if command_line is None else command_line)
+    words = _without_replaced(script, expand(sys.argv[1:] if command_line is None else command_line))
     parser = _parser(script, description)
     texts, unknown = parser.parse_known_args([word.text for word in words])
     if texts.help:
@@ -55,6 +55,27 @@ def expand(words: Sequence[str]) -> list[Word]:
         else:
             expanded.append(Word(word, ""))
     return expanded
+
+
+def _without_replaced(script: str, words: Sequence[Word]) -> list[Word]:
+    """The words without those in files that the command line replaces, where an option may stand several times.
+
+    Of other options the last one counts anyway.
+    """
+    options = [option for group in GROUPS for option in group.options]
+    typed = [word.text for word in words if not word.where]
+    replaced = [o for o in options if script in o.repeatable and any(_names(text, o) for text in typed)]
+    if any(option.dest == "model" for option in replaced):
+        replaced += [option for option in options if option.dest == "modelpath"]  # the other way to name a model
+    return [word for word in words if not word.where or not any(_names(word.text, o) for o in replaced)]
+
+
+def _names(text: str, option: Option) -> bool:
+    """Whether this word begins with a name of the option: --model=a, --model, -m, -ma."""
+    return any(
+        text.split("=", 1)[0] == name or (not name.startswith("--") and re.match(rf"{name}[^-]", text))
+        for name in option.names
+    )
 
 
 def write_arguments(path: Path, script: str, arguments: argparse.Namespace) -> None:
@@ -114,6 +135,28 @@ def check_report(text: str) -> None:
         raise UserError(f"--report={text}: must end with .html")
     if not path.parent.is_dir():
         raise UserError(f"--report={text}: there is no folder {path.parent}; make it first")
+
+
+def model_paths(arguments: argparse.Namespace, directory: Path) -> list[Path]:
+    """The existing model files of `--modelpath`, else of each `--model`: in the directory, else from here."""
+    if arguments.modelpath:
+        return [_existing(model_path(arguments, directory), f"--modelpath={arguments.modelpath}")]
+    paths = []
+    for text in arguments.model or [DEFAULT_MODEL]:
+        path = Path(text).expanduser()
+        if path.suffix != ".safetensors":
+            raise UserError(f"--model={text}: a model file ends with .safetensors")
+        inside = directory / path
+        paths.append(_existing(inside if inside.is_file() else path, f"--model={text}", f" in {directory}, nor"))
+    return paths
+
+
+def _existing(path: Path, option: str, elsewhere: str = "") -> Path:
+    if not path.is_file():
+        raise UserError(
+            f"{option}: no such model{elsewhere} at {path}; train one with aesthetic_predictor_training.py"
+        )
+    return path
 
 
 def _read_file(path: Path, parents: tuple[Path, ...]) -> list[Word]:
@@ -199,8 +242,9 @@ def _check_names(words: Sequence[Word], unknown: Sequence[str]) -> None:
 
 
 def _read_values(option: Option, texts: Sequence[str] | None, words: Sequence[Word], script: str) -> Any:
+    repeatable = script in option.repeatable
     if texts is None:
-        return [] if script in option.repeatable else option.default
+        return [] if repeatable else option.default
     values = []
     for text in texts:
         try:
@@ -208,7 +252,7 @@ def _read_values(option: Option, texts: Sequence[str] | None, words: Sequence[Wo
         except ValueError:
             where = next((word.where for word in words if word.text.endswith(text)), "")
             raise UserError(f"{where}{option.names[-1]}={text}: must be {option.kind.allowed}")
-    return values if script in option.repeatable else values[-1]
+    return values if repeatable else values[-1]
 
 
 def _check_ranges(arguments: argparse.Namespace) -> None:

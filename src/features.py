@@ -4,7 +4,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from src.errors import UserError
 from src.extractors.base import Extractor, available_cores
-from src.feature_cache import FeatureCache
+from src.feature_cache import FeatureCache, Places
 from src.images import Stamp, UnreadableImage, content_hash, file_stamps, open_image
 
 MOST_THREADS = 16
@@ -25,12 +25,14 @@ ATTEMPTS = 4
 class Features:
     """paths: those asked for, in that order, without the unreadable ones. states: {k: (N, W_k) float32}, a row each.
 
-    unreadable: {path: reason}. A state is (0, 0) where no image could be read.
+    unreadable: {path: reason}. A state is (0, 0) where no image could be read. extracted: images that went through
+    the network, as the cache had them not.
     """
 
     paths: list[str]
     states: dict[int, np.ndarray]
     unreadable: dict[str, str]
+    extracted: int = 0
 
 
 def extract_features(
@@ -40,7 +42,7 @@ def extract_features(
     hidden_states: Sequence[int],
     cache: FeatureCache,
     batch_size: int = 16,
-    progress: bool = True,
+    progress: bool | tqdm = True,
 ) -> Features:
     """Features of images, given by their relative paths; what is not in the cache is extracted and put there.
 
@@ -55,14 +57,16 @@ def extract_features(
     stamps = file_stamps(directory, paths)
     hashes = cache.known_hashes(directory, stamps)
     unreadable: dict[str, str] = {}
+    extracted = 0
     for _ in range(ATTEMPTS):  # more than once only if shards turn out damaged, or another process moves them
         work = _Extraction(directory, extractor, hidden_states, cache, batch_size, stamps, hashes, unreadable)
         work.run(paths, progress)
+        extracted += work.extracted
         readable = [path for path in paths if path not in unreadable]
         keys = [hashes[path] for path in readable]
         states, complete = cache.load(extractor.identity, keys, hidden_states)
         if complete.all():
-            return Features(readable, states, unreadable)
+            return Features(readable, states, unreadable, extracted)
     raise UserError(f"{cache.folder}: what is written there can't be read back; delete it and start again")
 
 
@@ -88,27 +92,28 @@ class _Extraction:
     stamps: dict[str, Stamp]
     hashes: dict[str, str]
     unreadable: dict[str, str]
-    stored: dict[int, set[str]] = field(default_factory=dict)
+    stored: dict[int, Places] = field(default_factory=dict)
     claimed: set[str] = field(default_factory=set)
     unusable: dict[str, str] = field(default_factory=dict)  # by content: {hash: reason}
+    extracted: int = 0
     lock: Lock = field(default_factory=Lock)
 
-    def run(self, paths: Sequence[str], progress: bool) -> None:
+    def run(self, paths: Sequence[str], progress: bool | tqdm) -> None:
         self.stored = {k: self.cache.stored(self.extractor.identity, k) for k in self.hidden_states}
-        todo = [path for path in dict.fromkeys(paths) if path not in self.unreadable and self._lacks_features(path)]
+        digests = list({self.hashes[path] for path in paths if path in self.hashes})
+        whole = set(digests).intersection(*(places.among(digests) for places in self.stored.values()))
+        missing = [path for path in dict.fromkeys(paths) if self.hashes.get(path) not in whole]
+        todo = [path for path in missing if path not in self.unreadable]
         if not todo:
             return
         try:
-            with tqdm(total=len(todo), desc="features", unit="image", disable=not progress) as bar:
+            with _bar(progress, len(todo)) as bar:
                 self._work_through(todo, bar)
         finally:
             self.cache.flush()
         for path in todo:
             if self.hashes.get(path) in self.unusable:
                 self.unreadable[path] = self.unusable[self.hashes[path]]
-
-    def _lacks_features(self, path: str) -> bool:
-        return path not in self.hashes or bool(self._missing(self.hashes[path]))
 
     def _missing(self, digest: str) -> list[int]:
         return [k for k in self.hidden_states if digest not in self.stored[k]]
@@ -171,6 +176,7 @@ class _Extraction:
         pixels = [prepared.pixels for prepared in batch if prepared.pixels is not None]
         wanted = sorted({k for digest in digests for k in self._missing(digest)})
         features = self._through_network(pixels, wanted)
+        self.extracted += len(pixels)
         finite = np.all([np.isfinite(block).all(axis=1) for block in features.values()], axis=0)  # (B,)
         lacking: dict[tuple[int, ...], list[int]] = {}  # rows by the states that are to be stored, mostly all alike
         for row, digest in enumerate(digests):
@@ -204,6 +210,13 @@ class _Extraction:
             raise UserError(f"{self.extractor.name}: no memory for a single image; free some, or use --device=cpu")
         self.batch_size = tried // 2
         tqdm.write(f"note: no memory for {tried} images at once; going on with {self.batch_size}", file=sys.stderr)
+
+
+def _bar(progress: bool | tqdm, images: int) -> AbstractContextManager[tqdm]:
+    """The caller's own bar, left open; or one of ours, shown or not."""
+    if isinstance(progress, tqdm):
+        return nullcontext(progress)
+    return tqdm(total=images, desc="features", unit="image", disable=not progress)
 
 
 def _in_threads(

@@ -9,12 +9,14 @@ from typing import Any
 
 TRAIN = "aesthetic_predictor_training.py"
 CHOOSE = "aesthetic_ab_scorer.py"
+SCORE = "aesthetic_score_from_model.py"
 LOOK = "aesthetic_data_analysis.py"
 SPOTLIGHT = "aesthetic_spotlight.py"
-SCRIPTS = (CHOOSE, TRAIN, LOOK, SPOTLIGHT)
+SCRIPTS = (CHOOSE, TRAIN, SCORE, LOOK, SPOTLIGHT)
 
 # Scripts that take several models.
-USING_MODELS = (LOOK, SPOTLIGHT)
+USING_MODELS = (SCORE, LOOK, SPOTLIGHT)
+DEFAULT_MODEL = "model.safetensors"
 
 METRICS = ("mse", "wmse", "nll", "ab", "spearman", "pearson", "accuracy")
 
@@ -107,11 +109,19 @@ def _whole_numbers(text: str) -> tuple[int, ...]:
     return values
 
 
+def _stars(text: str) -> tuple[float, ...]:
+    values = tuple(_between(float(part), 0, 100) for part in text.split(","))
+    if len(values) != 4 or sorted(values) != list(values):
+        raise ValueError(text)
+    return values
+
+
 TEXT = Kind(_filled, "a text that is not empty")
 ANY_TEXT = Kind(str)
 ON_OFF = Kind(_on_off, "on or off", "on|off")
 WHOLE_NUMBERS = Kind(_whole_numbers, "different whole numbers from 0 with commas between, such as 0,2,5", "N,N,...")
 NUMBERS = Kind(lambda text: tuple(float(part) for part in text.split(",")), "numbers with commas between", "X,X,...")
+STARS = Kind(_stars, "four percentiles from 0 to 100, rising, where 2, 3, 4 and 5 stars begin", "A,B,C,D")
 
 
 def of(*scripts: str) -> Callable[..., Option]:
@@ -125,6 +135,7 @@ def of(*scripts: str) -> Callable[..., Option]:
 
 option = of(TRAIN)
 choosing = of(CHOOSE)
+scoring = of(SCORE)
 looking = of(LOOK)
 seeing = of(LOOK, SPOTLIGHT)
 trained = of(TRAIN, LOOK, SPOTLIGHT)
@@ -151,10 +162,12 @@ GROUPS = (
                 "-m --model",
                 "file name of the model in the directory; scripts that use models take several",
                 TEXT,
-                "model.safetensors",
+                DEFAULT_MODEL,
                 USING_MODELS,
             ),
-            shared("--modelpath", "the model as a path to anywhere, instead of --model", TEXT, None, USING_MODELS),
+            shared(
+                "--modelpath", "the model as a path to anywhere, instead of --model", TEXT, None, (LOOK, SPOTLIGHT)
+            ),
             option("-s --savefile", "write all scores, model scores and splits to this CSV or JSON file", TEXT),
             option("--name", "name of the study (default: the name of the directory)", TEXT),
             trained(
@@ -301,15 +314,17 @@ GROUPS = (
                 number(0, 0.99),
                 0.4,
             ),
-            of(CHOOSE, LOOK)(
+            of(CHOOSE, SCORE, LOOK)(
                 "--regex",
                 "only images whose relative path this regular expression finds; analysis: a line for each",
                 TEXT,
                 None,
-                (LOOK,),
+                (SCORE, LOOK),
             ),
-            choosing(
-                "--minimum_score", "only images whose score, as it would be written, is at least this", number()
+            of(CHOOSE, SCORE)(
+                "--minimum_score",
+                "only images of at least this score, as it would be written; scoring: of the first model's score",
+                number(),
             ),
             choosing(
                 "--hidden_repeats", "share of screens that silently repeat an earlier one", number(0, 0.5), 0.05
@@ -355,6 +370,49 @@ GROUPS = (
         ),
     ),
     Group(
+        "Scoring",
+        (
+            scoring("-o --outfile", "write the scores to this .csv, .json or .parquet (none: a table here)", TEXT),
+            scoring("--maximum_score", "choose images of at most this model score", number()),
+            scoring("--top", "choose so many of the best", whole(1)),
+            scoring("--bottom", "choose so many of the worst (with --top: both)", whole(1)),
+            of(SCORE, LOOK)(
+                "--threshold",
+                "the model score from which an image passes, one for each --model in their order (analysis: or one "
+                "for all)",
+                number(),
+                None,
+                (SCORE, LOOK),
+            ),
+            scoring("--only_passed", "choose images that pass every model's --threshold", ON_OFF, False),
+            scoring("--copy_to", "copy the chosen images into this folder, with a scores.csv", TEXT),
+            scoring("--move_to", "move them there", TEXT),
+            scoring("--link_to", "link to them there", TEXT),
+            scoring(
+                "--filename_format",
+                "their names there, of rank, score, percentile, name, extension",
+                TEXT,
+                "{rank:05}_{score:.3f}_{name}{extension}",
+            ),
+            scoring("--dry_run", "only print what would be copied, moved, linked, rated or filled in", ON_OFF, False),
+            scoring(
+                "--update_scores",
+                "fill in this score file: images without a score get the model's, rescaled",
+                TEXT,
+            ),
+            scoring("--in_place", "change that score file itself, instead of writing beside it", ON_OFF, False),
+            scoring("--write_xmp", "write stars (xmp:Rating) into sidecar files", ON_OFF, False),
+            scoring("--stars", "percentiles where 2, 3, 4 and 5 stars begin", STARS, (10, 30, 60, 85)),
+            scoring(
+                "--xmp_name",
+                "a new sidecar of a.jpg: full is a.jpg.xmp, stem is a.xmp",
+                choice("full", "stem"),
+                "full",
+            ),
+            scoring("--watch", "stay, and score images as they appear, until Ctrl-C", ON_OFF, False),
+        ),
+    ),
+    Group(
         "Analysis",
         (
             seeing("--model_scores", "a score file of model scores, where there is no --model", TEXT),
@@ -369,12 +427,6 @@ GROUPS = (
             ),
             looking("--directories", "a line for each sub-folder by itself", ON_OFF, False),
             looking("--confidence", "95 % intervals of spearman, pearson and AB", ON_OFF, False),
-            looking(
-                "--threshold",
-                "images with at least this model score pass; one for all models, or one for each in their order",
-                number(),
-                repeatable=(LOOK,),
-            ),
             looking("--save_scores_and_errors", "write scores, model scores, their differences and splits", TEXT),
             looking("--save_model_scorefile", "write a score file in which the model score is the score", TEXT),
             looking("--save_error_scorefile", "write a score file of model score minus score", TEXT),

@@ -10,7 +10,7 @@ import pytest
 
 from src.arguments import expand, groups_of, image_directory, model_path, parse_arguments, write_arguments
 from src.errors import UserError
-from src.options import SCRIPTS, TRAIN
+from src.options import SCORE, SCRIPTS, TRAIN
 
 ROOT = Path(__file__).parents[1]
 
@@ -216,3 +216,15 @@ def test_the_model_lies_in_the_directory_or_anywhere(tmp_path):
 def test_words_know_where_they_came_from(tmp_path):
     words = expand(["--seed=1", file(tmp_path, "\n--trials=7\n")])
     assert [word.where for word in words] == ["", f"{tmp_path / 'arguments.txt'}, line 2: "]
+
+
+def test_models_of_the_command_line_replace_those_of_files_and_may_be_several(tmp_path):
+    (tmp_path / "a.txt").write_text("--model=file.safetensors\n--regex=x\n--modelpath=else.safetensors\n")
+    file = f"@{tmp_path / 'a.txt'}"
+    assert parse_arguments(SCORE, "", [file]).model == ["file.safetensors"]
+    assert parse_arguments(SCORE, "", []).model == []
+    for words in (["-m", "b", "--model=c"], ["-mb", "--model", "c"]):
+        arguments = parse_arguments(SCORE, "", [file, *words])
+        assert (arguments.model, arguments.modelpath, arguments.regex) == (["b", "c"], None, ["x"])
+    assert parse_arguments(TRAIN, "", [file, "-m", "b"]).model == "b"
+    assert parse_arguments(TRAIN, "", [file, "-m", "b"]).modelpath == "else.safetensors"

@@ -66,6 +66,13 @@ ALLOWED: dict[str, set[str]] = {
     "spotlight_viewer": set(),
     "ratings": set(),
     "ab_page": {"images", "ratings"},
+    "scoring": {"extractors", "feature_cache", "features", "predictor"},
+    "selection": {"scoring"},
+    "score_output": {"score_formats", "scoring"},
+    "score_update": {"score_formats", "scorefile"},
+    "handing_on": set(),
+    "xmp": set(),
+    "watch": {"images"},
 }
 NO_TORCH = {
     "arguments",
@@ -83,6 +90,10 @@ NO_TORCH = {
     "choice_agreement",
     "ratings",
     "ab_page",
+    "score_update",
+    "handing_on",
+    "xmp",
+    "watch",
 }
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from src.errors import UserError
 from src.feature_cache.index import FileRow, Index, ShardRow, Tables, note
+from src.feature_cache.places import Places
 from src.feature_cache.shards import SUFFIX, DamagedShard, Shard, compact, merged, read_shard, write_shard
 from src.images import HASH_BYTES, Stamp, UnreadableImage, content_hash, file_stamps
 
@@ -42,6 +43,7 @@ class FeatureCache:
         self._rows: dict[tuple[str, int], list[tuple[bytes, np.ndarray]]] = {}  # to be written
         self._files: list[FileRow] = []  # to be written
         self._keys: dict[Path, bytes] = {}
+        self._places: dict[tuple[str, int], Places] = {}
         self._last_flush = time.monotonic()
         try:
             self._shards.mkdir(parents=True, exist_ok=True)
@@ -70,8 +72,11 @@ class FeatureCache:
 
     def known_hashes(self, directory: Path, stamps: Mapping[str, Stamp]) -> dict[str, str]:
         """Content hashes of those files that are as they were when last hashed, by size and time."""
+        if not stamps:
+            return {}
+        names = [_bytes(path) for path in stamps]
         with self._index.reading() as tables:
-            before = {_text(row.path): row for row in tables.files(self._key(directory))}
+            before = {_text(row.path): row for row in tables.files(self._key(directory), min(names), max(names))}
         known = {}
         for path, stamp in stamps.items():
             row = before.get(path)
@@ -93,10 +98,16 @@ class FeatureCache:
 
     # ---- features ----
 
-    def stored(self, extractor: str, hidden_state: int) -> set[str]:
-        """Content hashes whose features at this hidden state are on disk. extractor: its identity."""
+    def stored(self, extractor: str, hidden_state: int) -> Places:
+        """Content hashes whose features at this hidden state are on disk, as a set. extractor: its identity."""
+        places = self._places.get((extractor, hidden_state), Places())
         with self._index.reading() as tables:
-            return {key.hex() for key in tables.where(extractor, hidden_state)}
+            names = tables.shards_of(extractor, hidden_state)
+            if names[: len(places.names)] != places.names:  # some were merged, or deleted
+                places = Places()
+            places = places.with_shards([(name, tables.hashes_of(name)) for name in names[len(places.names) :]])
+        self._places[extractor, hidden_state] = places
+        return places
 
     def add(self, extractor: str, hashes: Sequence[str], features: Mapping[int, np.ndarray]) -> None:
         """Take {k: (B, W_k) float32} of images with these hashes; they are on disk after the next `flush`.
@@ -143,21 +154,16 @@ class FeatureCache:
         return features, complete
 
     def _load_state(self, extractor: str, hidden_state: int, keys: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
-        with self._index.reading() as tables:
-            where = tables.where(extractor, hidden_state)
-        by_shard: dict[str, list[tuple[int, int]]] = {}
-        for i, key in enumerate(keys):
-            if key in where:
-                name, row = where[key]
-                by_shard.setdefault(name, []).append((i, row))
+        places = self.stored(extractor, hidden_state)
+        shards, rows = places.find(b"".join(keys))
         features, there = np.zeros((len(keys), 0), np.float32), np.zeros(len(keys), dtype=bool)
-        for name, pairs in by_shard.items():
-            if (shard := self._read(name)) is None:
+        for number in np.unique(shards[shards >= 0]):
+            if (shard := self._read(places.names[number])) is None:
                 continue
             if features.shape[1] == 0:
                 features = np.zeros((len(keys), shard.features.shape[1]), np.float32)
-            positions, rows = np.array(pairs).T
-            features[positions] = shard.features[rows]
+            positions = np.flatnonzero(shards == number)
+            features[positions] = shard.features[rows[positions]]
             there[positions] = True
         return features, there
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from src.errors import UserError
-from src.feature_cache.shards import split_hashes
 
 VERSION = 1
 SCHEMA = (
@@ -124,13 +123,17 @@ class Tables:
     def shard_names(self) -> set[str]:
         return {name for (name,) in self._execute("SELECT name FROM shards")}
 
-    def where(self, extractor: str, hidden_state: int) -> dict[bytes, tuple[str, int]]:
-        """{content hash: (shard, row)}; where two shards hold the same content, the older one counts."""
-        shards = self._execute(
-            "SELECT name, hashes FROM shards WHERE extractor = ? AND hidden_state = ? ORDER BY rowid DESC",
+    def shards_of(self, extractor: str, hidden_state: int) -> tuple[str, ...]:
+        """Names of the shards of this extractor and hidden state, oldest first."""
+        names = self._execute(
+            "SELECT name FROM shards WHERE extractor = ? AND hidden_state = ? ORDER BY rowid",
             (extractor, hidden_state),
         )
-        return {key: (name, row) for name, hashes in shards for row, key in enumerate(split_hashes(hashes))}
+        return tuple(name for (name,) in names)
+
+    def hashes_of(self, name: str) -> bytes:
+        """16 bytes for each row of this shard, joined; nothing if another process merged it a moment ago."""
+        return (self._execute("SELECT hashes FROM shards WHERE name = ?", (name,)).fetchone() or (b"",))[0]
 
     def small_shards(self, extractor: str, hidden_state: int, fewer_bytes_than: int) -> list[str]:
         """Names of those whose hashes take fewer bytes, oldest first."""
@@ -146,9 +149,11 @@ class Tables:
     def drop_shards(self, names: Iterable[str]) -> None:
         self._executemany("DELETE FROM shards WHERE name = ?", [(name,) for name in names])
 
-    def files(self, directory: bytes) -> list[FileRow]:
+    def files(self, directory: bytes, first: bytes, last: bytes) -> list[FileRow]:
+        """Those of a directory whose paths lie from first to last, in the order of bytes."""
         rows = self._execute(
-            "SELECT directory, path, size, mtime_ms, hash FROM files WHERE directory = ?", (directory,)
+            "SELECT directory, path, size, mtime_ms, hash FROM files WHERE directory = ? AND path BETWEEN ? AND ?",
+            (directory, first, last),
         )
         return [FileRow(*row) for row in rows]
 

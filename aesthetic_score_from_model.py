@@ -1,0 +1,230 @@
+"""Score folders of images with trained models; choose, copy, fill in score files, write stars, watch.
+
+python aesthetic_score_from_model.py -d photos -m photos/model.safetensors -o scores.csv
+"""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
+
+from src.arguments import image_directory, model_paths, parse_arguments
+from src.errors import UserError, run
+from src.options import SCORE
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from src.feature_cache import FeatureCache
+    from src.scorefile import ScoreTable
+    from src.scoring import Model, Scored
+
+DESCRIPTION = "Score folders of images with trained models, and choose, sort and rate images by their scores."
+
+
+def main() -> None:
+    arguments = parse_arguments(SCORE, DESCRIPTION)
+    directory = image_directory(arguments)
+    check(arguments)
+    # Imported only now, so that --help and mistyped options answer at once: these bring torch.
+    from src.feature_cache import FeatureCache, default_folder
+    from src.images import find_images
+    from src.score_output import check_outfile, terminal_table, write_scores
+    from src.scoring import load_models, score_images
+    from src.selection import choose, matching
+
+    outfile = check_outfile(arguments.outfile, arguments.watch) if arguments.outfile else None
+    images = find_images(directory)
+    table = read_scores(arguments, directory, images)
+    models = load_models(model_paths(arguments, directory), arguments.threshold or [], arguments.device)
+    check_models(arguments, models)
+    cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)).expanduser())
+    paths, start = matching(images, arguments.regex), time.monotonic()
+    scored = score_images(directory, paths, models, cache, arguments.extract_batch_size)
+    chosen = choose(scored, *limits(arguments))
+    if outfile:
+        write_scores(outfile, scored.part(chosen))
+    elif not (table or arguments.write_xmp or handing_way(arguments)):
+        print("\n".join(terminal_table(scored.part(chosen))))
+    if table:
+        update_scores(arguments, directory, table, scored)
+    if arguments.write_xmp:
+        write_stars(arguments, directory, scored.part(chosen))
+    hand_on(arguments, directory, scored, chosen)
+    summarise(scored, len(chosen), outfile, time.monotonic() - start)
+    if arguments.watch:
+        watch(arguments, directory, scored, cache, outfile)
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Refuse now what can't go together or can't be, rather than after an hour."""
+    from src.handing_on import WAYS, check_format, check_target
+    from src.selection import matching
+
+    ways = [way for way in WAYS if getattr(arguments, f"{way}_to")]
+    if len(ways) > 1:
+        raise UserError(f"--{ways[0]}_to and --{ways[1]}_to: an image can go one way only; take one of them out")
+    if ways:
+        check_format(arguments.filename_format)
+        check_target(f"{ways[0]}_to", Path(getattr(arguments, f"{ways[0]}_to")).expanduser())
+    for name in ("top", "bottom", "copy_to", "move_to", "link_to", "update_scores") if arguments.watch else ():
+        if getattr(arguments, name):
+            raise UserError(
+                f"--{name} needs all images to be there, and with --watch more come; leave one of them out"
+            )
+    if arguments.only_passed and not arguments.threshold:
+        raise UserError("--only_passed needs a --threshold for each model")
+    matching([], arguments.regex)
+
+
+def handing_way(arguments: argparse.Namespace) -> str | None:
+    """copy, move or link, where one of them was asked for."""
+    return next((way for way in ("copy", "move", "link") if getattr(arguments, f"{way}_to")), None)
+
+
+def limits(arguments: argparse.Namespace) -> tuple[float | None, float | None, int | None, int | None, bool]:
+    """What `choose` takes."""
+    wanted = arguments.minimum_score, arguments.maximum_score, arguments.top, arguments.bottom
+    return *wanted, arguments.only_passed
+
+
+def check_models(arguments: argparse.Namespace, models: "list[Model]") -> None:
+    """Stars, and {percentile} in names, need a model that knows its percentiles."""
+    names = handing_way(arguments) and "{percentile" in arguments.filename_format
+    if (arguments.write_xmp or names) and models[0].quantiles is None:
+        what = "--write_xmp" if arguments.write_xmp else "{percentile} in --filename_format"
+        raise UserError(f"{what}: {models[0].path} has no train_score_quantiles in its metadata; train it again")
+
+
+def read_scores(
+    arguments: argparse.Namespace, directory: Path, images: list[str]
+) -> "tuple[Path, ScoreTable] | None":
+    """The score file to fill in, before hours are spent on scoring."""
+    from src.score_update import find, read_table
+
+    if not arguments.update_scores:
+        return None
+    path = find(arguments.update_scores, directory)
+    table, problems = read_table(path, arguments.score_column, images)
+    print("\n".join(problems) + "\n" * bool(problems), end="")
+    return path, table
+
+
+def update_scores(
+    arguments: argparse.Namespace, directory: Path, table: "tuple[Path, ScoreTable]", scored: "Scored"
+) -> None:
+    """Fill in the estimates, and say how they were made."""
+    from src.score_update import beside, fill, write_filled
+
+    path = table[0] if arguments.in_place else beside(table[0])
+    model_scores = dict(zip(scored.paths, scored.scores[:, 0].tolist(), strict=True))
+    scores, estimated, rescaling = fill(table[1], model_scores)
+    print(rescaling)
+    if not arguments.dry_run:
+        write_filled(path, table[1], scores, estimated)
+    print(f"{estimated.sum()} estimates {'would go' if arguments.dry_run else 'were written'} into {path}")
+
+
+def write_stars(arguments: argparse.Namespace, directory: Path, chosen: "Scored") -> None:
+    """xmp:Rating of each image into its sidecars, by its percentile among the training images."""
+    from src.xmp import NotXmp, sidecars, stars, write_rating
+
+    changed = same = 0
+    ratings = stars(chosen.models[0].percentiles(chosen.scores[:, 0]), arguments.stars).tolist()
+    for path, rating in zip(chosen.paths, ratings, strict=True):
+        for sidecar in sidecars(directory / path, arguments.xmp_name):
+            if arguments.dry_run:
+                print(f"{'*' * rating:<5} would go into {sidecar}")
+                continue
+            try:
+                written = write_rating(sidecar, rating)
+            except NotXmp as problem:
+                print(f"note: {sidecar}: {problem}; it is left as it is", file=sys.stderr)
+                continue
+            except OSError as error:
+                raise UserError(f"{sidecar}: can't be written ({error.strerror}); {changed} others were")
+            changed, same = changed + written, same + (not written)
+    if not arguments.dry_run:
+        counts = ", ".join(f"{ratings.count(rating)} with {rating}" for rating in range(5, 0, -1))
+        print(f"Stars: {changed} sidecars written, {same} had them already ({counts}).")
+
+
+def hand_on(arguments: argparse.Namespace, directory: Path, scored: "Scored", chosen: "np.ndarray") -> None:
+    """Copy, move or link the chosen images, best first."""
+    from src.handing_on import carry_out, new_name, plan
+    from src.score_formats import shown
+    from src.score_output import columns_of, rows_of
+    from src.selection import ranks
+
+    way = handing_way(arguments)
+    if way is None:
+        return
+    target = Path(getattr(arguments, f"{way}_to")).expanduser()
+    rank = ranks(scored)
+    order = chosen[rank[chosen].argsort()]
+    scores, percentiles = scored.scores[:, 0], scored.models[0].percentiles(scored.scores[:, 0])
+    values = [{"rank": int(rank[i]), "score": float(scores[i]), "percentile": float(percentiles[i])} for i in order]
+    paths = [scored.paths[i] for i in order]
+    names = [new_name(arguments.filename_format, path, value) for path, value in zip(paths, values, strict=True)]
+    steps = plan(directory, target, list(zip(paths, names, strict=True)))
+    if arguments.dry_run:
+        print("\n".join(f"would {way} {shown(step.path)} -> {shown(str(step.target))}" for step in steps))
+        return
+    columns = ["relative_path", "source", "rank", *columns_of(list(scored.models))[1:]]
+    known = zip(steps, rank[order].tolist(), rows_of(scored.part(order)), strict=True)
+    rows = [[step.target.name, step.path, place, *row[1:]] for step, place, row in known]
+    table = carry_out(way, target, steps, columns, rows)
+    done = {"copy": "copied", "move": "moved", "link": "linked"}[way]
+    print(f"{len(steps)} images {done} to {target}; see {table.name} there.")
+
+
+def summarise(scored: "Scored", chosen: int, outfile: Path | None, seconds: float) -> None:
+    """How much was new, and what was left out and why; on stderr, so that tables can be piped."""
+    from src.score_formats import shown
+
+    lines = [f"  {shown(path)}: {reason}" for path, reason in scored.unreadable.items()]
+    if lines:
+        print(f"{len(lines)} images could not be read and were left out:", *lines, sep="\n", file=sys.stderr)
+    through = f"{scored.extracted} through the image model, the others from the cache"
+    print(f"{len(scored)} images scored in {seconds:.1f} s: {through}; {chosen} chosen.", file=sys.stderr)
+    if outfile:
+        print(f"Scores are in {outfile}", file=sys.stderr)
+
+
+def watch(
+    arguments: argparse.Namespace, directory: Path, scored: "Scored", cache: "FeatureCache", outfile: Path | None
+) -> None:
+    """Score what comes, until Ctrl-C."""
+    from src.score_output import append_line, line_for_people, rows_of
+    from src.scoring import score_images
+    from src.selection import choose, matching
+    from src.watch import Watch
+
+    def handle(paths: list[str]) -> dict[str, str]:
+        wanted = matching(paths, arguments.regex)
+        new = score_images(directory, wanted, scored.models, cache, arguments.extract_batch_size, progress=False)
+        chosen = new.part(choose(new, *limits(arguments)))
+        for row in rows_of(chosen):
+            if outfile:
+                append_line(outfile, row)
+            print(line_for_people(row), flush=True)
+        if arguments.write_xmp and len(chosen):
+            write_stars(arguments, directory, chosen)
+        return new.unreadable
+
+    def report(path: str, reason: str) -> None:
+        print(f"note: {path}: {reason}; not scored", file=sys.stderr, flush=True)
+
+    print(f"Watching {directory}; Ctrl-C stops.", file=sys.stderr, flush=True)
+    try:
+        Watch(directory, scored.paths, handle, report).run()
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,170 @@
+"""Scored images as a CSV, JSON or Parquet file, or as a table for the terminal. docs/scoring.md describes them."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from src.errors import UserError
+from src.files import replacing
+from src.score_formats import shown
+from src.scoring import Model, Scored
+
+SUFFIXES = (".csv", ".json", ".parquet")
+BLOCK = 10_000  # rows in memory at once as text
+
+
+def check_outfile(text: str, watch: bool) -> Path:
+    """The path of --outfile, refused now rather than after an hour."""
+    path = Path(text).expanduser()
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"--outfile={text}: must end with .csv, .json or .parquet")
+    if watch and path.suffix.lower() != ".csv":
+        raise UserError(f"--outfile={text}: --watch appends to it line by line, so it must end with .csv")
+    if not path.parent.is_dir():
+        raise UserError(f"--outfile={text}: there is no folder {path.parent}; make it first")
+    if path.suffix.lower() == ".parquet":
+        _pyarrow(text)
+    return path
+
+
+def columns_of(models: list[Model]) -> list[str]:
+    """Names of the columns: one model's are plain, several models' carry its name."""
+    names = ["relative_path"]
+    for model in models:
+        ending = f"_{model.name}" if len(models) > 1 else ""
+        names += [f"model_score{ending}", f"percentile{ending}"]
+        names += [f"error{ending}"] * model.has_error + [f"passes{ending}"] * (model.threshold is not None)
+    return names
+
+
+def rows_of(scored: Scored) -> Iterator[list[Any]]:
+    """A row for each image, in the order of `columns_of`: text, then numbers, None where there is none, 0 or 1."""
+    for start in range(0, len(scored), BLOCK):
+        part = scored.part(np.arange(start, min(start + BLOCK, len(scored))))
+        yield from zip(part.paths, *_columns(part), strict=True)
+
+
+def _columns(scored: Scored) -> list[list[Any]]:
+    columns: list[list[Any]] = []
+    passed = scored.passed()
+    for i, model in enumerate(scored.models):
+        columns += [_short(scored.scores[:, i]), _rounded(model.percentiles(scored.scores[:, i]))]
+        columns += [_short(scored.errors[:, i])] * model.has_error
+        columns += [passed[:, i].astype(int).tolist()] * (model.threshold is not None)
+    return columns
+
+
+def _short(values: np.ndarray) -> list[float | None]:
+    # Networks compute in float32: the shortest text that reads back as the same float32 is all that is known.
+    return [float(str(value)) if np.isfinite(value) else None for value in values.astype(np.float32)]
+
+
+def _rounded(percentiles: np.ndarray) -> list[float | None]:
+    return [round(value, 2) if value == value else None for value in percentiles.tolist()]
+
+
+def write_scores(path: Path, scored: Scored) -> None:
+    """Replace `path` atomically, a row for each image in their order. Raises UserError where it can't be written."""
+    write = {".csv": _write_csv, ".json": _write_json, ".parquet": _write_parquet}[path.suffix.lower()]
+    try:
+        with replacing(path) as temporary:
+            write(temporary, scored)
+    except OSError as error:
+        raise UserError(f"{path}: can't be written ({error.strerror or error}); close what has it open, or make room")
+
+
+def csv_lines(rows: Iterator[list[Any]]) -> Iterator[bytes]:
+    """One line each. Undecodable bytes of a file's name are written as they are."""
+    for row in rows:
+        text = io.StringIO()
+        # csv quotes whatever is part of its line end: with \r\n it is both in every version of Python.
+        csv.writer(text, lineterminator="\r\n").writerow(["" if value is None else value for value in row])
+        yield (text.getvalue().removesuffix("\r\n") + "\n").encode("utf-8", "surrogateescape")
+
+
+def _write_csv(path: Path, scored: Scored) -> None:
+    with path.open("wb") as file:
+        file.writelines(csv_lines(iter([columns_of(list(scored.models))])))
+        file.writelines(csv_lines(rows_of(scored)))
+
+
+def _write_json(path: Path, scored: Scored) -> None:
+    names = columns_of(list(scored.models))
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.write('{\n  "ImageRecords": {')
+        for number, row in enumerate(rows_of(scored)):
+            record = {"relative_filepath": row[0], **dict(zip(names[1:], row[1:], strict=True))}
+            file.write(f"{',' if number else ''}\n    {_json(row[0])}: {_json(record)}")
+        file.write(
+            '\n  },\n  "Metadata": ' + _json({"models": [str(model.path) for model in scored.models]}) + "\n}\n"
+        )
+
+
+def _json(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _pyarrow(name: str) -> Any:
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise UserError(f"--outfile={name}: Parquet needs pyarrow; run: pip install pyarrow, or write a .csv")
+    return pyarrow
+
+
+def _write_parquet(path: Path, scored: Scored) -> None:
+    pyarrow = _pyarrow(path.name)
+    names = columns_of(list(scored.models))
+    kinds = [pyarrow.string(), *(pyarrow.int8() if "passes" in name else pyarrow.float64() for name in names[1:])]
+    schema = pyarrow.schema(list(zip(names, kinds, strict=True)))
+    with pyarrow.parquet.ParquetWriter(path, schema) as writer:
+        for start in range(0, max(1, len(scored)), BLOCK):
+            part = scored.part(np.arange(start, min(start + BLOCK, len(scored))))
+            try:
+                arrays = [pyarrow.array(part.paths, kinds[0])]
+            except UnicodeEncodeError:
+                raise UserError(f"{path}: Parquet can't hold names that are no UTF-8; rename them, or write a .csv")
+            arrays += [pyarrow.array(v, k) for v, k in zip(_columns(part), kinds[1:], strict=True)]
+            writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
+
+
+def terminal_table(scored: Scored) -> Iterator[str]:
+    """Lines for the terminal, best first by the first model."""
+    names = columns_of(list(scored.models))
+    width = [max(10, len(name)) for name in names[1:]]
+    yield "  ".join([*(f"{name:>{w}}" for name, w in zip(names[1:], width, strict=True)), names[0]])
+    order = np.argsort(-scored.scores[:, 0], kind="stable")
+    for row in rows_of(scored.part(order)):
+        cells = [_cell(value, w) for value, w in zip(row[1:], width, strict=True)]
+        yield "  ".join([*cells, shown(row[0])])
+
+
+def _cell(value: Any, width: int) -> str:
+    if value is None:
+        return " " * width
+    return f"{value:>{width}}" if isinstance(value, int) else f"{value:>{width}.4g}"
+
+
+def line_for_people(row: list[Any]) -> str:
+    """One row for the terminal, numbers first."""
+    numbers = (
+        "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value) for value in row[1:]
+    )
+    return "  ".join([*(f"{text:>8}" for text in numbers), shown(row[0])])
+
+
+def append_line(path: Path, row: list[Any]) -> None:
+    """Add one line to a CSV, on disk when this returns."""
+    line = next(csv_lines(iter([row])))
+    try:
+        with path.open("ab", buffering=0) as file:
+            file.write(line)
+    except OSError as error:
+        raise UserError(f"{path}: can't be appended to ({error.strerror}); close what has it open, or make room")

@@ -1,0 +1,197 @@
+"""Trained models and a folder of images -> model scores, in bounded memory: features never outlive their chunk."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from src.errors import UserError
+from src.extractors import Extractor, load_extractor
+from src.feature_cache import FeatureCache
+from src.features import Features, extract_features
+from src.predictor import Predictor, PredictorConfig, arrange, load_predictor
+
+CHUNK = 2048  # images whose features are in memory at once: 45 MB of efficientnet-lite0's
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model, ready to score. name: its column's. quantiles: (101,) of its train images' model scores.
+
+    threshold: the model score from which an image passes, None where none was asked for.
+    """
+
+    name: str
+    path: Path
+    predictor: Predictor
+    extractor: Extractor
+    quantiles: np.ndarray | None
+    threshold: float | None = None
+
+    @property
+    def config(self) -> PredictorConfig:
+        return self.predictor.config
+
+    @property
+    def has_error(self) -> bool:
+        """Whether it estimates its own error (trained with nll)."""
+        return self.config.output_channels == 2
+
+    def percentiles(self, scores: np.ndarray) -> np.ndarray:
+        """Where scores (N,) lie among those of the train images, 0 to 100; nan where the model does not say."""
+        if self.quantiles is None:
+            return np.full(len(scores), np.nan)
+        return np.interp(scores, self.quantiles, np.linspace(0, 100, len(self.quantiles)))
+
+
+@dataclass
+class Scored:
+    """N images in their order, and what each model says of them.
+
+    scores, errors: (N, models) float64; errors are nan for models that have none. unreadable: {path: reason}.
+    extracted: images that had to go through an image model.
+    """
+
+    models: Sequence[Model]
+    paths: list[str]
+    scores: np.ndarray
+    errors: np.ndarray
+    unreadable: dict[str, str] = field(default_factory=dict)
+    extracted: int = 0
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def passed(self) -> np.ndarray:
+        """(N, models) bool: whether the score reaches the model's threshold; True where it has none."""
+        thresholds = [-np.inf if model.threshold is None else model.threshold for model in self.models]
+        return self.scores >= np.array(thresholds)
+
+    def part(self, rows: np.ndarray) -> "Scored":
+        """Only these images, by position."""
+        paths = [self.paths[row] for row in rows]
+        return Scored(self.models, paths, self.scores[rows], self.errors[rows], self.unreadable, self.extracted)
+
+
+def load_models(paths: Sequence[Path], thresholds: Sequence[float], device: str) -> list[Model]:
+    """Models with their extractors, those of one extractor sharing it. thresholds: none, one for all, or one each.
+
+    Raises UserError where one can't be read, its extractor can't be had or is another than it was trained on.
+    """
+    if len(thresholds) not in (0, 1, len(paths)):
+        raise UserError(
+            f"--threshold stands {len(thresholds)} times and --model {len(paths)} times; give one for each model"
+        )
+    given: list[float | None] = [*thresholds] * (len(paths) if len(thresholds) == 1 else 1) or [None] * len(paths)
+    extractors: dict[tuple[str, bool], Extractor] = {}
+    names = _names(paths)
+    return [_load(path, names[i], given[i], device, extractors) for i, path in enumerate(paths)]
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """A name for each model: the file's, with a number where two are the same."""
+    names: list[str] = []
+    for path in paths:
+        name, number = path.stem, 2
+        while name in names:
+            name, number = f"{path.stem}_{number}", number + 1
+        names.append(name)
+    return names
+
+
+def _load(
+    path: Path, name: str, threshold: float | None, device: str, extractors: dict[tuple[str, bool], Extractor]
+) -> Model:
+    predictor, metadata = load_predictor(path)
+    config = predictor.config
+    key = (config.feature_extractor_model, config.fp16_features)
+    if key not in extractors:
+        try:
+            extractors[key] = load_extractor(key[0], device, key[1])
+        except UserError as error:
+            raise UserError(f"{path}: its image model {key[0]} can't be had: {error}")
+    extractor = extractors[key]
+    if extractor.identity != config.extractor_identity:
+        raise UserError(
+            f"{path}: was trained on other weights or preprocessing of {key[0]} than are here; train it again, or "
+            "get those it was trained on"
+        )
+    return Model(name, path, predictor, extractor, _quantiles(path, metadata), threshold)
+
+
+def _quantiles(path: Path, metadata: Mapping[str, str]) -> np.ndarray | None:
+    if "train_score_quantiles" not in metadata:
+        return None
+    try:
+        values = np.array(json.loads(metadata["train_score_quantiles"]), dtype=np.float64)
+    except (ValueError, TypeError):
+        values = np.zeros(0)
+    if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all() or (np.diff(values) < 0).any():
+        raise UserError(f"{path}: its metadata say nonsense in train_score_quantiles; train the model again")
+    return values
+
+
+def score_images(
+    directory: Path,
+    paths: Sequence[str],
+    models: Sequence[Model],
+    cache: FeatureCache,
+    batch_size: int = 16,
+    progress: bool = True,
+) -> Scored:
+    """Scores of images by their relative paths, in that order, without the unreadable ones.
+
+    Whatever goes through an image model is in the cache soon after, so that a killed run goes on where it was. In
+    memory are all names and scores, and the features of one chunk. Raises UserError where the cache can't be used.
+    """
+    scores, errors = np.empty((len(paths), len(models))), np.empty((len(paths), len(models)))
+    result = Scored(models, [], scores, errors)
+    with tqdm(total=len(paths), desc="scoring", unit="image", disable=None if progress else True) as bar:
+        for start in range(0, len(paths), CHUNK):
+            part = _score_chunk(directory, paths[start : start + CHUNK], models, cache, batch_size, bar)
+            rows = slice(len(result), len(result) + len(part))
+            scores[rows], errors[rows] = part.scores, part.errors
+            result.paths += part.paths
+            result.unreadable |= part.unreadable
+            result.extracted += part.extracted
+            bar.update(min(start + CHUNK, len(paths)) - bar.n)
+    result.scores, result.errors = scores[: len(result)], errors[: len(result)]
+    return result
+
+
+def _score_chunk(
+    directory: Path,
+    paths: Sequence[str],
+    models: Sequence[Model],
+    cache: FeatureCache,
+    batch_size: int,
+    bar: tqdm,
+) -> Scored:
+    """One chunk through all extractors, one after the other, and all models."""
+    columns: dict[int, tuple[list[str], np.ndarray, np.ndarray]] = {}
+    unreadable: dict[str, str] = {}
+    extracted = 0
+    for extractor in {id(model.extractor): model.extractor for model in models}.values():
+        own = [i for i, model in enumerate(models) if model.extractor is extractor]
+        states = sorted({state for i in own for state in models[i].config.hidden_states_used})
+        features = extract_features(directory, paths, extractor, states, cache, batch_size, bar)
+        unreadable |= features.unreadable
+        extracted += features.extracted
+        columns |= {i: (features.paths, *_predict(models[i], features)) for i in own}
+    readable = [path for path in paths if path not in unreadable]
+    scores, errors = np.empty((len(readable), len(models))), np.empty((len(readable), len(models)))
+    for i, (names, model_scores, model_errors) in columns.items():
+        keep = np.array([path not in unreadable for path in names], dtype=bool)
+        scores[:, i], errors[:, i] = model_scores[keep], model_errors[keep]
+    return Scored(models, readable, scores, errors, unreadable, extracted)
+
+
+def _predict(model: Model, features: Features) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and errors (N,) of N images with features."""
+    if not features.paths:
+        return np.empty(0), np.empty(0)
+    config = model.config
+    return model.predictor.predict(arrange(features.states, config.hidden_states_used, config.hidden_states_mode))

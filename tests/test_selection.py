@@ -1,0 +1,56 @@
+"""Choosing among scored images."""
+
+import numpy as np
+import pytest
+
+from src.errors import UserError
+from src.scoring import Scored
+from src.selection import choose, matching, ranks
+
+
+class Threshold:
+    """As much of a Model as choosing needs."""
+
+    def __init__(self, threshold):
+        self.threshold = threshold
+
+
+def scored(*scores, thresholds=(None,)):
+    values = np.array(scores, dtype=float).reshape(len(scores), len(thresholds))
+    return Scored([Threshold(t) for t in thresholds], [f"{i}.png" for i in range(len(scores))], values, values * 0)
+
+
+def test_any_of_the_regular_expressions_chooses_by_path():
+    paths = ["a/1.png", "a/2.png", "b/1.png"]
+    assert matching(paths, None) == paths
+    assert matching(paths, [r"^a/", r"b/1"]) == paths
+    assert matching(paths, [r"/2\."]) == ["a/2.png"]
+
+
+def test_a_broken_regular_expression_is_said_in_one_sentence():
+    with pytest.raises(UserError, match=r"--regex=\(: is no regular expression"):
+        matching([], ["("])
+
+
+def test_minimum_and_maximum_include_their_ends():
+    assert choose(scored(1, 2, 3, 4), minimum=2, maximum=3).tolist() == [1, 2]
+
+
+def test_top_and_bottom_count_among_what_the_limits_leave_and_never_choose_twice():
+    images = scored(5, 1, 4, 2, 3)
+    assert choose(images, top=2).tolist() == [0, 2]
+    assert choose(images, bottom=2).tolist() == [1, 3]
+    assert choose(images, top=1, bottom=1).tolist() == [0, 1]
+    assert choose(images, minimum=2, bottom=1).tolist() == [3]
+    assert choose(images, top=4, bottom=4).tolist() == [0, 1, 2, 3, 4]
+    assert choose(scored(), top=3).tolist() == []
+
+
+def test_only_passed_wants_every_models_threshold_reached():
+    images = scored((1, 0), (1, 1), (0, 1), thresholds=(1, 0.5))
+    assert images.passed().tolist() == [[True, False], [True, True], [False, True]]
+    assert choose(images, only_passed=True).tolist() == [1]
+
+
+def test_ranks_begin_at_one_and_ties_keep_their_order():
+    assert ranks(scored(1, 3, 3, 2)).tolist() == [4, 1, 2, 3]
