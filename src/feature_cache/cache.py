@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from src.errors import UserError
 from src.feature_cache.index import FileRow, Index, ShardRow, Tables, note
@@ -55,13 +56,15 @@ class FeatureCache:
     # ---- files and their hashes ----
 
     def hashes(self, directory: Path, paths: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
-        """{path: content hash} of the files that can be read, and {path: reason} of the others."""
+        """{path: content hash} of the files that can be read, and {path: reason} of the others; a bar from 1 s on."""
         stamps = file_stamps(directory, paths)
         found = self.known_hashes(directory, stamps)
         unreadable = {}
         rest = [path for path in dict.fromkeys(paths) if path not in found]
         with ThreadPoolExecutor() as pool:
-            for path, digest in zip(rest, pool.map(lambda path: _hash(directory / path), rest), strict=True):
+            digests = pool.map(lambda path: _hash(directory / path), rest)
+            digests = tqdm(digests, desc="reading", total=len(rest), unit="image", delay=1)
+            for path, digest in zip(rest, digests, strict=True):
                 if isinstance(digest, UnreadableImage):
                     unreadable[path] = digest.reason
                 else:
