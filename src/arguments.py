@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, NoReturn
 
 from src.errors import UserError
 from src.files import write_text
-from src.options import DEFAULT_MODEL, GROUPS, ON_OFF, Group, Option
+from src.option_kinds import ON_OFF
+from src.options import DEFAULT_MODEL, GROUPS, Group, Option
 
 # An option and its value, with "=" or white space between; the value may hold anything.
 LINE = re.compile(r"(?P<name>-[\w-]+)(?:\s*=\s*|\s+)?(?P<value>.*)", re.DOTALL)

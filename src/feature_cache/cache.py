@@ -63,8 +63,8 @@ class FeatureCache:
         rest = [path for path in dict.fromkeys(paths) if path not in found]
         with ThreadPoolExecutor() as pool:
             digests = pool.map(lambda path: _hash(directory / path), rest)
-            digests = tqdm(digests, desc="reading", total=len(rest), unit="image", delay=1)
-            for path, digest in zip(rest, digests, strict=True):
+            bar = tqdm(digests, desc="reading", total=len(rest), unit="image", delay=1)
+            for path, digest in zip(rest, bar, strict=True):
                 if isinstance(digest, UnreadableImage):
                     unreadable[path] = digest.reason
                 else:

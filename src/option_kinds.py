@@ -1,0 +1,84 @@
+"""What values options may have: how each kind is read, and the words for what is allowed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a value is read: `read` raises ValueError; `allowed` ends the sentence "must be ..."."""
+
+    read: Callable[[str], Any]
+    allowed: str = ""
+    metavar: str = "TEXT"
+
+
+def whole(low: int, high: int | None = None) -> Kind:
+    """A whole number from low to high."""
+    allowed = f"a whole number from {low}" + ("" if high is None else f" to {high}")
+    return Kind(lambda text: _between(int(text), low, high), allowed, "N")
+
+
+def number(low: float | None = None, high: float | None = None) -> Kind:
+    """A number from low to high."""
+    limits = ("" if low is None else f" from {low:g}") + ("" if high is None else f" to {high:g}")
+    return Kind(lambda text: _between(float(text), low, high), "a number" + limits, "X")
+
+
+def choice(*values: str) -> Kind:
+    """One of these words, in any case."""
+
+    def read(text: str) -> str:
+        return next(value for value in values if value.lower() == text.lower())
+
+    return Kind(lambda text: _or_value_error(read, text), "one of " + ", ".join(values), "WORD")
+
+
+def _or_value_error(read: Callable[[str], str], text: str) -> str:
+    try:
+        return read(text)
+    except StopIteration:
+        raise ValueError(text)
+
+
+def _between(value: Any, low: Any, high: Any) -> Any:
+    if value != value or (low is not None and value < low) or (high is not None and value > high):
+        raise ValueError(value)
+    return value
+
+
+def _filled(text: str) -> str:
+    if not text:
+        raise ValueError(text)
+    return text
+
+
+def _on_off(text: str) -> bool:
+    if text.lower() in ("on", "true", "yes", "1"):
+        return True
+    if text.lower() in ("off", "false", "no", "0"):
+        return False
+    raise ValueError(text)
+
+
+def _whole_numbers(text: str) -> tuple[int, ...]:
+    values = tuple(_between(int(part), 0, None) for part in text.split(","))
+    if len(set(values)) < len(values):
+        raise ValueError(text)
+    return values
+
+
+def _stars(text: str) -> tuple[float, ...]:
+    values = tuple(_between(float(part), 0, 100) for part in text.split(","))
+    if len(values) != 4 or sorted(values) != list(values):
+        raise ValueError(text)
+    return values
+
+
+TEXT = Kind(_filled, "a text that is not empty")
+ANY_TEXT = Kind(str)
+ON_OFF = Kind(_on_off, "on or off", "on|off")
+WHOLE_NUMBERS = Kind(_whole_numbers, "different whole numbers from 0 with commas between, such as 0,2,5", "N,N,...")
+NUMBERS = Kind(lambda text: tuple(float(part) for part in text.split(",")), "numbers with commas between", "X,X,...")
+STARS = Kind(_stars, "four percentiles from 0 to 100, rising, where 2, 3, 4 and 5 stars begin", "A,B,C,D")
