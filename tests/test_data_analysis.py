@@ -187,7 +187,8 @@ def test_models_are_compared_on_the_split_that_training_drew(trained, monkeypatc
     folder, printed = trained
     monkeypatch.chdir(folder)
     arguments = folder / "photos" / "first.arguments.txt"
-    monkeypatch.setattr(sys, "argv", [LOOK, f"@{arguments}", "-m", "second.safetensors", "--threshold=5"])
+    models = ["-m", "first.safetensors", "-m", "second.safetensors"]  # they override the one of the file
+    monkeypatch.setattr(sys, "argv", [LOOK, f"@{arguments}", *models, "--threshold=5"])
     aesthetic_data_analysis.main()
     shown = capsys.readouterr().out
     assert "10 images of the eval split" in shown
