@@ -221,6 +221,7 @@ def report_results(best: "BestModel", ridge: "np.ndarray") -> None:
     rows = best.data.rows("eval")
     print(comparison_with_ridge(scores[rows], model_scores[rows], ridge[rows]))
     print(f"The model is {best.path}")
+    print("Next: aesthetic_data_analysis.py says how good it is, aesthetic_score_from_model.py scores other folders.")
 
 
 def write_results(
