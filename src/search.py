@@ -12,6 +12,7 @@ from optuna.trial import Trial, TrialState
 from tqdm import tqdm
 
 from src.errors import UserError
+from src.interruption import Interruption
 from src.losses import OUTPUT_CHANNELS
 from src.metrics import METRICS
 from src.predictor import Predictor, PredictorConfig
@@ -117,6 +118,7 @@ class Search:
         self.keeper = keeper
         self.train_data = _train_data(arguments, data)
         self.fixed_weights = _fixed_weights(arguments)
+        self.interruption = Interruption()
 
     def run(self) -> bool:
         """Go on until the study has `--trials` trials; False if Ctrl-C ended it before.
@@ -128,7 +130,8 @@ class Search:
         remaining = max(0, self.arguments.trials - finished)
         with tqdm(total=self.arguments.trials, initial=finished, unit="trial", desc="Searching") as bar:
             try:
-                self.study.optimize(self._try, n_trials=remaining, callbacks=[lambda *_: self._show(bar)])
+                with self.interruption.listening():
+                    self.study.optimize(self._try, n_trials=remaining, callbacks=[lambda *_: self._show(bar)])
                 complete = True
             except KeyboardInterrupt:
                 complete = False
@@ -169,13 +172,16 @@ class Search:
     def _train(self, parameters: Mapping[str, Any], trial: Trial | None = None) -> Predictor:
         config, training = configure(parameters, self.arguments, self.data.config)
         after_epoch = None if trial is None or self.arguments.pruner == "none" else self._pruning(trial)
-        return train(config, training, self.train_data, self.fixed_weights, after_epoch)
+        with self.interruption.safe():
+            return train(config, training, self.train_data, self.fixed_weights, after_epoch)
 
     def _pruning(self, trial: Trial) -> Callable[[int, Predictor], None]:
         def after_epoch(epoch: int, predictor: Predictor) -> None:
-            trial.report(self._measure(predictor, self.objective.subset)[self.objective.name], epoch)
-            if trial.should_prune():
-                raise optuna.TrialPruned()
+            value = self._measure(predictor, self.objective.subset)[self.objective.name]
+            with self.interruption.safe(False):
+                trial.report(value, epoch)
+                if trial.should_prune():
+                    raise optuna.TrialPruned()
 
         return after_epoch
 

@@ -116,7 +116,7 @@ class _Run:
         loss = self.loss(self._forward(inputs), targets, weights)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(self.parameters, GRADIENT_CLIP)
+        _clip(self.parameters)
         self.optimizer.step()
         self.step += 1
 
@@ -158,6 +158,13 @@ def learning_rate_factor(step: int, total_steps: int, warmup_ratio: float) -> fl
         return step / max(1, warmup_steps)
     progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
     return max(0.0, 0.5 * (1.0 + math.cos(math.pi * progress)))
+
+
+def _clip(parameters: list[nn.Parameter]) -> None:
+    """torch's `clip_grad_norm_`; on a CPU, where steps wait for memory, short gradients are not rewritten."""
+    length = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    if not length.is_cpu or length > GRADIENT_CLIP:
+        nn.utils.clip_grads_with_norm_(parameters, GRADIENT_CLIP, length)
 
 
 def _optimizer(predictor: Predictor, config: TrainingConfig) -> torch.optim.Optimizer:

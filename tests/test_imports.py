@@ -31,7 +31,8 @@ ALLOWED: dict[str, set[str]] = {
     "training": {"devices", "losses", "predictor", "scaling"},
     "baseline": {"scaling"},
     "study": set(),
-    "search": {"losses", "metrics", "predictor", "study", "training"},
+    "interruption": set(),
+    "search": {"interruption", "losses", "metrics", "predictor", "study", "training"},
     "best_model": {"predictor", "search"},
     "model_scores": {
         "extractors",
