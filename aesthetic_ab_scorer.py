@@ -156,7 +156,8 @@ def score_with_model(
 
     predictor, _ = load_predictor(path)
     config = predictor.config
-    extractor = load_extractor(config.feature_extractor_model, arguments.device, config.fp16_features)
+    options = config.fp16_features, config.aim_batch_norm
+    extractor = load_extractor(config.feature_extractor_model, arguments.device, *options)
     used, batch = config.hidden_states_used, arguments.extract_batch_size
     features = extract_features(directory, list(ids), extractor, used, cache, batch)
     scores, _ = predictor.predict(arrange(features.states, used, config.hidden_states_mode))

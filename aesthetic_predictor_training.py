@@ -38,14 +38,13 @@ def main() -> None:
     # Imported only now, so that --help and mistyped options answer at once: these bring torch and transformers.
     from src.baseline import ridge_scores
     from src.best_model import BestModel
-    from src.extractors import load_extractor
     from src.feature_cache import FeatureCache
     from src.features import extract_features
     from src.search import Search, make_objective
     from src.study import count_finished, dashboard, open_study
 
     table = read_scores(arguments, directory)
-    extractor = load_extractor(arguments.feature_extractor_model, arguments.device, arguments.fp16_features)
+    extractor = image_model(arguments)
     complete(arguments, directory, extractor)
     cache = FeatureCache(Path(arguments.cache_directory))
     used = arguments.hidden_states_used
@@ -102,6 +101,14 @@ def read_scores(arguments: argparse.Namespace, directory: Path) -> "ScoreTable":
     return table
 
 
+def image_model(arguments: argparse.Namespace) -> "Extractor":
+    """The image model that is asked for."""
+    from src.extractors import load_extractor
+
+    options = arguments.device, arguments.fp16_features, arguments.aim_batch_norm
+    return load_extractor(arguments.feature_extractor_model, *options)
+
+
 def complete(arguments: argparse.Namespace, directory: Path, extractor: "Extractor") -> None:
     """Replace what was left open by what will be used, so that the arguments written down are the real ones."""
     from src.feature_cache import default_folder
@@ -153,6 +160,7 @@ def make_dataset(
         layers=(1, 1),  # each trial has its own
         extractor_identity=extractor.identity,
         fp16_features=arguments.fp16_features,
+        aim_batch_norm=arguments.aim_batch_norm,
     )
     fractions = arguments.fraction_for_eval, arguments.fraction_for_test
     seed, anew = arguments.eval_pick_seed, arguments.ignore_existing_split

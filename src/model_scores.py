@@ -94,7 +94,8 @@ def score_images(
     predictor, metadata = load_predictor(file)
     config = predictor.config
     try:
-        extractor = load_extractor(config.feature_extractor_model, device, config.fp16_features)
+        model, options = config.feature_extractor_model, (config.fp16_features, config.aim_batch_norm)
+        extractor = load_extractor(model, device, *options)
     except UserError as error:
         raise UserError(f"{file}: its image model can't be had: {error}")
     if config.extractor_identity and extractor.identity != config.extractor_identity:

@@ -127,12 +127,18 @@ GROUPS = (
             option(
                 "--feature_extractor --feature_extractor_model",
                 "the image model: efficientnet-lite0 (embedded, "
-                "needs no download), or a CLIP model by hub name or folder",
+                "needs no download), or a CLIP or AIM model by hub name or folder",
                 TEXT,
                 "ChrisGoringe/vitH16",
             ),
             shared("--extract_batch_size", "images that go through the image model at once", whole(1), 16),
             option("--fp16_features", "run the image model in half precision", ON_OFF, False),
+            option(
+                "--aim_batch_norm",
+                "AIM only: its head normalises by the statistics of its training (eval) or of each image (batch)",
+                choice("eval", "batch"),
+                "eval",
+            ),
             option(
                 "--hidden_states_used",
                 "layers to take features from, counted from the last one, 0 (default: the image model's best)",

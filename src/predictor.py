@@ -24,6 +24,8 @@ from src.losses import SMALLEST_ERROR
 
 HIDDEN_STATES_MODES = ("join", "average", "weight")
 FORMAT = "aesthetic-predictor-1"
+# What files of this format may lack: they were written when there was only the default.
+ADDED_LATER = ("aim_batch_norm",)
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class PredictorConfig:
     score_deviation: float = 1.0
     extractor_identity: str = ""
     fp16_features: bool = False
+    aim_batch_norm: str = "eval"
 
     def __post_init__(self) -> None:
         check_mode(self.hidden_states_mode, self.widths)
@@ -216,6 +219,8 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 def _config_from(path: Path, metadata: Mapping[str, str]) -> PredictorConfig:
     values: dict[str, Any] = {}
     for field in fields(PredictorConfig):
+        if field.name not in metadata and field.name in ADDED_LATER:
+            continue
         if field.name not in metadata:
             raise UserError(f"{path}: its metadata lack '{field.name}'; train the model again")
         values[field.name] = _from_text(path, field.name, field.type, metadata[field.name])

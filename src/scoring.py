@@ -86,7 +86,7 @@ def load_models(paths: Sequence[Path], thresholds: Sequence[float], device: str)
             f"--threshold stands {len(thresholds)} times and --model {len(paths)} times; give one for each model"
         )
     given: list[float | None] = [*thresholds] * (len(paths) if len(thresholds) == 1 else 1) or [None] * len(paths)
-    extractors: dict[tuple[str, bool], Extractor] = {}
+    extractors: dict[tuple[str, bool, str], Extractor] = {}
     names = _names(paths)
     return [_load(path, names[i], given[i], device, extractors) for i, path in enumerate(paths)]
 
@@ -103,14 +103,14 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def _load(
-    path: Path, name: str, threshold: float | None, device: str, extractors: dict[tuple[str, bool], Extractor]
+    path: Path, name: str, threshold: float | None, device: str, extractors: dict[tuple[str, bool, str], Extractor]
 ) -> Model:
     predictor, metadata = load_predictor(path)
     config = predictor.config
-    key = (config.feature_extractor_model, config.fp16_features)
+    key = (config.feature_extractor_model, config.fp16_features, config.aim_batch_norm)
     if key not in extractors:
         try:
-            extractors[key] = load_extractor(key[0], device, key[1])
+            extractors[key] = load_extractor(key[0], device, *key[1:])
         except UserError as error:
             raise UserError(f"{path}: its image model {key[0]} can't be had: {error}")
     extractor = extractors[key]

@@ -10,24 +10,30 @@ EMBEDDED = ("efficientnet-lite0",)
 CLIP_MODEL_TYPES = ("clip", "clip_vision_model")
 
 
-def load_extractor(name: str, device: str = "auto", fp16: bool = False) -> Extractor:
+def load_extractor(name: str, device: str = "auto", fp16: bool = False, aim_batch_norm: str = "eval") -> Extractor:
     """The extractor of this name; its network is loaded when it is first called.
 
-    name: an embedded extractor, or a CLIP checkpoint by hub name or local folder. device: auto, cpu, cuda, mps. fp16:
-    make the weights float16 (the embedded ones stay float32). Raises UserError for an unknown name, a checkpoint
-    that is not there or not understood, and a device that is not there.
+    name: an embedded extractor, or a CLIP or AIM checkpoint by hub name or local folder. device: auto, cpu, cuda,
+    mps. fp16: make the weights float16 (the embedded ones stay float32). aim_batch_norm: eval or batch, as
+    `AimExtractor` takes it. Raises UserError for an unknown name, a checkpoint that is not there or not understood,
+    and a device that is not there.
     """
     if name in EMBEDDED:
         from src.extractors.efficientnet import EfficientNetExtractor
 
         return EfficientNetExtractor(name, device)
     _refuse_misspelt(name)
+    from src.extractors.aim_config import is_aim
     from src.extractors.checkpoint import Checkpoint
 
     checkpoint = Checkpoint(name)
+    if is_aim(checkpoint.config):
+        from src.extractors.aim import AimExtractor
+
+        return AimExtractor(checkpoint, device, fp16, aim_batch_norm)
     model_type = checkpoint.config.get("model_type")
     if model_type not in CLIP_MODEL_TYPES:
-        known = ", ".join((*EMBEDDED, *CLIP_MODEL_TYPES))
+        known = ", ".join((*EMBEDDED, *CLIP_MODEL_TYPES, "aim (flat, without model_type)"))
         raise UserError(f"extractor {name!r}: its config.json says model_type {model_type!r}; known are {known}")
     from src.extractors.clip import ClipExtractor
 
