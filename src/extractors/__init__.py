@@ -6,7 +6,7 @@ from pathlib import Path
 from src.errors import UserError
 from src.extractors.base import Extractor
 
-EMBEDDED = ("efficientnet-lite0",)
+EMBEDDED = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 CLIP_MODEL_TYPES = ("clip", "clip_vision_model")
 
 
@@ -41,6 +41,7 @@ def load_extractor(name: str, device: str = "auto", fp16: bool = False, aim_batc
 
 
 def _refuse_misspelt(name: str) -> None:
-    near = difflib.get_close_matches(name.lower(), EMBEDDED, n=1, cutoff=0.8)
-    if near and "/" not in name and not Path(name).expanduser().is_dir():
-        raise UserError(f"extractor {name!r}: not known; did you mean {near[0]}?")
+    alike = {known: difflib.SequenceMatcher(None, known, name.lower()).ratio() for known in EMBEDDED}
+    near = max(EMBEDDED, key=lambda known: alike[known])  # the first of those that are equally near
+    if alike[near] >= 0.8 and "/" not in name and not Path(name).expanduser().is_dir():
+        raise UserError(f"extractor {name!r}: not known; did you mean {near}?")
