@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from src.best_model import BestModel
     from src.extractors import Extractor
+    from src.feature_cache import FeatureCache
     from src.features import Features
     from src.model_scores import Model
     from src.scorefile import ScoreTable
@@ -39,7 +40,6 @@ def main() -> None:
     from src.baseline import ridge_scores
     from src.best_model import BestModel
     from src.feature_cache import FeatureCache
-    from src.features import extract_features
     from src.search import Search, make_objective
     from src.study import count_finished, dashboard, open_study
 
@@ -47,11 +47,11 @@ def main() -> None:
     extractor = image_model(arguments)
     complete(arguments, directory, extractor)
     cache = FeatureCache(Path(arguments.cache_directory))
-    used = arguments.hidden_states_used
-    features = extract_features(directory, table.paths, extractor, used, cache, arguments.extract_batch_size)
+    features = extract(arguments, directory, table, extractor, cache)
     table = keep_readable(table, features)
     if arguments.trials == 0:
         print(f"The features of {len(table.paths)} images are ready; --trials=0 trains nothing.")
+        sweep_layers(arguments, directory, table, features, extractor, cache, model)
         list_unreadable(features)
         return
 
@@ -68,6 +68,8 @@ def main() -> None:
         print(f"\nStopped by Ctrl-C after {count_finished(study)} of {arguments.trials} trials; go on with --resume.")
     report_results(best, ridge)
     write_results(arguments, directory, savefile, table, best)
+    if finished:
+        sweep_layers(arguments, directory, table, features, extractor, cache, model)
     list_unreadable(features)
     sys.exit(0 if finished else 130)
 
@@ -123,6 +125,25 @@ def complete(arguments: argparse.Namespace, directory: Path, extractor: "Extract
             setattr(arguments, seed, arguments.seed)
 
 
+def extract(
+    arguments: argparse.Namespace,
+    directory: Path,
+    table: "ScoreTable",
+    extractor: "Extractor",
+    cache: "FeatureCache",
+) -> "Features":
+    """Features of the hidden states used; for --layer_sweep, those of all go into the cache on the way."""
+    from src.features import extract_features, fill_cache
+
+    if arguments.layer_sweep == "network" and arguments.trials == 0:
+        raise UserError("--layer_sweep=network needs a best trial, and --trials=0 tries none; use =ridge with it")
+    used, batch_size = arguments.hidden_states_used, arguments.extract_batch_size
+    extractor.check_hidden_states(used)
+    if arguments.layer_sweep != "off":
+        fill_cache(directory, table.paths, extractor, cache, batch_size)
+    return extract_features(directory, table.paths, extractor, used, cache, batch_size)
+
+
 def keep_readable(table: "ScoreTable", features: "Features") -> "ScoreTable":
     """The table without the images that could not be read."""
     from src.scorefile import select
@@ -166,7 +187,30 @@ def make_dataset(
     seed, anew = arguments.eval_pick_seed, arguments.ignore_existing_split
     split = assign_split(table.paths, table.splits, *fractions, seed, anew)
     inputs = arrange(features.states, used, mode).to(pick_device(arguments.device))
-    return Dataset(config, inputs, table.scores, table.weights, split)
+    data = Dataset(config, inputs, table.scores, table.weights, split)
+    if arguments.layer_sweep != "off":
+        from src.layer_sweep import check_eval
+
+        check_eval(data)
+    return data
+
+
+def sweep_layers(
+    arguments: argparse.Namespace,
+    directory: Path,
+    table: "ScoreTable",
+    features: "Features",
+    extractor: "Extractor",
+    cache: "FeatureCache",
+    model: Path,
+) -> None:
+    """The table and the picture of --layer_sweep, where it is asked for."""
+    if arguments.layer_sweep == "off":
+        return
+    from src.layer_sweep import report_layers
+
+    data = make_dataset(arguments, table, features, extractor)
+    report_layers(arguments, directory, table.paths, extractor, cache, data, model)
 
 
 def comparable(arguments: argparse.Namespace, table: "ScoreTable", data: "Dataset", objective: str) -> dict[str, str]:

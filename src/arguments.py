@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, NoReturn
 
 from src.errors import UserError
 from src.files import write_text
-from src.option_kinds import ON_OFF
 from src.options import DEFAULT_MODEL, GROUPS, Group, Option
 
 # An option and its value, with "=" or white space between; the value may hold anything.
@@ -219,8 +218,8 @@ def _add(group: argparse._ActionsContainer, option: Option, script: str) -> None
         action="append",
         metavar=option.kind.metavar,
         help=_help(option).replace("%", "%%") if script in option.scripts else argparse.SUPPRESS,
-        nargs="?" if option.kind is ON_OFF else None,
-        const="on" if option.kind is ON_OFF else None,
+        nargs="?" if option.kind.bare else None,
+        const=option.kind.bare,
     )
 
 

@@ -18,6 +18,7 @@ from src.feature_cache import FeatureCache, Places
 from src.images import Stamp, UnreadableImage, content_hash, file_stamps, open_image
 
 MOST_THREADS = 16
+CHUNK = 1000  # images whose features of all hidden states are in memory at once
 ATTEMPTS = 4
 
 
@@ -68,6 +69,21 @@ def extract_features(
         if complete.all():
             return Features(readable, states, unreadable, extracted)
     raise UserError(f"{cache.folder}: what is written there can't be read back; delete it and start again")
+
+
+def fill_cache(
+    directory: Path, paths: Sequence[str], extractor: Extractor, cache: FeatureCache, batch_size: int = 16
+) -> None:
+    """Put the features of all hidden states into the cache; each image goes through the network once.
+
+    Nothing is returned: all hidden states of many images may be more than memory holds.
+    """
+    states = range(extractor.n_hidden_states)
+    with _bar(True, len(paths)) as bar:
+        for start in range(0, len(paths), CHUNK):
+            chunk = paths[start : start + CHUNK]
+            extract_features(directory, chunk, extractor, states, cache, batch_size, bar)
+            bar.update(start + len(chunk) - bar.n)  # those that were there
 
 
 @dataclass

@@ -7,11 +7,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Kind:
-    """How a value is read: `read` raises ValueError; `allowed` ends the sentence "must be ..."."""
+    """How a value is read: `read` raises ValueError; `allowed` ends the sentence "must be ...".
+
+    bare: what an option means that stands alone, where it may.
+    """
 
     read: Callable[[str], Any]
     allowed: str = ""
     metavar: str = "TEXT"
+    bare: str | None = None
 
 
 def whole(low: int, high: int | None = None) -> Kind:
@@ -26,13 +30,13 @@ def number(low: float | None = None, high: float | None = None) -> Kind:
     return Kind(lambda text: _between(float(text), low, high), "a number" + limits, "X")
 
 
-def choice(*values: str) -> Kind:
+def choice(*values: str, bare: str | None = None) -> Kind:
     """One of these words, in any case."""
 
     def read(text: str) -> str:
         return next(value for value in values if value.lower() == text.lower())
 
-    return Kind(lambda text: _or_value_error(read, text), "one of " + ", ".join(values), "WORD")
+    return Kind(lambda text: _or_value_error(read, text), "one of " + ", ".join(values), "WORD", bare)
 
 
 def _or_value_error(read: Callable[[str], str], text: str) -> str:
@@ -78,7 +82,7 @@ def _stars(text: str) -> tuple[float, ...]:
 
 TEXT = Kind(_filled, "a text that is not empty")
 ANY_TEXT = Kind(str)
-ON_OFF = Kind(_on_off, "on or off", "on|off")
+ON_OFF = Kind(_on_off, "on or off", "on|off", "on")
 WHOLE_NUMBERS = Kind(_whole_numbers, "different whole numbers from 0 with commas between, such as 0,2,5", "N,N,...")
 NUMBERS = Kind(lambda text: tuple(float(part) for part in text.split(",")), "numbers with commas between", "X,X,...")
 STARS = Kind(_stars, "four percentiles from 0 to 100, rising, where 2, 3, 4 and 5 stars begin", "A,B,C,D")

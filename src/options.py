@@ -213,6 +213,13 @@ GROUPS = (
                 "none",
             ),
             option("--resume", "go on with the newest study of this name", ON_OFF, False),
+            option(
+                "--layer_sweep",
+                "which layer knows best? each by itself, on the eval images: by ridge regression (quick), or also by "
+                "the best trial's network; alone: network",
+                choice("off", "ridge", "network", bare="network"),
+                "off",
+            ),
             option("--model_seed", "starts the networks' weights (default: --seed)", whole(0, 2**32 - 1)),
         ),
     ),

@@ -40,15 +40,13 @@ NORM_EPSILON = 1e-3
 class Variant:
     """One size of the family. image_size: pixels of the square input; package: on PyPI, holds models/*.pth.
 
-    width, depth: what channels and repeats of lite0 are multiplied by. default_hidden_states: the head, the last
-    depthwise activation, and the last block of each of the two stages before the last.
+    width, depth: what channels and repeats of lite0 are multiplied by.
     """
 
     image_size: int
     package: str
     width: float = 1.0
     depth: float = 1.0
-    default_hidden_states: tuple[int, ...] = (0, 1, 3, 7)
 
     @property
     def stages(self) -> tuple[tuple[int, ...], ...]:
@@ -78,6 +76,7 @@ class EfficientNetExtractor(TorchExtractor):
     Always computed in float32: the network is so small that half precision gains nothing.
     """
 
+    default_hidden_states = (0, 1, 3, 7)
     default_hidden_states_mode = "join"
 
     def __init__(self, name: str = "efficientnet-lite0", device: str = "auto") -> None:
@@ -86,7 +85,6 @@ class EfficientNetExtractor(TorchExtractor):
         self._variant = VARIANTS[name]
         self._weights = _weights_file(self._variant)
         self.n_hidden_states = 2 + sum(repeats for repeats, *_ in self._variant.stages)
-        self.default_hidden_states = self._variant.default_hidden_states
         self.identity = stable_text(
             family=name,
             weights=weights_hash([self._weights]),
