@@ -116,7 +116,7 @@ class Search:
     ) -> None:
         self.arguments, self.data, self.objective, self.study = arguments, data, objective, study
         self.keeper = keeper
-        self.train_data = train_split(arguments, data)
+        self.train_data = _train_data(arguments, data)
         self.fixed_weights = _fixed_weights(arguments)
         self.interruption = Interruption()
 
@@ -237,10 +237,10 @@ def configure(
 def train_again(parameters: Mapping[str, Any], arguments: argparse.Namespace, data: Dataset) -> Predictor:
     """A network of a trial's metaparameters, trained on the train split of `data`, whatever its hidden states."""
     config, training = configure(parameters, arguments, data.config)
-    return train(config, training, train_split(arguments, data))
+    return train(config, training, _train_data(arguments, data))
 
 
-def train_split(arguments: argparse.Namespace, data: Dataset) -> TrainingData:
+def _train_data(arguments: argparse.Namespace, data: Dataset) -> TrainingData:
     """What training takes of `data`."""
     rows = torch.from_numpy(data.rows("train"))
     scores, weights = (torch.tensor(values, dtype=torch.float32)[rows] for values in (data.scores, data.weights))

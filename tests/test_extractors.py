@@ -96,6 +96,19 @@ def test_all_hidden_states_of_efficientnet_are_those_of_the_independent_package(
         np.testing.assert_allclose(block, states[k], rtol=1e-4, atol=1e-5 * np.abs(states[k]).max(), err_msg=str(k))
 
 
+@pytest.mark.parametrize("name", SIZES)
+def test_the_embedded_ones_are_as_the_docs_say(name):
+    docs = (ROOT / "docs" / "extractors.md").read_text(encoding="utf-8")
+    row = next(line for line in docs.splitlines() if line.startswith(f"| `{name}` | 2"))
+    _, size, blocks, states, defaults, _ = (cell.strip() for cell in row.strip("|").split("|"))
+    extractor = load_extractor(name, "cpu")
+    image = extractor.prepare(photograph_like(0))
+    assert (image.shape, extractor.n_hidden_states) == ((int(size), int(size), 3), int(states))
+    assert int(states) == int(blocks) + 2
+    widths = {k: block.shape[1] for k, block in extractor([image], extractor.default_hidden_states).items()}
+    assert ", ".join(f"{k} ({width})" for k, width in widths.items()) == defaults
+
+
 def test_the_larger_ones_take_larger_images_and_are_other_extractors():
     found = [load_extractor(name, "cpu") for name in SIZES]
     assert [extractor.prepare(photograph_like(0)).shape[0] for extractor in found] == [224, 240, 260]
