@@ -1,21 +1,41 @@
 """Extractors by name. Importing this imports no torch and no transformers, so that `--help` stays fast."""
 
 import difflib
+import importlib
 from pathlib import Path
 
 from src.errors import UserError
 from src.extractors.base import Extractor
 
 EMBEDDED = ("efficientnet-lite0",)
-CLIP_MODEL_TYPES = ("clip", "clip_vision_model")
+# By the model_type of a checkpoint's config.json: the module here, and its class.
+FAMILIES = {
+    "clip": ("clip", "ClipExtractor"),
+    "clip_vision_model": ("clip", "ClipExtractor"),
+    "metaclip_2": ("clip", "MetaClip2Extractor"),
+    "metaclip_2_vision_model": ("clip", "MetaClip2Extractor"),
+    "siglip": ("siglip", "SiglipExtractor"),
+    "siglip_vision_model": ("siglip", "SiglipExtractor"),
+    "siglip2": ("siglip", "NaflexExtractor"),
+    "siglip2_vision_model": ("siglip", "NaflexExtractor"),
+    "vit": ("class_token", "VitExtractor"),
+    "dinov2": ("class_token", "Dinov2Extractor"),
+    "dinov2_with_registers": ("class_token", "Dinov2Extractor"),
+    "dinov3_vit": ("class_token", "Dinov3Extractor"),
+    "aimv2": ("aimv2", "Aimv2Extractor"),
+    "aimv2_vision_model": ("aimv2", "Aimv2Extractor"),
+    "convnext": ("convnext", "ConvNextExtractor"),
+    "convnextv2": ("convnext", "ConvNextExtractor"),
+    "dinov3_convnext": ("convnext", "Dinov3ConvNextExtractor"),
+}
 
 
 def load_extractor(name: str, device: str = "auto", fp16: bool = False) -> Extractor:
     """The extractor of this name; its network is loaded when it is first called.
 
-    name: an embedded extractor, or a CLIP checkpoint by hub name or local folder. device: auto, cpu, cuda, mps. fp16:
-    make the weights float16 (the embedded ones stay float32). Raises UserError for an unknown name, a checkpoint
-    that is not there or not understood, and a device that is not there.
+    name: an embedded extractor, or a checkpoint of one of FAMILIES by hub name or local folder. device: auto, cpu,
+    cuda, mps. fp16: make the weights float16 (the embedded ones stay float32). Raises UserError for an unknown name,
+    a checkpoint that is not there or not understood, and a device that is not there.
     """
     if name in EMBEDDED:
         from src.extractors.efficientnet import EfficientNetExtractor
@@ -26,12 +46,11 @@ def load_extractor(name: str, device: str = "auto", fp16: bool = False) -> Extra
 
     checkpoint = Checkpoint(name)
     model_type = checkpoint.config.get("model_type")
-    if model_type not in CLIP_MODEL_TYPES:
-        known = ", ".join((*EMBEDDED, *CLIP_MODEL_TYPES))
+    if model_type not in FAMILIES:
+        known = ", ".join((*EMBEDDED, *FAMILIES))
         raise UserError(f"extractor {name!r}: its config.json says model_type {model_type!r}; known are {known}")
-    from src.extractors.clip import ClipExtractor
-
-    return ClipExtractor(checkpoint, device, fp16)
+    module, family = FAMILIES[model_type]
+    return getattr(importlib.import_module(f"src.extractors.{module}"), family)(checkpoint, device, fp16)
 
 
 def _refuse_misspelt(name: str) -> None:
