@@ -146,7 +146,7 @@ def make_dataset(
 
     used, mode = arguments.hidden_states_used, arguments.hidden_states_mode
     config = PredictorConfig(
-        feature_extractor_model=arguments.feature_extractor_model,
+        feature_extractor_model=extractor.name,
         hidden_states_used=used,
         hidden_states_mode=mode,
         widths=tuple(features.states[state].shape[1] for state in used),

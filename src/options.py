@@ -12,8 +12,8 @@ from src.option_kinds import (
     NUMBERS,
     ON_OFF,
     STARS,
+    STATES,
     TEXT,
-    WHOLE_NUMBERS,
     Kind,
     choice,
     number,
@@ -126,8 +126,8 @@ GROUPS = (
         (
             option(
                 "--feature_extractor --feature_extractor_model",
-                "the image model: efficientnet-lite0 (embedded, "
-                "needs no download), or a CLIP model by hub name or folder",
+                "the image model: efficientnet-lite0 (embedded, needs no download), or one by hub name or folder; "
+                "several with commas between",
                 TEXT,
                 "ChrisGoringe/vitH16",
             ),
@@ -136,7 +136,7 @@ GROUPS = (
             option(
                 "--hidden_states_used",
                 "layers to take features from, counted from the last one, 0 (default: the image model's best)",
-                WHOLE_NUMBERS,
+                STATES,
             ),
             option(
                 "--hidden_states_mode",

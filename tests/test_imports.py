@@ -13,7 +13,8 @@ MODULES = sorted((ROOT / "src").rglob("*.py"))
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "files": set(),
-    "option_kinds": set(),
+    "hidden_states": set(),
+    "option_kinds": {"hidden_states"},
     "options": {"option_kinds"},
     "arguments": {"option_kinds", "options"},
     "images": set(),
@@ -21,12 +22,12 @@ ALLOWED: dict[str, set[str]] = {
     "scorefile": {"score_formats"},
     "split": set(),
     "devices": set(),
-    "extractors": {"devices"},
+    "extractors": {"devices", "hidden_states"},
     "feature_cache": {"images"},
     "features": {"images", "extractors", "feature_cache"},
     "metrics": set(),
     "losses": set(),
-    "predictor": {"losses"},
+    "predictor": {"hidden_states", "losses"},
     "scaling": set(),
     "training": {"devices", "losses", "predictor", "scaling"},
     "baseline": {"scaling"},
@@ -77,6 +78,7 @@ ALLOWED: dict[str, set[str]] = {
     "watch": {"images"},
 }
 NO_TORCH = {
+    "hidden_states",
     "arguments",
     "options",
     "errors",

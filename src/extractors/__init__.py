@@ -31,12 +31,18 @@ FAMILIES = {
 
 
 def load_extractor(name: str, device: str = "auto", fp16: bool = False) -> Extractor:
-    """The extractor of this name; its network is loaded when it is first called.
+    """The extractor of this name, or several as one; their networks are loaded when they are first called.
 
     name: an embedded extractor, or a checkpoint of one of FAMILIES by hub name or local folder. device: auto, cpu,
     cuda, mps. fp16: make the weights float16 (the embedded ones stay float32). Raises UserError for an unknown name,
-    a checkpoint that is not there or not understood, and a device that is not there.
+    a checkpoint that is not there or not understood, and a device that is not there. Several names have commas
+    between them, or __ as in model files.
     """
+    names = _split(name)
+    if len(names) > 1:
+        from src.extractors.several import SeveralExtractors
+
+        return SeveralExtractors([load_extractor(one, device, fp16) for one in names])
     if name in EMBEDDED:
         from src.extractors.efficientnet import EfficientNetExtractor
 
@@ -51,6 +57,25 @@ def load_extractor(name: str, device: str = "auto", fp16: bool = False) -> Extra
         raise UserError(f"extractor {name!r}: its config.json says model_type {model_type!r}; known are {known}")
     module, family = FAMILIES[model_type]
     return getattr(importlib.import_module(f"src.extractors.{module}"), family)(checkpoint, device, fp16)
+
+
+def _split(name: str) -> list[str]:
+    """The names in a name. Folders and names on the hub may hold a comma or __ themselves."""
+    if Path(name).expanduser().is_dir():
+        return [name]
+    parts = [part.strip() for part in name.split("," if "," in name else "__")]
+    if "," not in name and not all(_stands_alone(part) for part in parts):
+        return [name]
+    if len(set(parts)) < len(parts) or "" in parts:
+        raise UserError(f"extractor {name!r}: give different names with one comma between, such as a,b")
+    unclear = [part for part in parts if "__" in part and len(parts) > 1]
+    if unclear:
+        raise UserError(f"extractor {unclear[0]!r}: __ stands between names in model files; rename this folder")
+    return parts
+
+
+def _stands_alone(name: str) -> bool:
+    return name in EMBEDDED or "/" in name or Path(name).expanduser().is_dir()
 
 
 def _refuse_misspelt(name: str) -> None:
