@@ -33,23 +33,21 @@ DESCRIPTION = "Train a network that scores images by your own taste, from images
 
 def main() -> None:
     arguments = parse_arguments(TRAIN, DESCRIPTION)
+    if arguments.list_extractors:
+        return print_extractors()
     directory = image_directory(arguments)
     model, savefile = output_paths(arguments, directory)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch and transformers.
     from src.baseline import ridge_scores
     from src.best_model import BestModel
     from src.extractors import load_extractor
-    from src.feature_cache import FeatureCache
-    from src.features import extract_features
     from src.search import Search, make_objective
     from src.study import count_finished, dashboard, open_study
 
     table = read_scores(arguments, directory)
     extractor = load_extractor(arguments.feature_extractor_model, arguments.device, arguments.fp16_features)
     complete(arguments, directory, extractor)
-    cache = FeatureCache(Path(arguments.cache_directory))
-    used = arguments.hidden_states_used
-    features = extract_features(directory, table.paths, extractor, used, cache, arguments.extract_batch_size)
+    features = make_features(arguments, directory, table, extractor)
     table = keep_readable(table, features)
     if arguments.trials == 0:
         print(f"The features of {len(table.paths)} images are ready; --trials=0 trains nothing.")
@@ -71,6 +69,13 @@ def main() -> None:
     write_results(arguments, directory, savefile, table, best)
     list_unreadable(features)
     sys.exit(0 if finished else 130)
+
+
+def print_extractors() -> None:
+    """What `--list_extractors` asks for."""
+    from src.extractors.known import list_extractors
+
+    print(list_extractors())
 
 
 def output_paths(arguments: argparse.Namespace, directory: Path) -> tuple[Path, Path | None]:
@@ -114,6 +119,17 @@ def complete(arguments: argparse.Namespace, directory: Path, extractor: "Extract
     for seed in ("model_seed", "eval_pick_seed"):
         if getattr(arguments, seed) is None:
             setattr(arguments, seed, arguments.seed)
+
+
+def make_features(
+    arguments: argparse.Namespace, directory: Path, table: "ScoreTable", extractor: "Extractor"
+) -> "Features":
+    """The features of all images with a score, from the cache or extracted now."""
+    from src.feature_cache import FeatureCache
+    from src.features import extract_features
+
+    cache, used = FeatureCache(Path(arguments.cache_directory)), arguments.hidden_states_used
+    return extract_features(directory, table.paths, extractor, used, cache, arguments.extract_batch_size)
 
 
 def keep_readable(table: "ScoreTable", features: "Features") -> "ScoreTable":

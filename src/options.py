@@ -131,6 +131,7 @@ GROUPS = (
                 TEXT,
                 "ChrisGoringe/vitH16",
             ),
+            option("--list_extractors", "print well-known image models, and which are here, and stop", ON_OFF, False),
             shared("--extract_batch_size", "images that go through the image model at once", whole(1), 16),
             option("--fp16_features", "run the image model in half precision", ON_OFF, False),
             option(

@@ -33,10 +33,10 @@ FAMILIES = {
 def load_extractor(name: str, device: str = "auto", fp16: bool = False) -> Extractor:
     """The extractor of this name, or several as one; their networks are loaded when they are first called.
 
-    name: an embedded extractor, or a checkpoint of one of FAMILIES by hub name or local folder. device: auto, cpu,
-    cuda, mps. fp16: make the weights float16 (the embedded ones stay float32). Raises UserError for an unknown name,
-    a checkpoint that is not there or not understood, and a device that is not there. Several names have commas
-    between them, or __ as in model files.
+    name: an embedded extractor, a checkpoint of one of FAMILIES by hub name or local folder, or timm:NAME; several
+    have commas between them, or __ as in model files. device: auto, cpu, cuda, mps. fp16: make the weights float16
+    (the embedded ones stay float32). Raises UserError for an unknown name, a checkpoint that is not there or not
+    understood, and a device that is not there.
     """
     names = _split(name)
     if len(names) > 1:
@@ -47,6 +47,10 @@ def load_extractor(name: str, device: str = "auto", fp16: bool = False) -> Extra
         from src.extractors.efficientnet import EfficientNetExtractor
 
         return EfficientNetExtractor(name, device)
+    if name.startswith("timm:"):
+        from src.extractors.on_timm import TimmExtractor
+
+        return TimmExtractor(name, device, fp16)
     _refuse_misspelt(name)
     from src.extractors.checkpoint import Checkpoint
 
@@ -75,7 +79,7 @@ def _split(name: str) -> list[str]:
 
 
 def _stands_alone(name: str) -> bool:
-    return name in EMBEDDED or "/" in name or Path(name).expanduser().is_dir()
+    return name in EMBEDDED or "/" in name or name.startswith("timm:") or Path(name).expanduser().is_dir()
 
 
 def _refuse_misspelt(name: str) -> None:

@@ -96,6 +96,11 @@ def hub_file(name: str, filename: str) -> Path | None:
         raise UserError(f"extractor {name!r}: the hub gave no {filename} ({reason}); {_help(name, filename)}")
 
 
+def in_cache(name: str) -> bool:
+    """Whether a model's configuration and weights are in the Hugging Face cache on this machine."""
+    return all(any(_cached_file(name, filename) for filename in names) for names in (("config.json",), WEIGHTS_NAMES))
+
+
 def _cached_file(name: str, filename: str) -> Path | None:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import LocalEntryNotFoundError
