@@ -34,6 +34,8 @@ DESCRIPTION = "Train a network that scores images by your own taste, from images
 
 def main() -> None:
     arguments = parse_arguments(TRAIN, DESCRIPTION)
+    if arguments.list_extractors:
+        return print_extractors()
     directory = image_directory(arguments)
     model, savefile = output_paths(arguments, directory)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch and transformers.
@@ -72,6 +74,13 @@ def main() -> None:
         sweep_layers(arguments, directory, table, features, extractor, cache, model)
     list_unreadable(features)
     sys.exit(0 if finished else 130)
+
+
+def print_extractors() -> None:
+    """What `--list_extractors` asks for."""
+    from src.extractors.known import list_extractors
+
+    print(list_extractors())
 
 
 def output_paths(arguments: argparse.Namespace, directory: Path) -> tuple[Path, Path | None]:
@@ -140,6 +149,9 @@ def extract(
     used, batch_size = arguments.hidden_states_used, arguments.extract_batch_size
     extractor.check_hidden_states(used)
     if arguments.layer_sweep != "off":
+        from src.layer_sweep import check_extractor
+
+        check_extractor(extractor)
         fill_cache(directory, table.paths, extractor, cache, batch_size)
     return extract_features(directory, table.paths, extractor, used, cache, batch_size)
 
@@ -174,7 +186,7 @@ def make_dataset(
 
     used, mode = arguments.hidden_states_used, arguments.hidden_states_mode
     config = PredictorConfig(
-        feature_extractor_model=arguments.feature_extractor_model,
+        feature_extractor_model=extractor.name,
         hidden_states_used=used,
         hidden_states_mode=mode,
         widths=tuple(features.states[state].shape[1] for state in used),

@@ -84,8 +84,8 @@ def write_arguments(path: Path, script: str, arguments: argparse.Namespace) -> N
     for group in groups_of(script):
         lines += ["", f"# {group.title}"]
         for option in group.options:
-            value = getattr(arguments, option.dest)
-            lines += [f"#--{option.dest}="] if value is None else [f"--{option.dest}={to_text(value)}"]
+            value, write = getattr(arguments, option.dest), option.kind.write or to_text
+            lines += [f"#--{option.dest}="] if value is None else [f"--{option.dest}={write(value)}"]
     write_text(path, "\n".join(lines) + "\n")
 
 

@@ -65,7 +65,7 @@ def extract_features(
         extracted += work.extracted
         readable = [path for path in paths if path not in unreadable]
         keys = [hashes[path] for path in readable]
-        states, complete = cache.load(extractor.identity, keys, hidden_states)
+        states, complete = _load(cache, extractor, keys, hidden_states)
         if complete.all():
             return Features(readable, states, unreadable, extracted)
     raise UserError(f"{cache.folder}: what is written there can't be read back; delete it and start again")
@@ -78,12 +78,25 @@ def fill_cache(
 
     Nothing is returned: all hidden states of many images may be more than memory holds.
     """
-    states = range(extractor.n_hidden_states)
+    states = extractor.hidden_states
     with _bar(True, len(paths)) as bar:
         for start in range(0, len(paths), CHUNK):
             chunk = paths[start : start + CHUNK]
             extract_features(directory, chunk, extractor, states, cache, batch_size, bar)
             bar.update(start + len(chunk) - bar.n)  # those that were there
+
+
+def _load(
+    cache: FeatureCache, extractor: Extractor, keys: list[str], hidden_states: Sequence[int]
+) -> tuple[dict[int, np.ndarray], np.ndarray]:
+    """{k: (N, W_k)} of the contents with these hashes, and (N,) bool: whether the cache had all of a row."""
+    states, complete = {}, np.ones(len(keys), dtype=bool)
+    for k in hidden_states:
+        identity, own = extractor.stored_as(k)
+        loaded, there = cache.load(identity, keys, [own])
+        states[k] = loaded[own]
+        complete &= there
+    return states, complete
 
 
 @dataclass
@@ -115,7 +128,7 @@ class _Extraction:
     lock: Lock = field(default_factory=Lock)
 
     def run(self, paths: Sequence[str], progress: bool | tqdm) -> None:
-        self.stored = {k: self.cache.stored(self.extractor.identity, k) for k in self.hidden_states}
+        self.stored = {k: self.cache.stored(*self.extractor.stored_as(k)) for k in self.hidden_states}
         digests = list({self.hashes[path] for path in paths if path in self.hashes})
         whole = set(digests).intersection(*(places.among(digests) for places in self.stored.values()))
         missing = [path for path in dict.fromkeys(paths) if self.hashes.get(path) not in whole]
@@ -201,8 +214,9 @@ class _Extraction:
             else:
                 self.unusable[digest] = f"{self.extractor.name} gives no finite features; leave out --fp16_features"
         for states, rows in lacking.items():
-            stored = {k: features[k][rows] for k in states}
-            self.cache.add(self.extractor.identity, [digests[row] for row in rows], stored)
+            for k in states:
+                identity, own = self.extractor.stored_as(k)
+                self.cache.add(identity, [digests[row] for row in rows], {own: features[k][rows]})
 
     def _through_network(self, pixels: list[np.ndarray], wanted: list[int]) -> dict[int, np.ndarray]:
         """{k: (B, W_k)}, in as many parts as memory demands."""

@@ -19,6 +19,7 @@ from src.extractors import Extractor
 from src.feature_cache import FeatureCache
 from src.features import extract_features
 from src.files import write_text
+from src.hidden_states import by_place
 from src.metrics import spearman
 from src.predictor import Predictor, load_predictor
 from src.report import aligned
@@ -77,6 +78,12 @@ def _features(
         if features.unreadable:
             raise UserError(f"{next(iter(features.unreadable))}: could be read before and can't now; start again")
         yield state, features.states.pop(state)
+
+
+def check_extractor(extractor: Extractor) -> None:
+    """Raise UserError for several image models at once: their layers don't lie on one scale of depth."""
+    if len(by_place(extractor.hidden_states)) > 1:
+        raise UserError(f"--layer_sweep looks at one image model at a time; {extractor.name} are several")
 
 
 def check_eval(data: Dataset) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from src.hidden_states import read_states, write_states
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -16,6 +18,7 @@ class Kind:
     allowed: str = ""
     metavar: str = "TEXT"
     bare: str | None = None
+    write: Callable[[Any], str] | None = None  # where a value is not written as others of its type are
 
 
 def whole(low: int, high: int | None = None) -> Kind:
@@ -66,13 +69,6 @@ def _on_off(text: str) -> bool:
     raise ValueError(text)
 
 
-def _whole_numbers(text: str) -> tuple[int, ...]:
-    values = tuple(_between(int(part), 0, None) for part in text.split(","))
-    if len(set(values)) < len(values):
-        raise ValueError(text)
-    return values
-
-
 def _stars(text: str) -> tuple[float, ...]:
     values = tuple(_between(float(part), 0, 100) for part in text.split(","))
     if len(values) != 4 or sorted(values) != list(values):
@@ -82,7 +78,13 @@ def _stars(text: str) -> tuple[float, ...]:
 
 TEXT = Kind(_filled, "a text that is not empty")
 ANY_TEXT = Kind(str)
-ON_OFF = Kind(_on_off, "on or off", "on|off", "on")
-WHOLE_NUMBERS = Kind(_whole_numbers, "different whole numbers from 0 with commas between, such as 0,2,5", "N,N,...")
+ON_OFF = Kind(_on_off, "on or off", "on|off", bare="on")
+STATES = Kind(
+    read_states,
+    "different whole numbers from 0 with commas between, such as 0,2,5; of several image models, with ; between the "
+    "models, such as 0,2;1",
+    "N,N,...",
+    write=write_states,
+)
 NUMBERS = Kind(lambda text: tuple(float(part) for part in text.split(",")), "numbers with commas between", "X,X,...")
 STARS = Kind(_stars, "four percentiles from 0 to 100, rising, where 2, 3, 4 and 5 stars begin", "A,B,C,D")

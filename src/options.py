@@ -12,8 +12,8 @@ from src.option_kinds import (
     NUMBERS,
     ON_OFF,
     STARS,
+    STATES,
     TEXT,
-    WHOLE_NUMBERS,
     Kind,
     choice,
     number,
@@ -124,11 +124,12 @@ GROUPS = (
         (
             option(
                 "--feature_extractor --feature_extractor_model",
-                "the image model: efficientnet-lite0 (embedded, "
-                "needs no download), or a CLIP or AIM model by hub name or folder",
+                "the image model: efficientnet-lite0 (embedded, needs no download), or one by hub name or folder; "
+                "several with commas between",
                 TEXT,
                 "ChrisGoringe/vitH16",
             ),
+            option("--list_extractors", "print well-known image models, and which are here, and stop", ON_OFF, False),
             shared("--extract_batch_size", "images that go through the image model at once", whole(1), 16),
             option("--fp16_features", "run the image model in half precision", ON_OFF, False),
             option(
@@ -140,7 +141,7 @@ GROUPS = (
             option(
                 "--hidden_states_used",
                 "layers to take features from, counted from the last one, 0 (default: the image model's best)",
-                WHOLE_NUMBERS,
+                STATES,
             ),
             option(
                 "--hidden_states_mode",

@@ -21,6 +21,7 @@ from torch.nn.functional import softplus
 
 from src.errors import UserError
 from src.files import replacing
+from src.hidden_states import by_place
 from src.losses import SMALLEST_ERROR
 
 HIDDEN_STATES_MODES = ("join", "average", "weight")
@@ -52,12 +53,28 @@ class PredictorConfig:
     aim_batch_norm: str = "eval"
 
     def __post_init__(self) -> None:
-        check_mode(self.hidden_states_mode, self.widths)
+        if len(self.widths) != len(self.hidden_states_used):
+            raise UserError(
+                f"{len(self.hidden_states_used)} hidden states have {len(self.widths)} widths; one each is right"
+            )
+        if self.hidden_states_mode == "weight" and len(self.widths_by_model) > 1:
+            raise UserError(
+                "--hidden_states_mode=weight mixes layers of one image model; with several, join or average"
+            )
+        for widths in self.widths_by_model:
+            check_mode(self.hidden_states_mode, widths)
 
     @property
     def number_of_features(self) -> int:
         """Width of what enters the first Linear."""
-        return sum(self.widths) if self.hidden_states_mode == "join" else self.widths[0]
+        joined = self.hidden_states_mode == "join"
+        return sum(sum(widths) if joined else widths[0] for widths in self.widths_by_model)
+
+    @property
+    def widths_by_model(self) -> list[tuple[int, ...]]:
+        """Widths of the hidden states used of each image model, mostly one."""
+        width = dict(zip(self.hidden_states_used, self.widths, strict=True))
+        return [tuple(width[k] for k in own) for own in by_place(self.hidden_states_used).values()]
 
 
 def check_mode(mode: str, widths: tuple[int, ...]) -> None:
@@ -98,12 +115,15 @@ def arrange(states: Mapping[int, np.ndarray], used: tuple[int, ...], mode: str) 
     """Put hidden states together as a predictor takes them in.
 
     states: {hidden state: (N, W_k)}. Returns float32 (N, sum W) for join, (N, W) for average, (N, L, W) for weight.
+    Of several image models, each one's states are averaged, and the averages joined.
     """
-    parts = [torch.from_numpy(np.ascontiguousarray(states[state], dtype=np.float32)) for state in used]
+    parts = {k: torch.from_numpy(np.ascontiguousarray(states[k], dtype=np.float32)) for k in used}
     if mode == "join":
-        return torch.cat(parts, dim=1)  # (N, sum W)
-    stacked = torch.stack(parts, dim=1)  # (N, L, W)
-    return stacked.mean(dim=1) if mode == "average" else stacked
+        return torch.cat(list(parts.values()), dim=1)  # (N, sum W)
+    if mode == "weight":
+        return torch.stack(list(parts.values()), dim=1)  # (N, L, W)
+    averages = [torch.stack([parts[k] for k in own], dim=1).mean(dim=1) for own in by_place(used).values()]
+    return torch.cat(averages, dim=1)  # (N, W); of several image models (N, sum W)
 
 
 class Dropout(nn.Dropout):

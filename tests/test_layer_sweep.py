@@ -17,9 +17,10 @@ import aesthetic_predictor_training
 from src import errors, plots
 from src.arguments import parse_arguments
 from src.errors import UserError
+from src.extractors.several import SeveralExtractors
 from src.feature_cache import FeatureCache
 from src.features import extract_features, fill_cache
-from src.layer_sweep import Layer, best_of, check_eval, lines, measure, report_layers, sweep
+from src.layer_sweep import Layer, best_of, check_eval, check_extractor, lines, measure, report_layers, sweep
 from src.options import TRAIN
 from src.predictor import PredictorConfig
 from src.search import Dataset, train_again
@@ -253,3 +254,8 @@ def test_what_cannot_be_swept_is_said_before_any_training(photos, monkeypatch, c
     assert code == 2
     assert message in output.err
     assert not (photos / "never.safetensors").exists()
+
+
+def test_several_image_models_are_not_swept_at_once():
+    with pytest.raises(UserError, match="one image model at a time; a__b are several"):
+        check_extractor(SeveralExtractors([ToyExtractor("a"), ToyExtractor("b")]))

@@ -102,8 +102,8 @@ class EfficientNetExtractor(TorchExtractor):
         network.load_state_dict(_folded(state, network))
         return network.to(memory_format=torch.channels_last).to(self.device)  # type: ignore[call-overload]
 
-    def _features(self, network: nn.Module, prepared: Tensor, hidden_states: Sequence[int]) -> dict[int, Tensor]:
-        x = prepared.permute(0, 3, 1, 2)  # (B, S, S, 3) -> (B, 3, S, S), in memory still channels last
+    def _features(self, network: nn.Module, batch: Tensor, hidden_states: Sequence[int]) -> dict[int, Tensor]:
+        x = batch.permute(0, 3, 1, 2)  # (B, S, S, 3) -> (B, 3, S, S), in memory still channels last
         return network((x.float() - 127) / 128, hidden_states)
 
 
