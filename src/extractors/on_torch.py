@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Sequence
+from threading import Lock
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ class TorchExtractor(Extractor):
     def __init__(self, device: str) -> None:
         self.device = pick_device(device)
         self._network: nn.Module | None = None
+        self._threads = available_cores()  # Training has one for its small matrices; an image network wants them all.
+        self._loading = Lock()
 
     @abc.abstractmethod
     def _load(self) -> nn.Module:
@@ -28,10 +31,9 @@ class TorchExtractor(Extractor):
 
     def __call__(self, prepared: list[np.ndarray], hidden_states: Sequence[int]) -> dict[int, np.ndarray]:
         self.check_hidden_states(hidden_states)
-        # Training has one thread for its small matrices; an image network wants them all.
-        with torch.inference_mode(), torch_threads(available_cores()):
-            if self._network is None:
-                self._network = self._load().eval()
+        with torch.inference_mode(), torch_threads(self._threads):
+            with self._loading:
+                self._network = self._network or self._load().eval()
             batch = torch.from_numpy(np.stack(prepared)).to(self.device)
             features = self._features(self._network, batch, hidden_states)
             return {k: features[k].float().cpu().numpy() for k in hidden_states}
