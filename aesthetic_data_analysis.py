@@ -33,6 +33,7 @@ def main() -> None:
         export_study(arguments)
         return
     directory = image_directory(arguments)
+    check_plots(arguments.plots, directory)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch and transformers.
     from src.analysis import make_subsets
     from src.model_scores import read_all
@@ -60,6 +61,14 @@ def check(arguments: argparse.Namespace) -> None:
             raise UserError(f"--{name}={text}: must end with .csv or .json")
     if arguments.report:
         check_report(arguments.report)
+
+
+def check_plots(text: str | None, directory: Path) -> None:
+    """Plots among the images would be taken for images the next time; hidden folders are not looked into."""
+    folder, images = Path(text or ".").expanduser().resolve(), directory.resolve()
+    inside = text and folder.is_relative_to(images)
+    if inside and not any(part.startswith(".") for part in folder.relative_to(images).parts):
+        raise UserError(f"--plots={text}: is in {directory}, where plots would count as images; name another folder")
 
 
 def export_study(arguments: argparse.Namespace) -> None:

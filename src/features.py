@@ -2,12 +2,13 @@
 
 import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
+from typing import TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -20,6 +21,8 @@ from src.images import Stamp, UnreadableImage, content_hash, file_stamps, open_i
 MOST_THREADS = 16
 CHUNK = 1000  # images whose features of all hidden states are in memory at once
 ATTEMPTS = 4
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -148,23 +151,31 @@ class _Extraction:
         return [k for k in self.hidden_states if digest not in self.stored[k]]
 
     def _work_through(self, todo: list[str], bar: tqdm) -> None:
-        batch: list[_Prepared] = []
+        """Some threads open files, others run the network; this one hands over and stores."""
         threads = min(MOST_THREADS, available_cores())
         images = _in_threads(self._prepare, todo, threads, waiting=2 * self.batch_size + threads)
-        with closing(images):
-            for prepared in images:
-                self._take_note(prepared)
-                if prepared.pixels is None:
-                    bar.update()
-                    continue
-                batch.append(prepared)
-                if len(batch) >= self.batch_size:  # it can shrink
-                    self._extract(batch)
+        with closing(images), self.extractor.shared() as calls:
+            self.batch_size = max(1, self.batch_size // calls)
+            # One more than are in work, so that none is idle while features are stored.
+            done = _in_threads(self._extract, self._batches(images, bar), calls, waiting=calls + 1)
+            with closing(done):
+                for batch, features in done:
+                    self._store(batch, features)
                     bar.update(len(batch))
-                    batch = []
+
+    def _batches(self, images: Iterable[_Prepared], bar: tqdm) -> Iterator[list[_Prepared]]:
+        batch: list[_Prepared] = []
+        for prepared in images:
+            self._take_note(prepared)
+            if prepared.pixels is None:
+                bar.update()
+                continue
+            batch.append(prepared)
+            if len(batch) >= self.batch_size:  # it can shrink
+                yield batch
+                batch = []
         if batch:
-            self._extract(batch)
-            bar.update(len(batch))
+            yield batch
 
     def _prepare(self, path: str) -> _Prepared:
         """Runs in several threads."""
@@ -199,13 +210,16 @@ class _Extraction:
         if prepared.reason:
             self.unusable[digest] = prepared.reason
 
-    def _extract(self, batch: list[_Prepared]) -> None:
-        """Run the network and put into the cache what was not there."""
-        digests = [prepared.digest or "" for prepared in batch]
+    def _extract(self, batch: list[_Prepared]) -> tuple[list[_Prepared], dict[int, np.ndarray]]:
+        """The batch and its features at the states that one of its images lacks. Runs in several threads."""
         pixels = [prepared.pixels for prepared in batch if prepared.pixels is not None]
-        wanted = sorted({k for digest in digests for k in self._missing(digest)})
-        features = self._through_network(pixels, wanted)
-        self.extracted += len(pixels)
+        wanted = sorted({k for prepared in batch for k in self._missing(prepared.digest or "")})
+        return batch, self._through_network(pixels, wanted)
+
+    def _store(self, batch: list[_Prepared], features: dict[int, np.ndarray]) -> None:
+        """Put into the cache what was not there."""
+        digests = [prepared.digest or "" for prepared in batch]
+        self.extracted += len(batch)
         finite = np.all([np.isfinite(block).all(axis=1) for block in features.values()], axis=0)  # (B,)
         lacking: dict[tuple[int, ...], list[int]] = {}  # rows by the states that are to be stored, mostly all alike
         for row, digest in enumerate(digests):
@@ -250,10 +264,10 @@ def _bar(progress: bool | tqdm, images: int) -> AbstractContextManager[tqdm]:
 
 
 def _in_threads(
-    function: Callable[[str], _Prepared], items: Iterable[str], threads: int, waiting: int
-) -> Generator[_Prepared, None, None]:
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int, waiting: int
+) -> Generator[Result, None, None]:
     """function of each item, in their order; at most `waiting` are in work or done and not yet taken."""
-    queue: deque[Future[_Prepared]] = deque()
+    queue: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(threads)
     try:
         for item in items:

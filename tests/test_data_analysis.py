@@ -141,6 +141,8 @@ def test_choices_are_held_against_the_model(look, gallery):
         (("--regex=(",), "--regex=(: is no regular expression"),
         (("--report=report.txt",), "--report=report.txt: must end with .html"),
         (("--report=none/report.html",), "there is no folder none"),
+        (("--plots=photos",), "--plots=photos: is in photos, where plots would count as images"),
+        (("--plots=photos/new/plots",), "name another folder"),
         (("--split=none.json",), "--split=none.json: no such file"),
         (("--split=scores.csv",), "scores.csv"),
         (("--model=none.safetensors",), "no such model"),

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from PIL import Image
 
 from src.errors import UserError
 from src.extractors import load_extractor
-from src.extractors.base import weights_hash
+from src.extractors.base import available_cores, weights_hash
 from src.extractors.checkpoint import Checkpoint
 
 ROOT = Path(__file__).parents[1]
@@ -63,7 +64,7 @@ def efficientnet():
 def by_the_package(extractor, images: list[Image.Image]) -> dict[int, np.ndarray]:
     """{k: (N, W_k)} by the package efficientnet_lite_pytorch, with the same weights."""
     package = pytest.importorskip("efficientnet_lite_pytorch")
-    size, blocks = SIZES[extractor.name]
+    blocks = SIZES[extractor.name][1]
     network = package.EfficientNet.from_name(extractor.name).eval()
     network.load_state_dict(torch.load(extractor._weights, weights_only=True))
     states = {}
@@ -74,9 +75,9 @@ def by_the_package(extractor, images: list[Image.Image]) -> dict[int, np.ndarray
     network._blocks[-1]._project_conv.register_forward_pre_hook(
         lambda _m, arguments: states.__setitem__(1, arguments[0].mean((2, 3)).numpy())
     )
-    resized = [np.asarray(image.resize((size, size), Image.Resampling.BICUBIC), dtype=np.float32) for image in images]
+    resized = [extractor.prepare(image) for image in images]
     with torch.inference_mode():
-        x = torch.from_numpy((np.stack(resized) - 127) / 128).permute(0, 3, 1, 2)
+        x = torch.from_numpy((np.stack(resized).astype(np.float32) - 127) / 128).permute(0, 3, 1, 2)
         states[0] = network.extract_features(x).mean((2, 3)).numpy()
     return states
 
@@ -113,6 +114,26 @@ def test_the_larger_ones_take_larger_images_and_are_other_extractors():
     found = [load_extractor(name, "cpu") for name in SIZES]
     assert [extractor.prepare(photograph_like(0)).shape[0] for extractor in found] == [224, 240, 260]
     assert len({extractor.identity for extractor in found}) == 3
+
+
+@pytest.mark.parametrize("size", [(300, 200), (1024, 1024), (640, 480), (224, 224), (1, 1), (1, 900), (9000, 2)])
+def test_efficientnets_resizing_is_pillows_up_to_rounding(efficientnet, size):
+    image = photograph_like(0, size)
+    pillows = np.asarray(image.resize((224, 224), Image.Resampling.BICUBIC), dtype=int)
+    difference = np.abs(efficientnet.prepare(image) - pillows)
+    assert difference.max() <= (1 if max(size) < 5000 else 2)
+    assert difference.mean() < 0.02
+
+
+def test_several_threads_may_call_efficientnet_at_once_and_get_what_one_gets(efficientnet):
+    prepared = [efficientnet.prepare(photograph_like(seed)) for seed in range(6)]
+    alone = efficientnet(prepared, (0, 7))
+    with efficientnet.shared() as calls, ThreadPoolExecutor(calls) as pool:
+        assert 1 <= calls <= available_cores()
+        parts = list(pool.map(lambda i: efficientnet(prepared[i : i + 2], (0, 7)), (0, 2, 4)))
+    for k in (0, 7):
+        together = np.concatenate([part[k] for part in parts])
+        np.testing.assert_allclose(together, alone[k], atol=1e-5 * np.abs(alone[k]).max())
 
 
 def test_efficientnets_widths_and_defaults_are_as_documented(efficientnet):

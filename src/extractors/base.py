@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,10 @@ class Extractor(abc.ABC):
         The first call loads the network. Raises UserError for a hidden state that there is not, or weights that
         can't be loaded. Rows do not depend on the other images beyond float rounding (about 1e-6 of their size).
         """
+
+    def shared(self) -> AbstractContextManager[int]:
+        """So many threads may call the extractor at once while this lasts."""
+        return nullcontext(1)
 
     def check_hidden_states(self, hidden_states: Sequence[int]) -> None:
         """Raise UserError unless there is at least one hidden state, each exists, and none is named twice."""

@@ -6,7 +6,8 @@ norms are folded into the convolutions when the weights are read.
 """
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -16,10 +17,10 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torch.nn.functional import pad, relu6
+from torch.nn.functional import interpolate, pad, relu6
 
 from src.errors import UserError
-from src.extractors.base import stable_text, weights_hash
+from src.extractors.base import available_cores, stable_text, weights_hash
 from src.extractors.on_torch import TorchExtractor
 
 # Of lite0: repeats, kernel, stride of the first, expansion, channels out.
@@ -34,6 +35,7 @@ STAGES = (
 )
 STEM_WIDTH, HEAD_WIDTH = 32, 1280
 NORM_EPSILON = 1e-3
+MOST_CALLS = 4  # at once; more would leave a batch of 16 too few images each
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,31 @@ class EfficientNetExtractor(TorchExtractor):
         self.identity = stable_text(
             family=name,
             weights=weights_hash([self._weights]),
-            preprocessing=f"squash {self._variant.image_size} bicubic, (x - 127) / 128",
+            preprocessing=f"squash {self._variant.image_size} bicubic by torch, (x - 127) / 128",
         )
 
+    @contextmanager
+    def shared(self) -> Iterator[int]:
+        """On a CPU up to four threads, each with its share of the cores.
+
+        Layers this small don't keep several cores busy; batches beside each other do.
+        """
+        calls = min(MOST_CALLS, available_cores()) if self.device.type == "cpu" else 1
+        self._threads = available_cores() // calls
+        try:
+            yield calls
+        finally:
+            self._threads = available_cores()
+
     def prepare(self, image: Image.Image) -> np.ndarray:
-        """(S, S, 3) uint8, squashed to the network's square."""
+        """(S, S, 3) uint8, squashed to the network's square.
+
+        Torch's resizing is Pillow's, in arithmetic too: a value in three hundred differs, by 1. It takes a third of
+        the time.
+        """
         size = (self._variant.image_size, self._variant.image_size)
-        return np.array(image.resize(size, Image.Resampling.BICUBIC))
+        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]  # (1, 3, H, W), in memory channels last
+        return interpolate(pixels, size, mode="bicubic", antialias=True)[0].permute(1, 2, 0).numpy()
 
     def _load(self) -> nn.Module:
         state = torch.load(self._weights, weights_only=True, map_location="cpu")

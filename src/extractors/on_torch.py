@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ class TorchExtractor(Extractor):
     def __init__(self, device: str) -> None:
         self.device = pick_device(device)
         self._network: nn.Module | None = None
+        self._threads = available_cores()  # Training has one for its small matrices; an image network wants them all.
+        self._loading = Lock()
 
     @abc.abstractmethod
     def _load(self) -> nn.Module:
@@ -41,10 +44,9 @@ class TorchExtractor(Extractor):
     def __call__(self, prepared: list[np.ndarray], hidden_states: Sequence[int]) -> dict[int, np.ndarray]:
         self.check_hidden_states(hidden_states)
         groups = self._groups(prepared)
-        # Training has one thread for its small matrices; an image network wants them all.
-        with torch.inference_mode(), torch_threads(available_cores()):
-            if self._network is None:
-                self._network = self._load().eval()
+        with torch.inference_mode(), torch_threads(self._threads):
+            with self._loading:
+                self._network = self._network or self._load().eval()
             batches = [self._batch([prepared[row] for row in rows]) for rows in groups]
             parts = [self._features(self._network, batch, hidden_states) for batch in batches]
             order = np.argsort(np.concatenate(groups))
