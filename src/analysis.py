@@ -14,6 +14,7 @@ RESAMPLES = 1000
 MOST_DRAWN = 20_000_000
 FEWEST_RESAMPLES = 200
 BINS = 10
+UMAP_NEIGHBOURS = 15
 
 
 @dataclass(frozen=True)
@@ -169,17 +170,36 @@ def combinations(
     return found
 
 
-def principal_components(inputs: np.ndarray) -> tuple[np.ndarray, float]:
-    """(N, 2): the two directions in which features vary most, and the share of the variance that they hold.
+def places_on_map(inputs: np.ndarray, seed: int) -> tuple[np.ndarray, tuple[str, str], str]:
+    """Features (N, ...) in two dimensions: (N, 2), names of the two, and a sentence on how it was done.
 
-    inputs: (N, ...), flattened; each feature is standardised, constant ones are left out.
+    UMAP (McInnes, Healy & Melville 2018) where umap-learn is installed and works, else principal components.
     """
+    flat = standardised(inputs)
+    try:
+        import umap
+    except ImportError:  # not there, or its numba does not take this NumPy
+        umap = None
+    if umap and len(flat) > 2 * UMAP_NEIGHBOURS and flat.shape[1] >= 2:
+        projection = umap.UMAP(n_neighbors=UMAP_NEIGHBOURS, random_state=seed, n_jobs=1)
+        return projection.fit_transform(flat), ("UMAP 1", "UMAP 2"), "Like images lie together (UMAP)."
+    places, share = principal_components(flat)
+    names = "first component", "second component"
+    return places, names, f"Two directions hold {share:.0%} of the variance (PCA)."
+
+
+def standardised(inputs: np.ndarray) -> np.ndarray:
+    """(N, V) float64 of features (N, ...): flattened, mean 0 and deviation 1 each; constant ones are left out."""
     flat = inputs.reshape(len(inputs), -1).astype(np.float64)
     deviation = flat.std(axis=0)
     varying = deviation > 1e-6 * (1 + np.abs(flat).max(initial=0))
-    if len(flat) < 3 or varying.sum() < 2:
+    return (flat[:, varying] - flat[:, varying].mean(axis=0)) / deviation[varying]
+
+
+def principal_components(flat: np.ndarray) -> tuple[np.ndarray, float]:
+    """(N, 2): the two directions in which standardised features (N, V) vary most, and their share of the variance."""
+    if len(flat) < 3 or flat.shape[1] < 2:
         return np.zeros((len(flat), 2)), float("nan")
-    flat = (flat[:, varying] - flat[:, varying].mean(axis=0)) / deviation[varying]
     products = flat @ flat.T if len(flat) <= flat.shape[1] else flat.T @ flat
     values, vectors = np.linalg.eigh(products)
     first = vectors[:, [-1, -2]]  # eigh sorts ascending

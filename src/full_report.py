@@ -1,6 +1,5 @@
 """The report: everything known of a model, computed and put on one page."""
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from src import plots
-from src.analysis import Intervals, Subset, bootstrap, calibration, coverage, extremes, principal_components, slope
+from src.analysis import Intervals, Subset, bootstrap, calibration, coverage, extremes, places_on_map, slope
 from src.errors import UserError
 from src.files import replacing, write_text
 from src.learning_curve import Point, learning_curve, verdict
@@ -298,16 +297,6 @@ def _map(material: Material) -> tuple[str, Drawing, str]:
     count = len(material.table.paths)
     rows = np.arange(count) if count <= MOST_ON_THE_MAP else generator.choice(count, MOST_ON_THE_MAP, replace=False)
     inputs, scores = material.model.inputs[rows], material.table.scores[rows]
-    if importlib.util.find_spec("umap") and len(rows) > 30:
-        import umap
-
-        places = umap.UMAP(random_state=material.seed).fit_transform(inputs.reshape(len(rows), -1))
-        names, how = ("UMAP 1", "UMAP 2"), "Like images lie together (UMAP)."
-    else:
-        places, share = principal_components(inputs)
-        names, how = (
-            ("first component", "second component"),
-            f"Two directions hold {share:.0%} of the variance (PCA).",
-        )
+    places, names, how = places_on_map(inputs, material.seed)
     caption = f"All {len(rows)} images by what the image model sees, coloured by score. {how}"
     return "Map of the features", lambda colours: plots.feature_map(colours, places, scores, names, 0), caption
