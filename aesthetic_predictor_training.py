@@ -140,7 +140,7 @@ def make_dataset(
 ) -> "Dataset":
     """Features, scores and split, put together for the search."""
     from src.devices import pick_device
-    from src.predictor import PredictorConfig, arrange
+    from src.predictor import PredictorConfig, arrange, choose_fix
     from src.search import Dataset
     from src.split import assign_split
 
@@ -153,6 +153,7 @@ def make_dataset(
         layers=(1, 1),  # each trial has its own
         extractor_identity=extractor.identity,
         fp16_features=arguments.fp16_features,
+        high_end_fix=choose_fix(arguments),
     )
     fractions = arguments.fraction_for_eval, arguments.fraction_for_test
     seed, anew = arguments.eval_pick_seed, arguments.ignore_existing_split
@@ -168,6 +169,7 @@ def comparable(arguments: argparse.Namespace, table: "ScoreTable", data: "Datase
     return {
         "objective": objective,
         "loss_model": arguments.loss_model,
+        "high-end fix": data.config.high_end_fix,
         "extractor": data.config.extractor_identity,
         "hidden_states": f"{data.config.hidden_states_mode} of {data.config.hidden_states_used}",
         "images, scores and split": digest.hexdigest()[:12],

@@ -166,6 +166,20 @@ GROUPS = (
         ),
     ),
     Group(
+        "Network",
+        (
+            option(
+                "--high_end_fix",
+                "a second network, of the same sizes, which speaks where the first finds an image good",
+                ON_OFF,
+                False,
+            ),
+            option(
+                "--variable_high_end_fix", "the same, and where and how much it speaks is trained too", ON_OFF, False
+            ),
+        ),
+    ),
+    Group(
         "Loss and metrics",
         (
             option("--loss_model", "what training minimises", choice("mse", "wmse", "ab", "nll"), "mse"),

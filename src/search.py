@@ -205,7 +205,7 @@ def suggest(trial: Trial, arguments: argparse.Namespace, config: PredictorConfig
     """Metaparameters of a trial, each from its --min_ to its --max_."""
     parameters: dict[str, Any] = {}
     for name in (*WHOLE, *REAL):
-        if name == "log_weight_lr" and config.hidden_states_mode != "weight":
+        if name == "log_weight_lr" and config.hidden_states_mode != "weight" and config.high_end_fix != "variable":
             continue
         pick = trial.suggest_int if name in WHOLE else trial.suggest_float
         parameters[name] = pick(name, getattr(arguments, f"min_{name}"), getattr(arguments, f"max_{name}"))

@@ -1,0 +1,21 @@
+"""The predictor: a small network from raw features to model scores, and its file. Nothing here knows how features
+are made."""
+
+from src.predictor.config import PredictorConfig, arrange, check_mode, choose_fix, choose_mode
+from src.predictor.file import FORMAT, load_predictor, save_predictor
+from src.predictor.network import Ensemble, Predictor, combine, fold_scaling
+
+__all__ = [
+    "FORMAT",
+    "Ensemble",
+    "Predictor",
+    "PredictorConfig",
+    "arrange",
+    "check_mode",
+    "choose_fix",
+    "choose_mode",
+    "combine",
+    "fold_scaling",
+    "load_predictor",
+    "save_predictor",
+]
