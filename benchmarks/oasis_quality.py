@@ -72,13 +72,13 @@ def write_theme_split(rows: list[dict[str, str]], seed: int, path: Path) -> None
             writer.writerow([row["relative_path"], row["beauty_mean"], split])
 
 
-def run_training(oasis: Path, work: Path, scores: Path, seed: int, trials: int) -> dict[str, str]:
-    """The training script, as a person runs it; gives the metadata of its model."""
-    model = work / f"{scores.stem}-{seed}.safetensors"
+def run_training(oasis: Path, work: Path, scores: Path, seed: int, trials: int, *words: str) -> dict[str, str]:
+    """The training script, as a person runs it, with further words; gives the metadata of its model."""
+    model = work / f"{'-'.join([scores.stem, str(seed), *words])}.safetensors"
     command = [sys.executable, str(ROOT / "aesthetic_predictor_training.py"), f"--directory={oasis}"]
     command += [f"--scores={scores}", "--score_column=beauty_mean", "--feature_extractor_model=efficientnet-lite0"]
     command += [f"--modelpath={model}", f"--cache_directory={work / 'cache'}", f"--trials={trials}", "--database="]
-    command += [f"--eval_pick_seed={seed}", f"--fraction_for_eval={EVAL_SHARE}", *RANGES]
+    command += [f"--eval_pick_seed={seed}", f"--fraction_for_eval={EVAL_SHARE}", *RANGES, *words]
     result = subprocess.run(command, cwd=work, capture_output=True, text=True, encoding="utf-8")
     (work / f"{model.stem}.log").write_text(result.stdout + result.stderr, encoding="utf-8")
     if result.returncode != 0:
