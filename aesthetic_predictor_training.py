@@ -250,7 +250,7 @@ def write_savefile(path: Path, table: "ScoreTable", split: "np.ndarray", model: 
     from src.scorefile import write_scorefile
 
     columns: dict[str, Any] = {"model_score": model.scores, "split": split}
-    if model.predictor and model.predictor.config.output_channels == 2:
+    if model.predictor and model.predictor.has_error:
         columns["error"] = model.errors
     write_scorefile(path, table, columns)
     print(f"All scores and model scores are in {path}")

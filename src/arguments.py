@@ -17,6 +17,8 @@ from src.files import write_text
 from src.option_kinds import ON_OFF
 from src.options import DEFAULT_MODEL, GROUPS, Group, Option
 
+OTHER_MODELS = (".pth", ".pt")  # how other people's model files end
+
 # An option and its value, with "=" or white space between; the value may hold anything.
 LINE = re.compile(r"(?P<name>-[\w-]+)(?:\s*=\s*|\s+)?(?P<value>.*)", re.DOTALL)
 
@@ -117,12 +119,12 @@ def image_directory(arguments: argparse.Namespace) -> Path:
     return directory
 
 
-def model_path(arguments: argparse.Namespace, directory: Path) -> Path:
-    """The model file of `--modelpath`, else of `--model` in the directory."""
+def model_path(arguments: argparse.Namespace, directory: Path, endings: Sequence[str] = ()) -> Path:
+    """The model file of `--modelpath`, else of `--model` in the directory; it may have one of these endings too."""
     option = "modelpath" if arguments.modelpath else "model"
     text = getattr(arguments, option)
     path = Path(text).expanduser() if arguments.modelpath else directory / text
-    if path.suffix != ".safetensors":
+    if path.suffix.lower() not in (".safetensors", *endings):
         raise UserError(f"--{option}={text}: a model file ends with .safetensors")
     if not path.parent.is_dir():
         raise UserError(f"--{option}={text}: there is no folder {path.parent}; make it first")
@@ -141,12 +143,12 @@ def check_report(text: str) -> None:
 def model_paths(arguments: argparse.Namespace, directory: Path) -> list[Path]:
     """The existing model files of `--modelpath`, else of each `--model`: in the directory, else from here."""
     if arguments.modelpath:
-        return [_existing(model_path(arguments, directory), f"--modelpath={arguments.modelpath}")]
+        return [_existing(model_path(arguments, directory, OTHER_MODELS), f"--modelpath={arguments.modelpath}")]
     paths = []
     for text in arguments.model or [DEFAULT_MODEL]:
         path = Path(text).expanduser()
-        if path.suffix != ".safetensors":
-            raise UserError(f"--model={text}: a model file ends with .safetensors")
+        if path.suffix.lower() not in (".safetensors", *OTHER_MODELS):
+            raise UserError(f"--model={text}: a model file ends with .safetensors (others' also with .pth or .pt)")
         inside = directory / path
         paths.append(_existing(inside if inside.is_file() else path, f"--model={text}", f" in {directory}, nor"))
     return paths

@@ -13,7 +13,7 @@ from src.extractors import load_extractor
 from src.feature_cache import FeatureCache
 from src.features import extract_features
 from src.images import find_images
-from src.predictor import Predictor, arrange, load_predictor
+from src.predictor import Predictor, arrange, check_extractor, load_predictor
 from src.score_formats import read_document
 from src.scorefile import ScoreTable, find_scorefile, match_images, read_scorefile, select
 from src.split import SPLITS, assign_split
@@ -97,11 +97,7 @@ def score_images(
         extractor = load_extractor(config.feature_extractor_model, device, config.fp16_features)
     except UserError as error:
         raise UserError(f"{file}: its image model can't be had: {error}")
-    if config.extractor_identity and extractor.identity != config.extractor_identity:
-        raise UserError(
-            f"{file}: was trained on features of {config.extractor_identity}, and {config.feature_extractor_model} "
-            f"is now {extractor.identity}; train it again"
-        )
+    check_extractor(file, config, extractor.identity)
     used = config.hidden_states_used
     features = extract_features(directory, paths, extractor, used, cache, batch_size)
     if not features.paths:

@@ -2,7 +2,8 @@
 are made."""
 
 from src.predictor.config import PredictorConfig, arrange, check_mode, choose_fix, choose_mode
-from src.predictor.file import FORMAT, load_predictor, save_predictor
+from src.predictor.file import FORMAT, check_extractor, load_predictor, save_converted, save_predictor
+from src.predictor.foreign import Unsaid
 from src.predictor.network import Ensemble, Predictor, combine, fold_scaling
 
 __all__ = [
@@ -10,12 +11,15 @@ __all__ = [
     "Ensemble",
     "Predictor",
     "PredictorConfig",
+    "Unsaid",
     "arrange",
+    "check_extractor",
     "check_mode",
     "choose_fix",
     "choose_mode",
     "combine",
     "fold_scaling",
     "load_predictor",
+    "save_converted",
     "save_predictor",
 ]

@@ -5,6 +5,7 @@ docs/predictor-files.md describes them. Nothing is loaded in part: a file that i
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
@@ -35,6 +36,12 @@ def save_predictor(path: Path, predictor: Predictor, about: Mapping[str, Any]) -
         save_file(tensors, temporary, metadata=metadata)
 
 
+def save_converted(path: Path, predictor: Predictor, metadata: Mapping[str, str]) -> None:
+    """Write another's predictor as ours; what its metadata say beyond what a predictor is, is kept."""
+    own = {*_description(predictor), *NAMES, *MEMBERS}
+    save_predictor(path, predictor, {key: value for key, value in metadata.items() if key not in own})
+
+
 def load_predictor(path: Path, unsaid: Unsaid = Unsaid()) -> tuple[Predictor, dict[str, str]]:  # noqa: B008
     """Read a predictor (on the CPU, in eval mode) and all its metadata; docs/predictor-files.md has other formats.
 
@@ -51,6 +58,22 @@ def load_predictor(path: Path, unsaid: Unsaid = Unsaid()) -> tuple[Predictor, di
         return _filled(configs, tensors).eval(), metadata
     except (NotUnderstood, UserError) as error:
         raise UserError(f"{path}: {error}")
+
+
+def check_extractor(path: Path, config: PredictorConfig, identity: str) -> None:
+    """Raise UserError if the model was trained on features of another identity; a note if it does not say."""
+    name = config.feature_extractor_model
+    if not config.extractor_identity:
+        print(
+            f"note: {path}: does not say which weights and preprocessing of {name} it was trained on; that these are "
+            "the same cannot be verified",
+            file=sys.stderr,
+        )
+    elif config.extractor_identity != identity:
+        raise UserError(
+            f"{path}: was trained on other weights or preprocessing of {name} than are here; train it again, or get "
+            "those it was trained on"
+        )
 
 
 def _description(predictor: Predictor) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, softplus
 
+from src.errors import UserError
 from src.losses import SMALLEST_ERROR
 from src.predictor.config import PredictorConfig
 
@@ -81,13 +82,23 @@ class Predictor(nn.Module):
     def predict(self, inputs: Tensor, batch_size: int = 4096) -> tuple[np.ndarray, np.ndarray]:
         """Model scores (N,) and standard errors (N,), nan for models without, on the score file's scale.
 
-        inputs: what `arrange` gives.
+        inputs: what `arrange` gives. Raises UserError where they are of another width.
         """
+        self._check(inputs)
         self.eval()
         device = next(self.parameters()).device
         parts = [torch.stack(self.score(part.to(device))).cpu() for part in inputs.split(batch_size)]
         scores, errors = torch.cat(parts, dim=1) if parts else torch.empty(2, 0)  # (2, N)
         return scores.double().numpy(), errors.double().numpy()
+
+    def _check(self, inputs: Tensor) -> None:
+        weighs, width = self.config.hidden_states_mode == "weight", self.config.number_of_features
+        shape = (len(self.config.widths), width) if weighs else (width,)
+        if tuple(inputs.shape[1:]) != shape:
+            raise UserError(
+                f"the model takes {width} features, and {self.config.feature_extractor_model} gives "
+                f"{inputs.shape[-1]}: it was made for another image model, or for other hidden states"
+            )
 
 
 class Ensemble(Predictor):
