@@ -47,7 +47,7 @@ def main() -> None:
     thresholds, device = arguments.threshold or [], arguments.device
     models = load_models(model_paths(arguments, directory), thresholds, device, unsaid(arguments))
     check_models(arguments, models)
-    cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)).expanduser())
+    cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
     paths, start = matching(images, arguments.regex), time.monotonic()
     scored = score_images(directory, paths, models, cache, arguments.extract_batch_size)
     chosen = choose(scored, *limits(arguments))

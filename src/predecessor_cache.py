@@ -5,21 +5,19 @@ unseen: an image counts only if it is older than the cache file, and a few image
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from src.extractors import Extractor
 from src.feature_cache import FeatureCache
-from src.images import Stamp
+from src.images import UnreadableImage, file_stamps, open_image
 
 CHECKED = 3  # images
 # Of the length of the features: float16 on a GPU is within a hundredth, another layer or other weights far outside.
 TOLERANCE = 0.05
-
-# (relative paths, hidden states) -> {path: {k: (W_k,)}} anew from the extractor, without the images it can't read
-Extract = Callable[[Sequence[str], Sequence[int]], Mapping[str, Mapping[int, np.ndarray]]]
 
 
 def cache_file(directory: Path, extractor_name: str, hidden_state: int) -> Path:
@@ -29,47 +27,45 @@ def cache_file(directory: Path, extractor_name: str, hidden_state: int) -> Path:
 
 
 def take_over(
-    directory: Path,
-    extractor_name: str,
-    identity: str,
-    missing: Mapping[str, str],
-    stamps: Mapping[str, Stamp],
-    hidden_states: Sequence[int],
-    cache: FeatureCache,
-    extract: Extract,
+    directory: Path, paths: Sequence[str], extractor: Extractor, hidden_states: Sequence[int], cache: FeatureCache
 ) -> None:
-    """Put into our cache what the predecessor knows of images that lack features. Says so in one line a file.
-
-    missing: {relative path: content hash}.
-    """
+    """Put into our cache what the predecessor's knows of images that ours lacks; a line for each file says so."""
     for state in hidden_states:
-        file = cache_file(directory, extractor_name, state)
-        if not missing or not file.is_file():
+        file = cache_file(directory, extractor.name, state)
+        if not file.is_file():
             continue
+        hashes, _ = cache.hashes(directory, paths)
+        stored = cache.stored(extractor.identity, state).among(list(hashes.values()))
+        lacking = {path: digest for path, digest in hashes.items() if digest not in stored}
+        stamps = file_stamps(directory, list(lacking))
+        older = [path for path in lacking if path in stamps and stamps[path].mtime_ms <= _written(file)]
         try:
-            found = _read(file, [path for path in missing if _older(stamps.get(path), file)])
-        except (SafetensorError, OSError, ValueError) as error:
-            _say(file, f"can't be read ({error}); its features are extracted anew")
-            continue
-        if not found:
-            continue
-        checked = sorted(found)[:: max(1, len(found) // CHECKED)][:CHECKED]
-        anew = extract(checked, [state])
-        if wrong := [path for path in checked if path in anew and not _agree(found[path], anew[path][state])]:
-            _say(file, f"its features of {wrong[0]} are not those of {extractor_name} as it is here; not used")
-            continue
-        cache.add(identity, [missing[path] for path in found], {state: np.stack(list(found.values()))})
-        cache.flush()
-        _say(
-            file,
-            f"features of {len(found)} images taken over; {len(anew)} of them were extracted again and agree, that the "
-            "others are of these images and this image model cannot be verified",
-        )
+            _say(file, _take_over(file, state, {path: lacking[path] for path in older}, directory, extractor, cache))
+        except (SafetensorError, OSError, ValueError, UnreadableImage) as error:
+            _say(file, f"can't be used ({error}); its features are extracted anew")
 
 
-def _older(stamp: Stamp | None, file: Path) -> bool:
-    """Whether the image was last changed before the cache was written."""
-    return stamp is not None and stamp.mtime_ms <= file.stat().st_mtime * 1000
+def _take_over(
+    file: Path, state: int, lacking: Mapping[str, str], directory: Path, extractor: Extractor, cache: FeatureCache
+) -> str:
+    """lacking: {relative path: content hash}. Gives what there is to say."""
+    found = _read(file, list(lacking))
+    if not found:
+        return ""
+    checked = sorted(found)[:: max(1, len(found) // CHECKED)][:CHECKED]
+    anew = extractor([extractor.prepare(open_image(directory / path)) for path in checked], [state])[state]
+    if wrong := [path for path, row in zip(checked, anew, strict=True) if not _agree(found[path], row)]:
+        return f"its features of {wrong[0]} are not those of {extractor.name} as it is here; all are extracted anew"
+    cache.add(extractor.identity, [lacking[path] for path in found], {state: np.stack(list(found.values()))})
+    cache.flush()
+    return (
+        f"features of {len(found)} images taken over; {len(checked)} were extracted again and agree, that the others "
+        "are of these images and this image model cannot be verified"
+    )
+
+
+def _written(file: Path) -> float:
+    return file.stat().st_mtime * 1000
 
 
 def _read(file: Path, paths: Sequence[str]) -> dict[str, np.ndarray]:
@@ -88,4 +84,5 @@ def _agree(kept: np.ndarray, anew: np.ndarray) -> bool:
 
 
 def _say(file: Path, what: str) -> None:
-    print(f"note: {file.name}: {what}", file=sys.stderr)
+    if what:
+        print(f"note: {file.name}: {what}", file=sys.stderr)
