@@ -167,7 +167,7 @@ def searches(oasis: Path, work: Path, rows: list[dict[str, str]], seeds: list[in
         for seed in seeds:
             metadata = found[kind, seed]
             metrics = json.loads(metadata["metrics"])
-            pairs.append((float(metadata["ridge_eval_spearman"]), metrics["eval_spearman"]))
+            pairs.append((json.loads(metadata["baselines"])["ridge"]["eval_spearman"], metrics["eval_spearman"]))
             print(f"{kind:<10}{seed:>6}{pairs[-1][0]:>9.4f}{pairs[-1][1]:>9.4f}{pairs[-1][1] - pairs[-1][0]:>+9.4f}")
         means = np.mean(pairs, axis=0)
         print(f"{kind:<10}{'mean':>6}{means[0]:>9.4f}{means[1]:>9.4f}{means[1] - means[0]:>+9.4f}")

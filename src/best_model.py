@@ -20,7 +20,7 @@ QUANTILES = np.linspace(0, 1, 101)
 class BestModel:
     """The model file of one run.
 
-    about: metadata that every saved predictor gets, the same for all trials; "study" is among them.
+    about: metadata that every saved predictor gets, the same for all trials; "study", if there is one, among them.
     """
 
     def __init__(self, path: Path, data: Dataset, about: Mapping[str, Any]) -> None:
@@ -34,22 +34,28 @@ class BestModel:
         metrics: Mapping[str, float],
         about_members: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        """Put this predictor in the place of the one before, atomically.
+        """Write the best trial's predictor, or the ensemble of the best.
 
         trial, parameters: of an ensemble's best member. metrics: of the whole. about_members: metadata of ensembles.
         """
-        model_scores, _ = predictor.predict(self.data.inputs)
-        train_scores = model_scores[self.data.rows("train")]
         found = {
             "trial": trial,
             "metaparameters": dict(sorted(parameters.items())),
             "metrics": dict(sorted(metrics.items())),
+        }
+        self.write(predictor, {**found, **about_members})
+
+    def write(self, predictor: Predictor, found: Mapping[str, Any]) -> None:
+        """Put this predictor in the place of the one before, atomically. found: metadata of it alone."""
+        model_scores, _ = predictor.predict(self.data.inputs)
+        train_scores = model_scores[self.data.rows("train")]
+        measured = {
             "n_images": len(model_scores),
             "mean_predicted_score": float(model_scores.mean()),
             "stdev_predicted_score": float(model_scores.std()),
             "train_score_quantiles": [round(float(q), 6) for q in np.quantile(train_scores, QUANTILES)],
         }
-        save_predictor(self.path, predictor, {**self.about, **found, **about_members})
+        save_predictor(self.path, predictor, {**self.about, **measured, **found})
 
     def kept(self) -> dict[int, Predictor]:
         """The predictors in the file by trial, the best first; none where it is not of this study."""
@@ -75,7 +81,7 @@ class BestModel:
 
         resumed: this run goes on with the study it names, so a model of that study is not another run's.
         """
-        if not self.path.exists() or (resumed and self._metadata().get("study") == self.about["study"]):
+        if not self.path.exists() or (resumed and self._metadata().get("study") == self.about.get("study")):
             return None
         previous = self.path.with_suffix(".previous.safetensors")
         copy_to(self.path, previous)

@@ -70,6 +70,15 @@ class Objective:
             name: METRICS[name].function(data.scores[rows], model_scores[rows], **known) for name in self.recorded
         }
 
+    def measure_all(self, data: Dataset, predictor: Predictor, *subsets: str) -> dict[str, float]:
+        """{"eval_spearman": value…} for each recorded metric and subset."""
+        model_scores, errors = predictor.predict(data.inputs)
+        return {
+            f"{subset}_{name}": value
+            for subset in dict.fromkeys(subsets)
+            for name, value in self.measure(data, model_scores, errors, subset).items()
+        }
+
 
 def make_objective(arguments: argparse.Namespace, data: Dataset, has_weights: bool) -> Objective:
     """Raises UserError where the metric asked for can't be had from this loss, score file or split."""
@@ -227,13 +236,7 @@ class Search:
         return after_epoch
 
     def _measure(self, predictor: Predictor, *subsets: str) -> dict[str, float]:
-        """{"eval_spearman": value…} for each recorded metric and subset."""
-        model_scores, errors = predictor.predict(self.data.inputs)
-        return {
-            f"{subset}_{name}": value
-            for subset in dict.fromkeys(subsets)
-            for name, value in self.objective.measure(self.data, model_scores, errors, subset).items()
-        }
+        return self.objective.measure_all(self.data, predictor, *subsets)
 
     def _show(self, bar: tqdm) -> None:
         best = self.best()

@@ -30,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "predictor": {"losses"},
     "scaling": set(),
     "training": {"devices", "losses", "predictor", "scaling"},
-    "baseline": {"predictor", "scaling"},
+    "baseline": {"metrics", "predictor", "scaling"},
     "study": set(),
     "interruption": set(),
     "search": {"interruption", "losses", "metrics", "predictor", "study", "training"},
