@@ -250,7 +250,7 @@ def where_from(metadata: dict[str, str]) -> str:
     alone, whole = json.loads(metadata["single_best_metrics"]), json.loads(metadata["metrics"])
     compared = (f"{name} {whole[name]:.4f} ({alone[name]:.4f})" for name in whole if name.startswith("eval_"))
     trials = ", ".join(map(str, json.loads(metadata["trials"])))
-    return f"{text}\nThe model is the mean of trials {trials}. Beside it the best alone: {', '.join(compared)}"
+    return f"{text}\nThe model is the mean of trials {trials}: {', '.join(compared)}; in brackets the best alone."
 
 
 def report_results(best: "BestModel", ridge: "np.ndarray") -> None:

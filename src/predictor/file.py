@@ -177,7 +177,7 @@ def _from_text(name: str, kind: Any, text: str) -> Any:
             return _whole(value) if kind is int else _number(value)
         return tuple((_whole if kind == tuple[int, ...] else _number)(item) for item in value)
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise NotUnderstood(f"its metadata say {name}={text!r}, which can't be read; train the model again")
+        raise NotUnderstood(f"its metadata say {name}={text[:60]!r}, which can't be read; train the model again")
 
 
 def _lists(name: str, text: str) -> list[Any]:
@@ -185,4 +185,4 @@ def _lists(name: str, text: str) -> list[Any]:
     try:
         return [_from_text(name, kind, json.dumps(part)) for part in json.loads(text)]
     except (ValueError, TypeError):
-        raise NotUnderstood(f"its metadata say {name}={text!r}, which can't be read; train the model again")
+        raise NotUnderstood(f"its metadata say {name}={text[:60]!r}, which can't be read; train the model again")

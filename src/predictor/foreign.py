@@ -60,7 +60,8 @@ def read_foreign(
         return _predecessor(renamed, metadata, unsaid)
     if _places(tensors, "layers.") in (LAION_LINEAR, LAION_RELU):
         return _laion(tensors, unsaid)
-    if {name.rpartition(".")[2] for name in names} in ({"weight"}, {"weight", "bias"}) and len(names) <= 2:
+    stem = next((name.removesuffix("weight") for name in names if name.rpartition(".")[2] == "weight"), "")
+    if set(names) in ({f"{stem}weight"}, {f"{stem}weight", f"{stem}bias"}):
         return _plain(tensors, metadata, unsaid)
     raise NotUnderstood(
         "is no predictor of this toolkit, nor of a kind that it knows: the predecessor's (main_process.*), "
