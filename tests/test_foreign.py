@@ -1,14 +1,19 @@
 """Other people's predictors: the predecessor's files in both directions, LAION's heads, plain linear heads."""
 
+import csv
 import itertools
 import json
 import pickle
+import sys
 
 import pytest
 import torch
+import transformers
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+import aesthetic_score_from_model as script
 from src.errors import UserError
 from src.predictor import Predictor, PredictorConfig, Unsaid, load_predictor, save_converted, save_predictor
 
@@ -283,3 +288,63 @@ def test_what_is_not_wholly_a_linear_head_is_refused(tmp_path, tensors, message)
     save_file(tensors, tmp_path / "a.safetensors")
     with pytest.raises(UserError, match=message):
         load_predictor(tmp_path / "a.safetensors", Unsaid("m", "none"))
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """A tiny CLIP whose features are as wide as those of openai/clip-vit-large-patch14, and four images."""
+    folder = tmp_path_factory.mktemp("clip")
+    small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = transformers.CLIPVisionConfig(**small, image_size=32, patch_size=16, projection_dim=768)
+    torch.manual_seed(0)
+    model = transformers.CLIPVisionModelWithProjection(config).eval()
+    for parameter in model.parameters():
+        parameter.data += 0.2 * torch.randn_like(parameter)
+    model.save_pretrained(folder / "clip")
+    size = {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}}
+    processor = transformers.CLIPImageProcessorPil(**size)
+    processor.save_pretrained(folder / "clip")
+    (folder / "photos").mkdir()
+    features = {}
+    for number in range(4):
+        image = Image.new("RGB", (40, 50), (60 * number, 255 - 50 * number, 30))
+        image.save(folder / "photos" / f"{number}.png")
+        with torch.inference_mode():
+            features[f"{number}.png"] = model(**processor(image, return_tensors="pt")).image_embeds[0].clone()
+    return folder, features
+
+
+def score(monkeypatch, folder, *words):
+    """{path: row} of one run of the script."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["score", "-d", "photos", "-o", "out.csv", *words])
+    script.main()
+    with (folder / "out.csv").open(encoding="utf-8", newline="") as file:
+        return {row["relative_path"]: row for row in csv.DictReader(file)}
+
+
+def test_images_are_scored_with_laions_head_as_it_is_and_converted(clip, monkeypatch, capsys):
+    folder, features = clip
+    name, extractor = "sac+logos+ava1-l14-linearMSE.pth", f"--head_extractor={folder / 'clip'}"
+    head = laion((0, 2, 4, 6, 7), False).eval()
+    torch.save({f"layers.{key}": tensor for key, tensor in head.state_dict().items()}, folder / name)
+    with torch.no_grad():
+        expected = {path: float(head(x / x.norm())) for path, x in features.items()}
+    found = score(monkeypatch, folder, "-m", name, extractor)
+    assert {path: float(row["model_score"]) for path, row in found.items()} == pytest.approx(expected, abs=2e-4)
+    assert {row["percentile"] for row in found.values()} == {""}  # nothing is known of what it was trained on
+    assert "that these are the same cannot be verified" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", ["score", "-m", name, extractor, "--convert=ours.safetensors"])
+    script.main()
+    assert f"{name} is now also ours.safetensors" in capsys.readouterr().out
+    assert score(monkeypatch, folder, "-m", "ours.safetensors") == found
+
+
+def test_a_head_for_another_image_model_is_refused(clip, monkeypatch):
+    folder, _ = clip
+    torch.save(nn.Linear(512, 1).state_dict(), folder / "head.pth")
+    words = "-m", "head.pth", f"--head_extractor={folder / 'clip'}", "--head_input=l2"
+    with pytest.raises(
+        UserError, match=r"the model takes 512 features, and .*clip gives 768: it was made for another"
+    ):
+        score(monkeypatch, folder, *words)

@@ -1,6 +1,7 @@
 """The scripts, run as a person runs them."""
 
 import csv
+import json
 import os
 import re
 import signal
@@ -234,3 +235,19 @@ def test_the_demo_finds_the_imaginary_persons_taste(tmp_path):
     assert result.returncode == 0, result.stderr
     evaluation = next(line for line in result.stdout.splitlines() if line.startswith("Eval"))
     assert float(re.search(r"spearman (-?[\d.]+)", evaluation)[1]) >= 0.7
+
+
+def test_ridge_alone_may_be_the_model(photos, finished):
+    ended = run(
+        photos, "--directory=photos", "--model=ridge.safetensors", "--model_type=ridge", "--report=ridge.html"
+    )
+    assert ended.returncode == 0, ended.stderr
+    predictor, metadata = load_predictor(photos / "photos" / "ridge.safetensors")
+    assert (predictor.config.layers, metadata["model_type"]) == ((), "ridge")
+    assert json.loads(metadata["metrics"])["eval_mse"] == pytest.approx(
+        json.loads(metadata["baselines"])["ridge"]["eval_mse"], rel=1e-3
+    )
+    assert "Ridge regression with penalty" in ended.stdout
+    page = (photos / "ridge.html").read_text(encoding="utf-8")
+    assert "ridge regression on the same features" in page
+    assert "mean of the train scores" in page
