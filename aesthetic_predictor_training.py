@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from src.features import Features
     from src.model_scores import ModelScores
     from src.scorefile import ScoreTable
-    from src.search import Dataset
+    from src.search import Dataset, Objective
 
 DESCRIPTION = "Train a network that scores images by your own taste, from images and their scores."
 
@@ -39,11 +39,8 @@ def main() -> None:
     directory = image_directory(arguments)
     model, savefile = output_paths(arguments, directory)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch and transformers.
-    from src.baseline import ridge_scores
-    from src.best_model import BestModel
     from src.feature_cache import FeatureCache
-    from src.search import Search, make_objective
-    from src.study import count_finished, dashboard, open_study
+    from src.search import make_objective
 
     table = read_scores(arguments, directory)
     extractor = image_model(arguments)
@@ -59,15 +56,8 @@ def main() -> None:
 
     data = make_dataset(arguments, table, features, extractor)
     objective = make_objective(arguments, data, table.has_weights)
-    ridge = ridge_scores(data.inputs.cpu().numpy(), data.scores, data.split, arguments.seed)
-    with dashboard(arguments.server, arguments.database) as address:
-        study = open_study(arguments, objective.direction, comparable(arguments, table, data, objective.name))
-        best = BestModel(model, data, about(arguments, study, table, data, ridge))
-        announce(arguments, study, best, address)
-        write_arguments(model.with_suffix(".arguments.txt"), TRAIN, arguments)
-        finished = Search(arguments, data, objective, study, best).run()
-    if not finished:
-        print(f"\nStopped by Ctrl-C after {count_finished(study)} of {arguments.trials} trials; go on with --resume.")
+    train = train_ridge if arguments.model_type == "ridge" else search_networks
+    best, ridge, finished = train(arguments, table, data, objective, model)
     report_results(best, ridge)
     write_results(arguments, directory, savefile, table, best)
     if finished:
@@ -129,6 +119,10 @@ def complete(arguments: argparse.Namespace, directory: Path, extractor: "Extract
     arguments.cache_directory = arguments.cache_directory or str(default_folder(directory))
     arguments.hidden_states_used = arguments.hidden_states_used or extractor.default_hidden_states
     arguments.hidden_states_mode = choose_mode(arguments, extractor.default_hidden_states_mode)
+    if arguments.model_type == "ridge" and arguments.hidden_states_mode == "weight":
+        print("Ridge regression weights every feature by itself: --hidden_states_mode=weight becomes join.")
+        arguments.hidden_states_mode, arguments.weight_hidden_states = "join", False
+        arguments.fixed_hidden_state_weights = None
     for seed in ("model_seed", "eval_pick_seed"):
         if getattr(arguments, seed) is None:
             setattr(arguments, seed, arguments.seed)
@@ -180,7 +174,7 @@ def make_dataset(
 ) -> "Dataset":
     """Features, scores and split, put together for the search."""
     from src.devices import pick_device
-    from src.predictor import PredictorConfig, arrange
+    from src.predictor import PredictorConfig, arrange, choose_fix
     from src.search import Dataset
     from src.split import assign_split
 
@@ -194,6 +188,7 @@ def make_dataset(
         extractor_identity=extractor.identity,
         fp16_features=arguments.fp16_features,
         aim_batch_norm=arguments.aim_batch_norm,
+        high_end_fix=choose_fix(arguments),
     )
     fractions = arguments.fraction_for_eval, arguments.fraction_for_test
     seed, anew = arguments.eval_pick_seed, arguments.ignore_existing_split
@@ -232,30 +227,69 @@ def comparable(arguments: argparse.Namespace, table: "ScoreTable", data: "Datase
     return {
         "objective": objective,
         "loss_model": arguments.loss_model,
+        "high-end fix": data.config.high_end_fix,
         "extractor": data.config.extractor_identity,
         "hidden_states": f"{data.config.hidden_states_mode} of {data.config.hidden_states_used}",
         "images, scores and split": digest.hexdigest()[:12],
     }
 
 
-def about(
-    arguments: argparse.Namespace, study: "optuna.Study", table: "ScoreTable", data: "Dataset", ridge: "np.ndarray"
-) -> dict[str, Any]:
-    """What every model file of this run says of how it was made."""
-    from src.metrics import spearman
+def about(arguments: argparse.Namespace, data: "Dataset", ridge: "np.ndarray") -> dict[str, Any]:
+    """What every model file of this run says of how it was made. ridge: (N,) the scores of the baseline."""
+    from src.baseline import baselines
 
     return {
-        "study": study.study_name,
+        "model_type": arguments.model_type,
         "loss_model": arguments.loss_model,
         "score_column": arguments.score_column,
         "split_counts": {name: len(data.rows(name)) for name in ("train", "eval", "test")},
-        "ridge_eval_spearman": spearman(data.scores[data.rows("eval")], ridge[data.rows("eval")]),
+        "baselines": baselines(data.scores, data.split, ridge),
         "model_seed": arguments.model_seed,
         "eval_pick_seed": arguments.eval_pick_seed,
         "fraction_for_eval": arguments.fraction_for_eval,
         "fraction_for_test": arguments.fraction_for_test,
         "ignore_existing_split": arguments.ignore_existing_split,
     }
+
+
+def search_networks(
+    arguments: argparse.Namespace, table: "ScoreTable", data: "Dataset", objective: "Objective", model: Path
+) -> "tuple[BestModel, np.ndarray, bool]":
+    """The best of many networks; the scores (N,) of ridge regression; False if Ctrl-C ended the search."""
+    from src.baseline import ridge_scores
+    from src.best_model import BestModel
+    from src.search import Search
+    from src.study import count_finished, dashboard, open_study
+
+    ridge = ridge_scores(data.inputs.cpu().numpy(), data.scores, data.split, arguments.seed)
+    with dashboard(arguments.server, arguments.database) as address:
+        study = open_study(arguments, objective.direction, comparable(arguments, table, data, objective.name))
+        best = BestModel(model, data, {**about(arguments, data, ridge), "study": study.study_name})
+        announce(arguments, study, best, address)
+        write_arguments(model.with_suffix(".arguments.txt"), TRAIN, arguments)
+        finished = Search(arguments, data, objective, study, best).run()
+    if not finished:
+        print(f"\nStopped by Ctrl-C after {count_finished(study)} of {arguments.trials} trials; go on with --resume.")
+    return best, ridge, finished
+
+
+def train_ridge(
+    arguments: argparse.Namespace, table: "ScoreTable", data: "Dataset", objective: "Objective", model: Path
+) -> "tuple[BestModel, np.ndarray, bool]":
+    """Ridge regression as the model; nothing is searched, so there is no study."""
+    from src.baseline import fit_ridge, ridge_predictor
+    from src.best_model import BestModel
+    from src.search import SUBSETS
+
+    inputs = data.inputs.cpu().numpy()
+    ridge = fit_ridge(inputs, data.scores, data.split, arguments.seed)
+    scores, predictor = ridge.predict(inputs), ridge_predictor(ridge, data.config).to(data.inputs.device)
+    best = BestModel(model, data, about(arguments, data, scores))
+    if previous := best.keep_previous(False):
+        print(f"The model that lay there is kept as {previous.name}.")
+    write_arguments(model.with_suffix(".arguments.txt"), TRAIN, arguments)
+    best.write(predictor, {"metrics": objective.measure_all(data, predictor, *SUBSETS), "ridge_alpha": ridge.alpha})
+    return best, scores, True
 
 
 def announce(arguments: argparse.Namespace, study: "optuna.Study", best: "BestModel", address: str | None) -> None:
@@ -269,21 +303,36 @@ def announce(arguments: argparse.Namespace, study: "optuna.Study", best: "BestMo
         print(f"Watch the search at {address}.")
 
 
+def where_from(metadata: dict[str, str]) -> str:
+    """Which trials the model is, and what the best of an ensemble would be alone."""
+    if "trial" not in metadata:
+        return f"Ridge regression with penalty {float(metadata['ridge_alpha']):.4g}:"
+    found = ", ".join(f"{name} {value:.4g}" for name, value in json.loads(metadata["metaparameters"]).items())
+    text = f"Best is trial {metadata['trial']}: {found}"
+    if "trials" not in metadata:
+        return text
+    alone, whole = json.loads(metadata["single_best_metrics"]), json.loads(metadata["metrics"])
+    compared = (f"{name} {whole[name]:.4f} ({alone[name]:.4f})" for name in whole if name.startswith("eval_"))
+    trials = ", ".join(map(str, json.loads(metadata["trials"])))
+    return f"{text}\nThe model is the mean of trials {trials}: {', '.join(compared)}; in brackets the best alone."
+
+
 def report_results(best: "BestModel", ridge: "np.ndarray") -> None:
     """The statistics of the model as it lies on disk, and those of the baseline."""
+    from src.baseline import eval_metrics
     from src.predictor import load_predictor
-    from src.report import comparison_with_ridge, split_lines
+    from src.report import aligned, baselines_table, comparison_with_ridge, split_lines
 
     predictor, metadata = load_predictor(best.path)
     scores, split = best.data.scores, best.data.split
     model_scores, _ = predictor.predict(best.data.inputs.cpu())
-    found = ", ".join(f"{name} {value:.4g}" for name, value in json.loads(metadata["metaparameters"]).items())
-    print(f"\nBest is trial {metadata['trial']}: {found}")
+    print(f"\n{where_from(metadata)}")
     print("\n".join(split_lines(scores, model_scores, split)))
-    print("Ridge regression on the same features:")
-    print("\n".join(split_lines(scores, ridge, split)))
     rows = best.data.rows("eval")
-    print(comparison_with_ridge(scores[rows], model_scores[rows], ridge[rows]))
+    measured = {"model": eval_metrics(scores[rows], model_scores[rows])}
+    print(aligned(baselines_table(measured | json.loads(metadata["baselines"]))))
+    if metadata["model_type"] == "mlp":
+        print(comparison_with_ridge(scores[rows], model_scores[rows], ridge[rows]))
     print(f"The model is {best.path}")
     print("Next: aesthetic_data_analysis.py says how good it is, aesthetic_score_from_model.py scores other folders.")
 
@@ -312,7 +361,7 @@ def write_savefile(path: Path, table: "ScoreTable", split: "np.ndarray", model: 
     from src.scorefile import write_scorefile
 
     columns: dict[str, Any] = {"model_score": model.scores, "split": split}
-    if model.predictor and model.predictor.config.output_channels == 2:
+    if model.predictor and model.predictor.has_error:
         columns["error"] = model.errors
     write_scorefile(path, table, columns)
     print(f"All scores and model scores are in {path}")

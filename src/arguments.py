@@ -16,6 +16,8 @@ from src.errors import UserError
 from src.files import write_text
 from src.options import DEFAULT_MODEL, GROUPS, Group, Option
 
+OTHER_MODELS = (".pth", ".pt")  # how other people's model files end
+
 # An option and its value, with "=" or white space between; the value may hold anything.
 LINE = re.compile(r"(?P<name>-[\w-]+)(?:\s*=\s*|\s+)?(?P<value>.*)", re.DOTALL)
 
@@ -145,8 +147,8 @@ def model_paths(arguments: argparse.Namespace, directory: Path) -> list[Path]:
 
 def _existing(text: str, option: str, directory: Path) -> Path:
     path = Path(text).expanduser()
-    if path.suffix != ".safetensors":
-        raise UserError(f"--{option}={text}: a model file ends with .safetensors")
+    if path.suffix.lower() not in (".safetensors", *OTHER_MODELS):
+        raise UserError(f"--{option}={text}: a model file ends with .safetensors (others' also with .pth or .pt)")
     places = [path] if option == "modelpath" else [directory / path, path]
     for place in places:
         if place.is_file():

@@ -17,6 +17,7 @@ from src.errors import UserError
 from src.extractors.base import Extractor, available_cores
 from src.feature_cache import FeatureCache, Places
 from src.images import Stamp, UnreadableImage, content_hash, file_stamps, open_image
+from src.predecessor_cache import take_over
 
 MOST_THREADS = 16
 CHUNK = 1000  # images whose features of all hidden states are in memory at once
@@ -50,6 +51,8 @@ def extract_features(
 ) -> Features:
     """Features of images, given by their relative paths; what is not in the cache is extracted and put there.
 
+    What the predecessor's cache beside the images knows is taken over first.
+
     Files of equal content are extracted once. An image that can't be used is put in `unreadable` and stops nothing.
     Ctrl-C, like any error, keeps what is done. What is returned is always what the cache holds, so that the next run
     gets the same numbers to the last bit; extracted anew in another batch, they may differ by one step of float16
@@ -58,6 +61,7 @@ def extract_features(
     extractor.check_hidden_states(hidden_states)
     if batch_size < 1:
         raise UserError(f"batches of {batch_size} images: give 1 or more")
+    take_over(directory, paths, extractor, hidden_states, cache)
     stamps = file_stamps(directory, paths)
     hashes = cache.known_hashes(directory, stamps)
     unreadable: dict[str, str] = {}

@@ -1,6 +1,7 @@
 """The report: everything known of a model, computed and put on one page."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -16,7 +17,7 @@ from src.files import replacing, write_text
 from src.learning_curve import Point, learning_curve, verdict
 from src.metrics import ab, correlations
 from src.model_scores import ModelScores
-from src.report import SUBSETS, score_cells
+from src.report import SUBSETS, baselines_table, score_cells
 from src.report_page import Plot, Thumbnail, Tile, gallery, page, paragraphs, section, table
 from src.report_page import plots as plot_grid
 from src.scorefile import ScoreTable
@@ -80,7 +81,7 @@ class Material:
     def study(self) -> StudySummary | str:
         """The study that made the model, or why it can't be shown."""
         if "study" not in self.model.metadata:
-            return "The model scores come from a file, which doesn't say what study made them."
+            return "The model names no study that made it."
         try:
             return summarise(self.database, self.model.metadata["study"], self.seed)
         except UserError as error:
@@ -209,8 +210,16 @@ def _numbers(material: Material) -> str:
         if len(these):
             rows.append(score_cells(f"{name} split" if split else name, *_both(material, these)))
     note = "± is the standard deviation. AB is the share of pairs that both put in the same order."
-    extra = "".join(f"<h3>{title}</h3>{table(cells)}" for title, cells in material.tables)
+    tables = [*material.tables, *_baselines(material.model.metadata)]
+    extra = "".join(f"<h3>{title}</h3>{table(cells)}" for title, cells in tables)
     return section("Numbers", table(rows), extra, note=note)
+
+
+def _baselines(metadata: Mapping[str, str]) -> list[tuple[str, list[list[str]]]]:
+    if "baselines" not in metadata:
+        return []
+    measured = {"model": json.loads(metadata.get("metrics", "{}")), **json.loads(metadata["baselines"])}
+    return [("Beside what is simpler, when it was trained", baselines_table(measured))]
 
 
 def _both(material: Material, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -46,7 +46,7 @@ def learning_curve(
     rows, held_out = np.flatnonzero(split == "train"), np.flatnonzero(split == "eval")
     if len(rows) < 40 or len(held_out) < 10 or "metaparameters" not in metadata:
         return []
-    training = _training(metadata)
+    training = training_of(metadata)
     rounds = int(np.clip(2 * LONG // (len(rows) * training.train_epochs), 1, ROUNDS))
     generator = np.random.default_rng(seed)
     found = np.empty((len(FRACTIONS), rounds, 2))
@@ -64,7 +64,8 @@ def learning_curve(
     return [Point(count, *found[place].T) for place, count in enumerate(counts)]
 
 
-def _training(metadata: Mapping[str, str]) -> TrainingConfig:
+def training_of(metadata: Mapping[str, str]) -> TrainingConfig:
+    """How the model with these metadata was trained."""
     found = json.loads(metadata["metaparameters"])
     return TrainingConfig(
         train_epochs=found["train_epochs"],

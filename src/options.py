@@ -171,6 +171,20 @@ GROUPS = (
         ),
     ),
     Group(
+        "Network",
+        (
+            option(
+                "--high_end_fix",
+                "a second network, of the same sizes, which speaks where the first finds an image good",
+                ON_OFF,
+                False,
+            ),
+            option(
+                "--variable_high_end_fix", "the same, and where and how much it speaks is trained too", ON_OFF, False
+            ),
+        ),
+    ),
+    Group(
         "Loss and metrics",
         (
             option("--loss_model", "what training minimises", choice("mse", "wmse", "ab", "nll"), "mse"),
@@ -211,6 +225,9 @@ GROUPS = (
                 choice("none", "median", "percentile", "hyperband", "successive_halving"),
                 "none",
             ),
+            option(
+                "--ensemble", "keep so many of the best networks as one model, which gives their mean", whole(1), 1
+            ),
             option("--resume", "go on with the newest study of this name", ON_OFF, False),
             option(
                 "--layer_sweep",
@@ -220,6 +237,12 @@ GROUPS = (
                 "off",
             ),
             option("--model_seed", "starts the networks' weights (default: --seed)", whole(0, 2**32 - 1)),
+            option(
+                "--model_type",
+                "what is trained: mlp, networks; ridge, ridge regression, which needs no search",
+                choice("mlp", "ridge"),
+                "mlp",
+            ),
         ),
     ),
     Group(
@@ -319,6 +342,15 @@ GROUPS = (
         "Scoring",
         (
             scoring("-o --outfile", "write the scores to this .csv, .json or .parquet (none: a table here)", TEXT),
+            scoring("--convert", "only write the --model, whoever made it, to this file in our own format", TEXT),
+            scoring("--export_onnx", "only write the --model, from features to score, to this .onnx file", TEXT),
+            scoring("--head_extractor", "the image model of a --model that does not name its own", TEXT),
+            scoring(
+                "--head_input",
+                "what is done with the features of an image for a --model that does not say: l2 divides them by "
+                "their length",
+                choice("none", "l2"),
+            ),
             scoring("--maximum_score", "choose images of at most this model score", number()),
             scoring("--top", "choose so many of the best", whole(1)),
             scoring("--bottom", "choose so many of the worst (with --top: both)", whole(1)),

@@ -9,6 +9,11 @@ from src.choice_agreement import ChoiceAgreement
 from src.metrics import ab, correlations
 from src.ratings.statistics import Share, ceiling
 
+BASELINES = {
+    "model": "this model",
+    "ridge": "ridge regression on the same features",
+    "mean": "mean of the train scores",
+}
 SUBSETS = {"train": "Train", "eval": "Eval", "test": "Test", "all": "All"}
 
 
@@ -37,6 +42,24 @@ def split_lines(scores: np.ndarray, model_scores: np.ndarray, split: np.ndarray)
     """`score_line` for train, eval, test where there is one, and all; split: (N,)."""
     masks = {name: split == name for name in ("train", "eval", "test")} | {"all": np.ones(len(split), bool)}
     return [score_line(SUBSETS[name], scores[mask], model_scores[mask]) for name, mask in masks.items() if mask.any()]
+
+
+def baselines_table(measured: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
+    """Rows of cells, a header first: what the model, ridge regression and the mean reach on the eval images.
+
+    measured: {name: {"eval_mse": …, "eval_spearman": …, "eval_ab": …}}, as in a model's metadata.
+    """
+    rows = [["eval images", "mse", "spearman", "AB"]]
+    names = {
+        "model": "this model",
+        "ridge": "ridge regression on the same features",
+        "mean": "mean of the train scores",
+    }
+    for name in [name for name in names if name in measured]:
+        found = {key: measured[name].get(f"eval_{key}", np.nan) for key in ("mse", "spearman", "ab")}
+        order = _or_dash(100 * found["ab"], ".2f", "%")
+        rows.append([BASELINES[name], _or_dash(found["mse"], ".4g"), _or_dash(found["spearman"], ".4f"), order])
+    return rows
 
 
 def comparison_with_ridge(scores: np.ndarray, model_scores: np.ndarray, ridge: np.ndarray) -> str:

@@ -13,7 +13,7 @@ from src.errors import UserError
 from src.extractors import Extractor, load_extractor
 from src.feature_cache import FeatureCache
 from src.features import Features, extract_features
-from src.predictor import Predictor, PredictorConfig, arrange, load_predictor
+from src.predictor import Predictor, PredictorConfig, Unsaid, arrange, check_extractor, load_predictor
 
 CHUNK = 2048  # images whose features are in memory at once: 45 MB of efficientnet-lite0's
 
@@ -40,8 +40,8 @@ class Model:
 
     @property
     def has_error(self) -> bool:
-        """Whether it estimates its own error (trained with nll)."""
-        return self.config.output_channels == 2
+        """Whether it estimates its own error (trained with nll, or an ensemble)."""
+        return self.predictor.has_error
 
     def percentiles(self, scores: np.ndarray) -> np.ndarray:
         """Where scores (N,) lie among those of the train images, 0 to 100; nan where the model does not say."""
@@ -83,8 +83,15 @@ class Scored:
         return Scored(self.models, paths, self.scores[rows], self.errors[rows], self.unreadable, self.extracted)
 
 
-def load_models(paths: Sequence[Path], thresholds: Sequence[float], device: str) -> list[Model]:
+def load_models(
+    paths: Sequence[Path],
+    thresholds: Sequence[float],
+    device: str,
+    unsaid: Unsaid = Unsaid(),  # noqa: B008
+) -> list[Model]:
     """Models with their extractors, those of one extractor sharing it. thresholds: none, one for all, or one each.
+
+    unsaid: what to take where another's model file does not say it.
 
     Raises UserError where one can't be read, its extractor can't be had or is another than it was trained on.
     """
@@ -95,7 +102,7 @@ def load_models(paths: Sequence[Path], thresholds: Sequence[float], device: str)
     given: list[float | None] = [*thresholds] * (len(paths) if len(thresholds) == 1 else 1) or [None] * len(paths)
     extractors: dict[tuple[str, bool, str], Extractor] = {}
     names = unique_names(paths)
-    return [_load(path, names[i], given[i], device, extractors) for i, path in enumerate(paths)]
+    return [_load(path, names[i], given[i], device, extractors, unsaid) for i, path in enumerate(paths)]
 
 
 def unique_names(paths: Sequence[Path]) -> list[str]:
@@ -107,9 +114,14 @@ def unique_names(paths: Sequence[Path]) -> list[str]:
 
 
 def _load(
-    path: Path, name: str, threshold: float | None, device: str, extractors: dict[tuple[str, bool, str], Extractor]
+    path: Path,
+    name: str,
+    threshold: float | None,
+    device: str,
+    extractors: dict[tuple[str, bool, str], Extractor],
+    unsaid: Unsaid,
 ) -> Model:
-    predictor, metadata = load_predictor(path)
+    predictor, metadata = load_predictor(path, unsaid)
     config = predictor.config
     key = (config.feature_extractor_model, config.fp16_features, config.aim_batch_norm)
     if key not in extractors:
@@ -118,11 +130,7 @@ def _load(
         except UserError as error:
             raise UserError(f"{path}: its image model {key[0]} can't be had: {error}")
     extractor = extractors[key]
-    if extractor.identity != config.extractor_identity:
-        raise UserError(
-            f"{path}: was trained on other weights or preprocessing of {key[0]} than are here; train it again, or "
-            "get those it was trained on"
-        )
+    check_extractor(path, config, extractor.identity)
     return Model(name, path, predictor, extractor, _quantiles(path, metadata), metadata, threshold)
 
 

@@ -15,7 +15,7 @@ from src.errors import UserError
 from src.interruption import Interruption
 from src.losses import OUTPUT_CHANNELS
 from src.metrics import METRICS
-from src.predictor import Predictor, PredictorConfig
+from src.predictor import Predictor, PredictorConfig, combine
 from src.study import count_finished
 from src.training import TrainingConfig, TrainingData, train
 
@@ -70,6 +70,15 @@ class Objective:
             name: METRICS[name].function(data.scores[rows], model_scores[rows], **known) for name in self.recorded
         }
 
+    def measure_all(self, data: Dataset, predictor: Predictor, *subsets: str) -> dict[str, float]:
+        """{"eval_spearman": value…} for each recorded metric and subset."""
+        model_scores, errors = predictor.predict(data.inputs)
+        return {
+            f"{subset}_{name}": value
+            for subset in dict.fromkeys(subsets)
+            for name, value in self.measure(data, model_scores, errors, subset).items()
+        }
+
 
 def make_objective(arguments: argparse.Namespace, data: Dataset, has_weights: bool) -> Objective:
     """Raises UserError where the metric asked for can't be had from this loss, score file or split."""
@@ -96,20 +105,36 @@ def make_objective(arguments: argparse.Namespace, data: Dataset, has_weights: bo
     )
 
 
+@dataclass(frozen=True)
+class Member:
+    """One of the best trials so far; value is the objective's."""
+
+    trial: int
+    value: float
+    predictor: Predictor
+    parameters: Mapping[str, Any]
+    metrics: Mapping[str, float]
+
+
 class Keeper(Protocol):
-    """What keeps the best predictor safe."""
+    """What keeps the best predictor, or an ensemble of the best, safe."""
 
     def save(
-        self, predictor: Predictor, trial: int, parameters: Mapping[str, Any], metrics: Mapping[str, float]
+        self,
+        predictor: Predictor,
+        trial: int,
+        parameters: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        about_members: Mapping[str, Any],
     ) -> None:
-        """Put this predictor in the place of the one before."""
+        """Put this predictor in the place of the one before. trial, parameters: of the (first) member."""
 
-    def holds(self, trial: int) -> bool:
-        """Is the predictor of this trial the one that is kept?"""
+    def kept(self) -> dict[int, Predictor]:
+        """The predictors that are kept, by trial, the best first; nothing where there is none of this study."""
 
 
 class Search:
-    """One search: `run` tries configurations; each predictor that is better than all before goes to `keeper`."""
+    """One search: `run` tries configurations; the best predictor, or the --ensemble best, always lie at `keeper`."""
 
     def __init__(
         self, arguments: argparse.Namespace, data: Dataset, objective: Objective, study: optuna.Study, keeper: Keeper
@@ -119,6 +144,7 @@ class Search:
         self.train_data = _train_data(arguments, data)
         self.fixed_weights = _fixed_weights(arguments)
         self.interruption = Interruption()
+        self.members: list[Member] = []  # the best first
 
     def run(self) -> bool:
         """Go on until the study has `--trials` trials; False if Ctrl-C ended it before.
@@ -150,10 +176,37 @@ class Search:
         return self.study.best_trial if done else None
 
     def _restore(self) -> None:
-        """Train a resumed study's best trial once more where its model file is gone or another's."""
-        best = self.best()
-        if best is not None and not self.keeper.holds(best.number):
-            self.keeper.save(self._train(best.params), best.number, best.params, best.user_attrs)
+        """Train a resumed study's best trials once more where the model file is gone, another's, or lacks them."""
+        done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        kept = self.keeper.kept() if done else {}
+        best = sorted(done, key=lambda trial: self._rank(trial.value, trial.number))[: self.arguments.ensemble]
+        for trial in best:
+            predictor = kept[trial.number] if trial.number in kept else self._train(trial.params)
+            value = float("nan") if trial.value is None else trial.value
+            self.members.append(Member(trial.number, value, predictor, trial.params, trial.user_attrs))
+        if list(kept) != [trial.number for trial in best]:
+            self._save()
+
+    def _rank(self, value: float | None, trial: int) -> tuple[float, int]:
+        """Sorts the best first, and of equals the earlier."""
+        sign = -1 if self.objective.direction == "maximize" else 1
+        return float("inf") if value is None else sign * value, trial
+
+    def _keep(self, member: Member) -> None:
+        """Take it in among the best, where it is one of them, and write them down."""
+        members = sorted([*self.members, member], key=lambda each: self._rank(each.value, each.trial))
+        self.members = members[: self.arguments.ensemble]
+        if member in self.members:
+            self._save()
+
+    def _save(self) -> None:
+        best, about_members, metrics = self.members[0], {}, self.members[0].metrics
+        predictor = combine([member.predictor for member in self.members])
+        if len(self.members) > 1:
+            metrics = self._measure(predictor, *SUBSETS, self.objective.subset)
+            trials = [member.trial for member in self.members]
+            about_members = {"trials": trials, "single_best_metrics": dict(sorted(best.metrics.items()))}
+        self.keeper.save(predictor, best.trial, best.parameters, metrics, about_members)
 
     def _try(self, trial: Trial) -> float:
         predictor = self._train(suggest(trial, self.arguments, self.data.config), trial)
@@ -163,10 +216,7 @@ class Search:
         value = metrics[self.objective.name]
         if not np.isfinite(value):
             raise optuna.TrialPruned(f"{self.objective.name} is undefined for this network")
-        best = self.best()
-        sign = 1 if self.objective.direction == "maximize" else -1
-        if best is None or best.value is None or sign * value > sign * best.value:
-            self.keeper.save(predictor, trial.number, trial.params, metrics)
+        self._keep(Member(trial.number, value, predictor, trial.params, metrics))
         return value
 
     def _train(self, parameters: Mapping[str, Any], trial: Trial | None = None) -> Predictor:
@@ -186,13 +236,7 @@ class Search:
         return after_epoch
 
     def _measure(self, predictor: Predictor, *subsets: str) -> dict[str, float]:
-        """{"eval_spearman": value…} for each recorded metric and subset."""
-        model_scores, errors = predictor.predict(self.data.inputs)
-        return {
-            f"{subset}_{name}": value
-            for subset in dict.fromkeys(subsets)
-            for name, value in self.objective.measure(self.data, model_scores, errors, subset).items()
-        }
+        return self.objective.measure_all(self.data, predictor, *subsets)
 
     def _show(self, bar: tqdm) -> None:
         best = self.best()
@@ -205,7 +249,7 @@ def suggest(trial: Trial, arguments: argparse.Namespace, config: PredictorConfig
     """Metaparameters of a trial, each from its --min_ to its --max_."""
     parameters: dict[str, Any] = {}
     for name in (*WHOLE, *REAL):
-        if name == "log_weight_lr" and config.hidden_states_mode != "weight":
+        if name == "log_weight_lr" and config.hidden_states_mode != "weight" and config.high_end_fix != "variable":
             continue
         pick = trial.suggest_int if name in WHOLE else trial.suggest_float
         parameters[name] = pick(name, getattr(arguments, f"min_{name}"), getattr(arguments, f"max_{name}"))

@@ -170,10 +170,11 @@ def _clip(optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter]) -> N
 
 
 def _optimizer(predictor: Predictor, config: TrainingConfig) -> torch.optim.Optimizer:
-    groups = [{"params": list(predictor.main_process.parameters()), "lr": 10**config.log_lr}]
-    if predictor.config.hidden_states_mode == "weight":
-        mixing = [parameter for parameter in predictor.weight.parameters() if parameter.requires_grad]
-        groups += [{"params": mixing, "lr": 10**config.log_weight_lr}] if mixing else []
+    """The weights of hidden states, and of the high-end fix, have a rate of their own."""
+    trained = {name: parameter for name, parameter in predictor.named_parameters() if parameter.requires_grad}
+    own = [name for name in trained if name.startswith(("weight.", "main_process.weight_fn."))]
+    groups = [{"params": [trained[name] for name in trained if name not in own], "lr": 10**config.log_lr}]
+    groups += [{"params": [trained[name] for name in own], "lr": 10**config.log_weight_lr}] if own else []
     return torch.optim.AdamW(groups, fused=True)
 
 
