@@ -8,12 +8,21 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.arguments import check_report, image_directory, model_path, parse_arguments, write_arguments
+from src.arguments import (
+    check_report,
+    existing_model,
+    image_directory,
+    model_path,
+    parse_arguments,
+    write_arguments,
+)
 from src.errors import UserError, run
 from src.options import TRAIN
 
@@ -23,6 +32,7 @@ if TYPE_CHECKING:
 
     from src.best_model import BestModel
     from src.extractors import Extractor
+    from src.feature_cache import FeatureCache
     from src.features import Features
     from src.model_scores import Model
     from src.scorefile import ScoreTable
@@ -48,20 +58,19 @@ def main() -> None:
     extractor = load_extractor(arguments.feature_extractor_model, arguments.device, arguments.fp16_features)
     complete(arguments, directory, extractor)
     cache = FeatureCache(Path(arguments.cache_directory))
+    table, behind = keep_passed(arguments, directory, table, cache, model)
     used = arguments.hidden_states_used
     features = extract_features(directory, table.paths, extractor, used, cache, arguments.extract_batch_size)
     table = keep_readable(table, features)
     if arguments.trials == 0:
-        print(f"The features of {len(table.paths)} images are ready; --trials=0 trains nothing.")
-        list_unreadable(features)
+        say_ready(features)
         return
-
     data = make_dataset(arguments, table, features, extractor)
     objective = make_objective(arguments, data, table.has_weights)
     ridge = ridge_scores(data.inputs.cpu().numpy(), data.scores, data.split, arguments.seed)
     with dashboard(arguments.server, arguments.database) as address:
         study = open_study(arguments, objective.direction, comparable(arguments, table, data, objective.name))
-        best = BestModel(model, data, about(arguments, study, table, data, ridge))
+        best = BestModel(model, data, {**about(arguments, study, table, data, ridge), **behind})
         announce(arguments, study, best, address)
         write_arguments(model.with_suffix(".arguments.txt"), TRAIN, arguments)
         finished = Search(arguments, data, objective, study, best).run()
@@ -69,13 +78,15 @@ def main() -> None:
         print(f"\nStopped by Ctrl-C after {count_finished(study)} of {arguments.trials} trials; go on with --resume.")
     report_results(best, ridge)
     write_results(arguments, directory, savefile, table, best)
-    list_unreadable(features)
+    list_unreadable(features.unreadable)
     sys.exit(0 if finished else 130)
 
 
 def output_paths(arguments: argparse.Namespace, directory: Path) -> tuple[Path, Path | None]:
     """The model file and the savefile; they and the report are refused now rather than after an hour."""
     model = model_path(arguments, directory)
+    if (arguments.filter_model is None) != (arguments.filter_threshold is None):
+        raise UserError("--filter_model=FILE and --filter_threshold=SCORE go together; give both, or neither")
     if arguments.report:
         check_report(arguments.report)
     if not arguments.savefile:
@@ -116,23 +127,67 @@ def complete(arguments: argparse.Namespace, directory: Path, extractor: "Extract
             setattr(arguments, seed, arguments.seed)
 
 
+def keep_passed(
+    arguments: argparse.Namespace, directory: Path, table: "ScoreTable", cache: "FeatureCache", model: Path
+) -> "tuple[ScoreTable, dict[str, Any]]":
+    """With --filter_model the images which that passes, and what the new model's file says of it; else all."""
+    from src.gate import Filter, about_filter
+    from src.model_scores import score_images
+    from src.scorefile import select
+
+    if not arguments.filter_model:
+        return table, {}
+    found = Filter(existing_model("filter_model", arguments.filter_model, directory), arguments.filter_threshold)
+    if found.path.resolve() == model.resolve():
+        raise UserError(f"--filter_model={arguments.filter_model}: training writes that file; give another --model")
+    options = cache, arguments.device, arguments.extract_batch_size
+    first = score_images(directory, table.paths, found.path, found.path.stem, *options)
+    if "filter_model" in first.metadata:
+        raise UserError(f"{found.path}: was itself trained behind a filter; give the first of the two models")
+    list_unreadable(first.unreadable)
+    readable = [row for row, path in enumerate(table.paths) if path not in first.unreadable]
+    table, scores = select(table, readable), first.scores[readable]
+    # Drawn before images are taken away, so that what is eval for the first model is eval for the second.
+    table = replace(table, splits=draw_split(arguments, table).tolist())
+    passed = [row for row, score in enumerate(scores.tolist()) if score >= found.threshold]
+    print(f"{len(passed)} of {len(scores)} images pass {found.path}: their score is {found.threshold:g} or more.")
+    if not passed:
+        raise UserError(f"--filter_threshold={found.threshold:g}: no image has that; the highest is {scores.max():g}")
+    return select(table, passed), {**about_filter(found, model), "filter_images": len(scores)}
+
+
 def keep_readable(table: "ScoreTable", features: "Features") -> "ScoreTable":
     """The table without the images that could not be read."""
     from src.scorefile import select
 
     if not features.paths:
-        list_unreadable(features)
+        list_unreadable(features.unreadable)
         raise UserError("no image with a score could be read; there is nothing to train on")
     readable = set(features.paths)
     return select(table, [row for row, path in enumerate(table.paths) if path in readable])
 
 
-def list_unreadable(features: "Features") -> None:
+def list_unreadable(unreadable: Mapping[str, str]) -> None:
     """Every image that was left out, with the reason."""
-    if features.unreadable:
-        print(f"\n{len(features.unreadable)} images could not be read and were left out:")
-    for path, reason in features.unreadable.items():
+    if unreadable:
+        print(f"\n{len(unreadable)} images could not be read and were left out:")
+    for path, reason in unreadable.items():
         print(f"  {path}: {reason}")
+
+
+def say_ready(features: "Features") -> None:
+    """What a run without trials has done."""
+    print(f"The features of {len(features.paths)} images are ready; --trials=0 trains nothing.")
+    list_unreadable(features.unreadable)
+
+
+def draw_split(arguments: argparse.Namespace, table: "ScoreTable") -> "np.ndarray":
+    """(N,) of train, eval, test, as the options of splits ask."""
+    from src.split import assign_split
+
+    fractions = arguments.fraction_for_eval, arguments.fraction_for_test
+    seed, anew = arguments.eval_pick_seed, arguments.ignore_existing_split
+    return assign_split(table.paths, table.splits, *fractions, seed, anew)
 
 
 def make_dataset(
@@ -142,7 +197,6 @@ def make_dataset(
     from src.devices import pick_device
     from src.predictor import PredictorConfig, arrange
     from src.search import Dataset
-    from src.split import assign_split
 
     used, mode = arguments.hidden_states_used, arguments.hidden_states_mode
     config = PredictorConfig(
@@ -154,9 +208,10 @@ def make_dataset(
         extractor_identity=extractor.identity,
         fp16_features=arguments.fp16_features,
     )
-    fractions = arguments.fraction_for_eval, arguments.fraction_for_test
-    seed, anew = arguments.eval_pick_seed, arguments.ignore_existing_split
-    split = assign_split(table.paths, table.splits, *fractions, seed, anew)
+    import numpy as np
+
+    # Behind a filter it is drawn already.
+    split = np.array(table.splits) if arguments.filter_model else draw_split(arguments, table)
     inputs = arrange(features.states, used, mode).to(pick_device(arguments.device))
     return Dataset(config, inputs, table.scores, table.weights, split)
 

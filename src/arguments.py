@@ -142,14 +142,16 @@ def model_paths(arguments: argparse.Namespace, directory: Path) -> list[Path]:
     """The existing model files of `--modelpath`, else of each `--model`: in the directory, else from here."""
     if arguments.modelpath:
         return [_existing(model_path(arguments, directory), f"--modelpath={arguments.modelpath}")]
-    paths = []
-    for text in arguments.model or [DEFAULT_MODEL]:
-        path = Path(text).expanduser()
-        if path.suffix != ".safetensors":
-            raise UserError(f"--model={text}: a model file ends with .safetensors")
-        inside = directory / path
-        paths.append(_existing(inside if inside.is_file() else path, f"--model={text}", f" in {directory}, nor"))
-    return paths
+    return [existing_model("model", text, directory) for text in arguments.model or [DEFAULT_MODEL]]
+
+
+def existing_model(option: str, text: str, directory: Path) -> Path:
+    """The model file that an option names: in the directory, else from here. UserError where there is none."""
+    path = Path(text).expanduser()
+    if path.suffix != ".safetensors":
+        raise UserError(f"--{option}={text}: a model file ends with .safetensors")
+    inside = directory / path
+    return _existing(inside if inside.is_file() else path, f"--{option}={text}", f" in {directory}, nor")
 
 
 def _existing(path: Path, option: str, elsewhere: str = "") -> Path:

@@ -217,7 +217,8 @@ def _drawn(arguments: argparse.Namespace, table: ScoreTable, model: Model) -> np
 
 def _doubts(table: ScoreTable, models: Sequence[Model]) -> str:
     for model in models:
-        trained_on = model.metadata.get("n_images")
+        # Behind a filter the split is drawn of all images, before the filter takes some of them away.
+        trained_on = model.metadata.get("filter_images", model.metadata.get("n_images"))
         if trained_on is None:
             return ", as far as is known: model scores from a file don't say what was trained on"
         if int(trained_on) != len(table.paths):

@@ -163,6 +163,12 @@ GROUPS = (
             trained(
                 "--ignore_existing_split", "draw anew, whatever the score file's split column says", ON_OFF, False
             ),
+            option(
+                "--filter_model",
+                "train on those images alone that this model passes: a file in the directory, or a path",
+                TEXT,
+            ),
+            option("--filter_threshold", "the --filter_model's score from which an image passes", number()),
         ),
     ),
     Group(
@@ -319,6 +325,12 @@ GROUPS = (
                 (SCORE, LOOK),
             ),
             scoring("--only_passed", "choose images that pass every model's --threshold", ON_OFF, False),
+            scoring(
+                "--gate",
+                "images that the filter of a model (--filter_model in training) fails get the filter's score",
+                ON_OFF,
+                True,
+            ),
             scoring("--copy_to", "copy the chosen images into this folder, with a scores.csv", TEXT),
             scoring("--move_to", "move them there", TEXT),
             scoring("--link_to", "link to them there", TEXT),

@@ -68,7 +68,8 @@ ALLOWED: dict[str, set[str]] = {
     "spotlight_viewer": set(),
     "ratings": set(),
     "ab_page": {"images", "ratings"},
-    "scoring": {"extractors", "feature_cache", "features", "predictor"},
+    "gate": set(),
+    "scoring": {"extractors", "feature_cache", "features", "gate", "predictor"},
     "selection": {"scoring"},
     "score_output": {"score_formats", "scoring"},
     "score_update": {"score_formats", "scorefile"},
@@ -96,6 +97,7 @@ NO_TORCH = {
     "handing_on",
     "xmp",
     "watch",
+    "gate",
 }
 
 
