@@ -85,10 +85,13 @@ def looked_at(arguments: argparse.Namespace, split: "np.ndarray") -> "np.ndarray
     if arguments.include_train_split:
         print(f"All {len(split)} images, those that were trained on included.")
         return np.ones(len(split), dtype=bool)
-    wanted = split == "eval"
+    name = "eval" if (split == "eval").any() else "test"  # models of --folds have no eval split
+    wanted = split == name
     if not wanted.any():
-        raise UserError("no image is in the eval split; look at all with --include_train_split, or give a --split")
-    print(f"{wanted.sum()} images of the eval split; --include_train_split looks at all {len(split)}.")
+        raise UserError(
+            "no image is in the eval or test split; look at all with --include_train_split, or give a --split"
+        )
+    print(f"{wanted.sum()} images of the {name} split; --include_train_split looks at all {len(split)}.")
     return wanted
 
 

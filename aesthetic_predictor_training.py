@@ -17,7 +17,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle thread
 
 from src.arguments import (
     check_report,
-    existing_model,
     image_directory,
     model_path,
     parse_arguments,
@@ -31,12 +30,13 @@ if TYPE_CHECKING:
     import optuna
 
     from src.best_model import BestModel
+    from src.dataset import Dataset
     from src.extractors import Extractor
     from src.feature_cache import FeatureCache
     from src.features import Features
     from src.model_scores import Model
     from src.scorefile import ScoreTable
-    from src.search import Dataset
+    from src.search import Search
 
 DESCRIPTION = "Train a network that scores images by your own taste, from images and their scores."
 
@@ -46,11 +46,10 @@ def main() -> None:
     directory = image_directory(arguments)
     model, savefile = output_paths(arguments, directory)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch and transformers.
-    from src.baseline import ridge_scores
     from src.best_model import BestModel
     from src.extractors import load_extractor
     from src.feature_cache import FeatureCache
-    from src.features import extract_features
+    from src.gate import keep_passed
     from src.search import Search, make_objective
     from src.study import count_finished, dashboard, open_study
 
@@ -59,25 +58,25 @@ def main() -> None:
     complete(arguments, directory, extractor)
     cache = FeatureCache(Path(arguments.cache_directory))
     table, behind = keep_passed(arguments, directory, table, cache, model)
-    used = arguments.hidden_states_used
-    features = extract_features(directory, table.paths, extractor, used, cache, arguments.extract_batch_size)
-    table = keep_readable(table, features)
+    table, features = read_features(arguments, directory, table, extractor, cache)
     if arguments.trials == 0:
         say_ready(features)
         return
-    data = make_dataset(arguments, table, features, extractor)
+    data = make_dataset(arguments, directory, table, features, extractor, cache)
     objective = make_objective(arguments, data, table.has_weights)
-    ridge = ridge_scores(data.inputs.cpu().numpy(), data.scores, data.split, arguments.seed)
+    ridge = baseline(arguments, data)
     with dashboard(arguments.server, arguments.database) as address:
         study = open_study(arguments, objective.direction, comparable(arguments, table, data, objective.name))
         best = BestModel(model, data, {**about(arguments, study, table, data, ridge), **behind})
         announce(arguments, study, best, address)
         write_arguments(model.with_suffix(".arguments.txt"), TRAIN, arguments)
-        finished = Search(arguments, data, objective, study, best).run()
+        search = Search(arguments, data, objective, study, best)
+        finished = search.run()
     if not finished:
         print(f"\nStopped by Ctrl-C after {count_finished(study)} of {arguments.trials} trials; go on with --resume.")
-    report_results(best, ridge)
-    write_results(arguments, directory, savefile, table, best)
+    found = held_out(search, best)
+    report_results(arguments, best, found, ridge)
+    write_results(arguments, directory, savefile, table, best, found)
     list_unreadable(features.unreadable)
     sys.exit(0 if finished else 130)
 
@@ -87,6 +86,8 @@ def output_paths(arguments: argparse.Namespace, directory: Path) -> tuple[Path, 
     model = model_path(arguments, directory)
     if (arguments.filter_model is None) != (arguments.filter_threshold is None):
         raise UserError("--filter_model=FILE and --filter_threshold=SCORE go together; give both, or neither")
+    if arguments.group_column and not arguments.folds:
+        raise UserError(f"--group_column={arguments.group_column}: says what stays together in --folds; give both")
     if arguments.report:
         check_report(arguments.report)
     if not arguments.savefile:
@@ -127,44 +128,20 @@ def complete(arguments: argparse.Namespace, directory: Path, extractor: "Extract
             setattr(arguments, seed, arguments.seed)
 
 
-def keep_passed(
-    arguments: argparse.Namespace, directory: Path, table: "ScoreTable", cache: "FeatureCache", model: Path
-) -> "tuple[ScoreTable, dict[str, Any]]":
-    """With --filter_model the images which that passes, and what the new model's file says of it; else all."""
-    from src.gate import Filter, about_filter
-    from src.model_scores import score_images
+def read_features(
+    arguments: argparse.Namespace, directory: Path, table: "ScoreTable", extractor: "Extractor", cache: "FeatureCache"
+) -> "tuple[ScoreTable, Features]":
+    """The table without the images that could not be read, and the features of the others."""
+    from src.features import extract_features
     from src.scorefile import select
 
-    if not arguments.filter_model:
-        return table, {}
-    found = Filter(existing_model("filter_model", arguments.filter_model, directory), arguments.filter_threshold)
-    if found.path.resolve() == model.resolve():
-        raise UserError(f"--filter_model={arguments.filter_model}: training writes that file; give another --model")
-    options = cache, arguments.device, arguments.extract_batch_size
-    first = score_images(directory, table.paths, found.path, found.path.stem, *options)
-    if "filter_model" in first.metadata:
-        raise UserError(f"{found.path}: was itself trained behind a filter; give the first of the two models")
-    list_unreadable(first.unreadable)
-    readable = [row for row, path in enumerate(table.paths) if path not in first.unreadable]
-    table, scores = select(table, readable), first.scores[readable]
-    # Drawn before images are taken away, so that what is eval for the first model is eval for the second.
-    table = replace(table, splits=draw_split(arguments, table).tolist())
-    passed = [row for row, score in enumerate(scores.tolist()) if score >= found.threshold]
-    print(f"{len(passed)} of {len(scores)} images pass {found.path}: their score is {found.threshold:g} or more.")
-    if not passed:
-        raise UserError(f"--filter_threshold={found.threshold:g}: no image has that; the highest is {scores.max():g}")
-    return select(table, passed), {**about_filter(found, model), "filter_images": len(scores)}
-
-
-def keep_readable(table: "ScoreTable", features: "Features") -> "ScoreTable":
-    """The table without the images that could not be read."""
-    from src.scorefile import select
-
+    used = arguments.hidden_states_used
+    features = extract_features(directory, table.paths, extractor, used, cache, arguments.extract_batch_size)
     if not features.paths:
         list_unreadable(features.unreadable)
         raise UserError("no image with a score could be read; there is nothing to train on")
     readable = set(features.paths)
-    return select(table, [row for row, path in enumerate(table.paths) if path in readable])
+    return select(table, [row for row, path in enumerate(table.paths) if path in readable]), features
 
 
 def list_unreadable(unreadable: Mapping[str, str]) -> None:
@@ -181,22 +158,21 @@ def say_ready(features: "Features") -> None:
     list_unreadable(features.unreadable)
 
 
-def draw_split(arguments: argparse.Namespace, table: "ScoreTable") -> "np.ndarray":
-    """(N,) of train, eval, test, as the options of splits ask."""
-    from src.split import assign_split
-
-    fractions = arguments.fraction_for_eval, arguments.fraction_for_test
-    seed, anew = arguments.eval_pick_seed, arguments.ignore_existing_split
-    return assign_split(table.paths, table.splits, *fractions, seed, anew)
-
-
 def make_dataset(
-    arguments: argparse.Namespace, table: "ScoreTable", features: "Features", extractor: "Extractor"
+    arguments: argparse.Namespace,
+    directory: Path,
+    table: "ScoreTable",
+    features: "Features",
+    extractor: "Extractor",
+    cache: "FeatureCache",
 ) -> "Dataset":
     """Features, scores and split, put together for the search."""
+    from src.balance import balance_groups
+    from src.dataset import Dataset
     from src.devices import pick_device
+    from src.folds import draw_folds
     from src.predictor import PredictorConfig, arrange
-    from src.search import Dataset
+    from src.split import draw_split
 
     used, mode = arguments.hidden_states_used, arguments.hidden_states_mode
     config = PredictorConfig(
@@ -208,25 +184,47 @@ def make_dataset(
         extractor_identity=extractor.identity,
         fp16_features=arguments.fp16_features,
     )
-    import numpy as np
-
-    # Behind a filter it is drawn already.
-    split = np.array(table.splits) if arguments.filter_model else draw_split(arguments, table)
+    # Behind a filter the split is drawn already.
+    anew = arguments.ignore_existing_split and not arguments.filter_model
     inputs = arrange(features.states, used, mode).to(pick_device(arguments.device))
-    return Dataset(config, inputs, table.scores, table.weights, split)
+    given = [""] * len(table.paths) if anew else table.splits
+    if arguments.folds:
+        split, folds = draw_folds(arguments, directory, replace(table, splits=given), cache)
+    else:
+        split, folds = draw_split(arguments, table.paths, given), None
+    return Dataset(config, inputs, table.scores, table.weights, split, folds, balance_groups(arguments, table))
+
+
+def baseline(arguments: argparse.Namespace, data: "Dataset") -> "np.ndarray":
+    """Scores (N,) of ridge regression on the train split; with folds, of each fold by the others."""
+    from src.baseline import ridge_scores
+
+    inputs = data.inputs.cpu().numpy()
+    found = ridge_scores(inputs, data.scores, data.split, arguments.seed)
+    for part in data.parts() if data.folds is not None else ():
+        rows = part.rows("eval")
+        found[rows] = ridge_scores(inputs, data.scores, part.split, arguments.seed)[rows]
+    return found
 
 
 def comparable(arguments: argparse.Namespace, table: "ScoreTable", data: "Dataset", objective: str) -> dict[str, str]:
     """What must stay the same for the trials of a study to be comparable."""
-    rows = zip(table.paths, data.split, data.scores, strict=True)
+    split = data.split if data.folds is None else data.folds
+    rows = zip(table.paths, split, data.scores, strict=True)
     digest = hashlib.blake2b(repr([(path, str(split), float(score)) for path, split, score in rows]).encode())
     return {
-        "objective": objective,
-        "loss_model": arguments.loss_model,
+        "objective": objective + f", mean of {arguments.folds} folds" * (data.folds is not None),
+        "loss_model": arguments.loss_model + f", {balance_of(arguments)}" * (data.groups is not None),
         "extractor": data.config.extractor_identity,
         "hidden_states": f"{data.config.hidden_states_mode} of {data.config.hidden_states_used}",
         "images, scores and split": digest.hexdigest()[:12],
     }
+
+
+def balance_of(arguments: argparse.Namespace) -> str:
+    """Such as "balanced to mean by score in 10 steps"."""
+    steps = f" in {arguments.balance_bins} steps" * (arguments.balance_by == "score")
+    return f"balanced to {arguments.balance} by {arguments.balance_by}{steps}"
 
 
 def about(
@@ -235,11 +233,15 @@ def about(
     """What every model file of this run says of how it was made."""
     from src.metrics import spearman
 
-    return {
+    some: dict[str, Any] = {} if data.groups is None else {"balance": balance_of(arguments)}
+    if data.folds is not None:  # the test images, as no seed alone says which they are where groups stay together
+        test = [table.paths[row] for row in data.rows("test")]
+        some |= {"folds": arguments.folds, "group_column": arguments.group_column or "", "test_images": test}
+    return some | {
         "study": study.study_name,
         "loss_model": arguments.loss_model,
         "score_column": arguments.score_column,
-        "split_counts": {name: len(data.rows(name)) for name in ("train", "eval", "test")},
+        "split_counts": {name: int((data.split == name).sum()) for name in ("train", "eval", "test")},
         "ridge_eval_spearman": spearman(data.scores[data.rows("eval")], ridge[data.rows("eval")]),
         "model_seed": arguments.model_seed,
         "eval_pick_seed": arguments.eval_pick_seed,
@@ -251,8 +253,15 @@ def about(
 
 def announce(arguments: argparse.Namespace, study: "optuna.Study", best: "BestModel", address: str | None) -> None:
     """What is about to happen, and where it can be watched."""
-    counts = ", ".join(f"{len(best.data.rows(name))} {name}" for name in ("train", "eval", "test"))
+    from src.balance import balance_table
+    from src.report import aligned
+
+    counts = ", ".join(f"{(best.data.split == name).sum()} {name}" for name in ("train", "eval", "test"))
     print(f"Split: {counts} (--eval_pick_seed={arguments.eval_pick_seed}).")
+    if best.data.groups is not None:
+        rows, how = best.data.rows("train"), balance_of(arguments)
+        print(f"Train images, {how}:")
+        print(aligned(balance_table(best.data.groups, rows, arguments.balance, arguments.seed)))
     print(f"Study '{study.study_name}' in {arguments.database or 'memory'}; the best model goes to {best.path}.")
     if previous := best.keep_previous(arguments.resume):
         print(f"The model that lay there is kept as {previous.name}.")
@@ -260,51 +269,69 @@ def announce(arguments: argparse.Namespace, study: "optuna.Study", best: "BestMo
         print(f"Watch the search at {address}.")
 
 
-def report_results(best: "BestModel", ridge: "np.ndarray") -> None:
-    """The statistics of the model as it lies on disk, and those of the baseline."""
+def held_out(search: "Search", best: "BestModel") -> "Model":
+    """The model as it lies on disk; with folds, its scores are those of networks that had not seen the image."""
+    from src.model_scores import Model
     from src.predictor import load_predictor
-    from src.report import comparison_with_ridge, split_lines
 
     predictor, metadata = load_predictor(best.path)
-    scores, split = best.data.scores, best.data.split
-    model_scores, _ = predictor.predict(best.data.inputs.cpu())
+    inputs = best.data.inputs.cpu().numpy()
+    return Model(best.path.stem, *search.held_out(predictor), inputs, predictor, metadata)
+
+
+def report_results(arguments: argparse.Namespace, best: "BestModel", model: "Model", ridge: "np.ndarray") -> None:
+    """The statistics of the model, and those of the baseline."""
+    import numpy as np
+
+    from src.report import aligned, comparison_with_ridge, score_line, selected_and_untouched, split_lines
+
+    metadata, model_scores = model.metadata, model.scores
+    scores, split, rows = best.data.scores, best.data.split, best.data.rows("eval")
     found = ", ".join(f"{name} {value:.4g}" for name, value in json.loads(metadata["metaparameters"]).items())
     print(f"\nBest is trial {metadata['trial']}: {found}")
+    if best.data.folds is not None:
+        seen, _ = model.predictor.predict(best.data.inputs.cpu())
+        print(score_line("Train", scores[rows], seen[rows]))
+        split = np.where(split == "test", "test", "folds")
     print("\n".join(split_lines(scores, model_scores, split)))
+    if (test := best.data.rows("test")).size:
+        print(aligned(selected_and_untouched(scores, model_scores, rows, test, arguments.seed)))
     print("Ridge regression on the same features:")
     print("\n".join(split_lines(scores, ridge, split)))
-    rows = best.data.rows("eval")
     print(comparison_with_ridge(scores[rows], model_scores[rows], ridge[rows]))
     print(f"The model is {best.path}")
     print("Next: aesthetic_data_analysis.py says how good it is, aesthetic_score_from_model.py scores other folders.")
 
 
 def write_results(
-    arguments: argparse.Namespace, directory: Path, savefile: Path | None, table: "ScoreTable", best: "BestModel"
+    arguments: argparse.Namespace,
+    directory: Path,
+    savefile: Path | None,
+    table: "ScoreTable",
+    best: "BestModel",
+    model: "Model",
 ) -> None:
     """What is written at the end: the savefile and the report, where they are asked for."""
-    from src.model_scores import Model
-    from src.predictor import load_predictor
+    import numpy as np
 
-    if not (savefile or arguments.report):
-        return
-    predictor, metadata = load_predictor(best.path)
-    inputs = best.data.inputs.cpu()
-    scores, errors = predictor.predict(inputs)
-    model = Model(best.path.stem, scores, errors, inputs.numpy(), predictor, metadata)
+    split = best.data.split
     if savefile:
-        write_savefile(savefile, table, best.data.split, model)
+        write_savefile(savefile, table, best.data, model)
     if arguments.report:
-        write_page(arguments, directory, table, best.data.split, model)
+        held_out_split = split if best.data.folds is None else np.where(split == "test", "test", "eval")
+        write_page(arguments, directory, table, held_out_split, model)
 
 
-def write_savefile(path: Path, table: "ScoreTable", split: "np.ndarray", model: "Model") -> None:
-    """The score table with model_score, split and, where the model knows it, error."""
+def write_savefile(path: Path, table: "ScoreTable", data: "Dataset", model: "Model") -> None:
+    """The score table with model_score, split, error where the model knows it; with folds also held-out scores."""
     from src.scorefile import write_scorefile
 
-    columns: dict[str, Any] = {"model_score": model.scores, "split": split}
-    if model.predictor and model.predictor.config.output_channels == 2:
-        columns["error"] = model.errors
+    scores, errors = model.predictor.predict(data.inputs.cpu())
+    columns: dict[str, Any] = {"model_score": scores, "split": data.split}
+    if model.predictor.config.output_channels == 2:
+        columns["error"] = errors
+    if data.folds is not None:
+        columns |= {"fold": data.folds, "held_out_score": model.scores}
     write_scorefile(path, table, columns)
     print(f"All scores and model scores are in {path}")
 

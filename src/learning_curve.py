@@ -88,7 +88,7 @@ def verdict(points: list[Point], ceiling_of_person: float = float("nan")) -> str
     ceiling_of_person: the share of hidden repeats in which the person chose the same again, nan if unknown.
     """
     if not points or any(np.isnan(point.evaluated).all() for point in points[-2:]):
-        return "There are too few images for a learning curve: 40 to train on and 10 to evaluate are needed."
+        return "There is no learning curve: it needs a model file, 40 train images and 10 eval images."
     half, whole = (float(np.nanmean(point.evaluated)) for point in points[-2:])
     gain, gap = whole - half, float(np.nanmean(points[-1].trained)) - whole
     noise = float(np.nanstd(points[-1].evaluated - points[-2].evaluated)) / np.sqrt(len(points[-1].evaluated))

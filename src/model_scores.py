@@ -211,6 +211,8 @@ def _drawn(arguments: argparse.Namespace, table: ScoreTable, model: Model) -> np
 
     seed = arguments.seed if arguments.eval_pick_seed is None else arguments.eval_pick_seed
     eval_, test = (known(name, getattr(arguments, name)) for name in ("fraction_for_eval", "fraction_for_test"))
+    if "folds" in model.metadata:  # trained on all but the test split, which was drawn in whole groups
+        return np.where(np.isin(table.paths, json.loads(model.metadata["test_images"])), "test", "train")
     anew = model.metadata.get("ignore_existing_split", str(arguments.ignore_existing_split)) == "True"
     return assign_split(table.paths, table.splits, eval_, test, int(known("eval_pick_seed", seed)), anew)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from src.option_kinds import (
     ANY_TEXT,
+    BALANCE,
     NUMBERS,
     ON_OFF,
     STARS,
@@ -164,6 +165,13 @@ GROUPS = (
                 "--ignore_existing_split", "draw anew, whatever the score file's split column says", ON_OFF, False
             ),
             option(
+                "--folds",
+                "judge trials by cross-validation in so many parts instead of one eval split; near-identical images "
+                "stay together",
+                whole(2, 100),
+            ),
+            option("--group_column", "with --folds: images of equal value in this column stay together", TEXT),
+            option(
                 "--filter_model",
                 "train on those images alone that this model passes: a file in the directory, or a path",
                 TEXT,
@@ -175,6 +183,14 @@ GROUPS = (
         "Loss and metrics",
         (
             option("--loss_model", "what training minimises", choice("mse", "wmse", "ab", "nll"), "mse"),
+            option(
+                "--balance",
+                "bring groups of train images to one size: some are repeated or left out",
+                BALANCE,
+                "none",
+            ),
+            option("--balance_by", "what the groups are: score (in bins), folder, or a column", TEXT, "score"),
+            option("--balance_bins", "equal steps of the score that are groups", whole(2), 10),
             option("--normalise_weights", "scale the weight column to mean 1 (loss wmse)", ON_OFF, False),
             option(
                 "--set_for_scoring",

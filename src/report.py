@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from src.analysis import Combination, Intervals
+from src.analysis import Combination, Intervals, bootstrap
 from src.choice_agreement import ChoiceAgreement
 from src.metrics import ab, correlations
 from src.ratings.statistics import Share, ceiling
 
-SUBSETS = {"train": "Train", "eval": "Eval", "test": "Test", "all": "All"}
+SUBSETS = {"train": "Train", "eval": "Eval", "folds": "Folds", "test": "Test", "all": "All"}
 
 
 def score_line(name: str, scores: np.ndarray, model_scores: np.ndarray) -> str:
@@ -34,8 +34,8 @@ def score_line(name: str, scores: np.ndarray, model_scores: np.ndarray) -> str:
 
 
 def split_lines(scores: np.ndarray, model_scores: np.ndarray, split: np.ndarray) -> list[str]:
-    """`score_line` for train, eval, test where there is one, and all; split: (N,)."""
-    masks = {name: split == name for name in ("train", "eval", "test")} | {"all": np.ones(len(split), bool)}
+    """`score_line` for train, eval, test where there is one, and all; split: (N,), "folds" for out-of-fold scores."""
+    masks = {name: split == name for name in SUBSETS} | {"all": np.ones(len(split), bool)}
     return [score_line(SUBSETS[name], scores[mask], model_scores[mask]) for name, mask in masks.items() if mask.any()]
 
 
@@ -62,6 +62,35 @@ def interval_line(intervals: Intervals) -> str:
         f"      95 % intervals: spearman {s_low:.4f} to {s_high:.4f}, pearson {p_low:.4f} to {p_high:.4f}, "
         f"AB {100 * a_low:.2f}% to {100 * a_high:.2f}%"
     )
+
+
+def selected_and_untouched(
+    scores: np.ndarray, model_scores: np.ndarray, selected: np.ndarray, test: np.ndarray, seed: int
+) -> list[list[str]]:
+    """Rows of cells: the images that the best trial was chosen on beside the test split, with 95 % intervals.
+
+    scores, model_scores: (N,). selected, test: rows.
+    """
+    table = [
+        ["", "eval (selected on, optimistic)", "test (looked at once)"],
+        ["images", str(len(selected)), str(len(test))],
+        *([name] for name in ("spearman", "pearson", "AB")),
+    ]
+    for rows in (selected, test):
+        truth, found = scores[rows], model_scores[rows]
+        if len(rows) < 3:
+            for cells in table[2:]:
+                cells.append("-")
+            continue
+        values, intervals = correlations(truth, found), bootstrap(truth, found, seed)
+        table[2].append(_with_interval(values.spearman, intervals.spearman))
+        table[3].append(_with_interval(values.pearson, intervals.pearson))
+        table[4].append(_with_interval(ab(truth, found), intervals.ab))
+    return table
+
+
+def _with_interval(value: float, interval: tuple[float, float]) -> str:
+    return "-" if np.isnan(value) else f"{value:.4f} (95 %: {interval[0]:.4f} to {interval[1]:.4f})"
 
 
 def models_table(

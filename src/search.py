@@ -11,6 +11,8 @@ import torch
 from optuna.trial import Trial, TrialState
 from tqdm import tqdm
 
+from src.balance import balanced
+from src.dataset import Dataset
 from src.errors import UserError
 from src.interruption import Interruption
 from src.losses import OUTPUT_CHANNELS
@@ -22,26 +24,8 @@ from src.training import TrainingConfig, TrainingData, train
 WHOLE = ("train_epochs", "batch_size", "first_layer_size", "second_layer_size")
 REAL = ("warmup_ratio", "log_lr", "log_weight_lr", "dropout", "input_dropout", "output_dropout")
 SUBSETS = ("train", "eval", "full")
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """What a search learns from; rows are images.
-
-    config: of the predictors, but for sizes, dropouts and the score scale, which each trial has of its own.
-    inputs: what `predictor.arrange` gives, on the device that trains. scores, weights: (N,) float64.
-    split: (N,) of "train", "eval", "test".
-    """
-
-    config: PredictorConfig
-    inputs: torch.Tensor
-    scores: np.ndarray
-    weights: np.ndarray
-    split: np.ndarray
-
-    def rows(self, subset: str) -> np.ndarray:
-        """Row numbers of train, eval, test, or full: all but test, which is looked at once, at the end."""
-        return np.flatnonzero(self.split != "test" if subset == "full" else self.split == subset)
+# The trial's predictor, where there is one to keep already, and its metrics.
+Tried = tuple[Predictor | None, dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -79,6 +63,7 @@ def make_objective(arguments: argparse.Namespace, data: Dataset, has_weights: bo
         raise UserError("wmse needs a column 'weight' in the score file; add one, or use mse")
     if metric == "nll" and loss != "nll":
         raise UserError("--metric_for_scoring=nll needs a network that knows its error: use --loss_model=nll with it")
+    _check_folds(arguments, data)
     if len(data.rows(subset)) < 2:
         raise UserError(
             f"--set_for_scoring={subset}: {len(data.rows(subset))} images are in it, and at least 2 are needed; "
@@ -94,6 +79,23 @@ def make_objective(arguments: argparse.Namespace, data: Dataset, has_weights: bo
         recorded=tuple(name for name in wanted if possible.get(name, True)),
         accuracy_divider=float(np.median(data.scores)) if divider is None else divider,
     )
+
+
+def _check_folds(arguments: argparse.Namespace, data: Dataset) -> None:
+    if data.folds is None:
+        return
+    if arguments.set_for_scoring != "eval":
+        raise UserError(
+            f"--folds={arguments.folds}: each image is scored by a network that was not trained on it, so "
+            f"--set_for_scoring={arguments.set_for_scoring} can't be; leave it out"
+        )
+    if arguments.pruner != "none":
+        raise UserError(
+            f"--folds={arguments.folds}: a trial is so many networks, one after the other, and "
+            f"--pruner={arguments.pruner} looks at one; use --pruner=none"
+        )
+    if min(len(part.rows("eval")) for part in data.parts()) < 2:
+        raise UserError(f"--folds={arguments.folds}: a fold has a single image, and 2 are needed; take fewer folds")
 
 
 class Keeper(Protocol):
@@ -116,7 +118,7 @@ class Search:
     ) -> None:
         self.arguments, self.data, self.objective, self.study = arguments, data, objective, study
         self.keeper = keeper
-        self.train_data = _train_data(arguments, data)
+        self.parts = data.parts()
         self.fixed_weights = _fixed_weights(arguments)
         self.interruption = Interruption()
 
@@ -149,15 +151,30 @@ class Search:
         done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return self.study.best_trial if done else None
 
+    def held_out(self, predictor: Predictor) -> tuple[np.ndarray, np.ndarray]:
+        """Model scores and errors (N,) by `predictor`, the best trial's; with folds, those of all images but the test
+        split by networks of the same metaparameters that were not trained on them.
+        """
+        found = predictor.predict(self.data.inputs.cpu())
+        best = self.best()
+        if self.data.folds is None or best is None:
+            return found
+        for part in self.parts:
+            rows = part.rows("eval")
+            for whole, values in zip(found, self._train(best.params, part).predict(part.inputs), strict=True):
+                whole[rows] = values[rows]
+        return found
+
     def _restore(self) -> None:
         """Train a resumed study's best trial once more where its model file is gone or another's."""
         best = self.best()
         if best is not None and not self.keeper.holds(best.number):
-            self.keeper.save(self._train(best.params), best.number, best.params, best.user_attrs)
+            self.keeper.save(self._train(best.params, self.data), best.number, best.params, best.user_attrs)
 
     def _try(self, trial: Trial) -> float:
-        predictor = self._train(suggest(trial, self.arguments, self.data.config), trial)
-        metrics = self._measure(predictor, *SUBSETS, self.objective.subset)
+        parameters = suggest(trial, self.arguments, self.data.config)
+        try_out = self._train_once if self.data.folds is None else self._cross_validate
+        predictor, metrics = try_out(parameters, trial)
         for name, metric in metrics.items():
             trial.set_user_attr(name, metric)
         value = metrics[self.objective.name]
@@ -166,18 +183,28 @@ class Search:
         best = self.best()
         sign = 1 if self.objective.direction == "maximize" else -1
         if best is None or best.value is None or sign * value > sign * best.value:
+            predictor = predictor or self._train(parameters, self.data)
             self.keeper.save(predictor, trial.number, trial.params, metrics)
         return value
 
-    def _train(self, parameters: Mapping[str, Any], trial: Trial | None = None) -> Predictor:
-        config, training = configure(parameters, self.arguments, self.data.config)
+    def _train_once(self, parameters: Mapping[str, Any], trial: Trial) -> Tried:
+        predictor = self._train(parameters, self.data, trial)
+        return predictor, self._measure(predictor, self.data, *SUBSETS, self.objective.subset)
+
+    def _cross_validate(self, parameters: Mapping[str, Any], trial: Trial) -> Tried:
+        """Means over the folds of each metric, of the images trained on and of those of the fold."""
+        found = [self._measure(self._train(parameters, part), part, "train", "eval") for part in self.parts]
+        return None, {name: float(np.mean([metrics[name] for metrics in found])) for name in found[0]}
+
+    def _train(self, parameters: Mapping[str, Any], data: Dataset, trial: Trial | None = None) -> Predictor:
+        config, training = configure(parameters, self.arguments, data.config)
         after_epoch = None if trial is None or self.arguments.pruner == "none" else self._pruning(trial)
         with self.interruption.safe():
-            return train(config, training, self.train_data, self.fixed_weights, after_epoch)
+            return train(config, training, _train_data(self.arguments, data), self.fixed_weights, after_epoch)
 
     def _pruning(self, trial: Trial) -> Callable[[int, Predictor], None]:
         def after_epoch(epoch: int, predictor: Predictor) -> None:
-            value = self._measure(predictor, self.objective.subset)[self.objective.name]
+            value = self._measure(predictor, self.data, self.objective.subset)[self.objective.name]
             with self.interruption.safe(False):
                 trial.report(value, epoch)
                 if trial.should_prune():
@@ -185,13 +212,13 @@ class Search:
 
         return after_epoch
 
-    def _measure(self, predictor: Predictor, *subsets: str) -> dict[str, float]:
+    def _measure(self, predictor: Predictor, data: Dataset, *subsets: str) -> dict[str, float]:
         """{"eval_spearman": value…} for each recorded metric and subset."""
-        model_scores, errors = predictor.predict(self.data.inputs)
+        model_scores, errors = predictor.predict(data.inputs)
         return {
             f"{subset}_{name}": value
             for subset in dict.fromkeys(subsets)
-            for name, value in self.objective.measure(self.data, model_scores, errors, subset).items()
+            for name, value in self.objective.measure(data, model_scores, errors, subset).items()
         }
 
     def _show(self, bar: tqdm) -> None:
@@ -235,7 +262,10 @@ def configure(
 
 
 def _train_data(arguments: argparse.Namespace, data: Dataset) -> TrainingData:
-    rows = torch.from_numpy(data.rows("train"))
+    numbers = data.rows("train")
+    if data.groups is not None:
+        numbers = numbers[balanced(data.groups.codes[numbers], arguments.balance, arguments.seed)]
+    rows = torch.from_numpy(numbers)
     scores, weights = (torch.tensor(values, dtype=torch.float32)[rows] for values in (data.scores, data.weights))
     if arguments.normalise_weights:
         weights = weights / weights.mean()

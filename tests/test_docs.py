@@ -8,9 +8,9 @@ import torch
 
 from src.arguments import groups_of, parse_arguments, to_text
 from src.best_model import BestModel
+from src.dataset import Dataset
 from src.options import GROUPS, SCRIPTS
 from src.predictor import Predictor, PredictorConfig, load_predictor
-from src.search import Dataset
 from tests.test_search import toy_data
 
 ROOT = Path(__file__).parents[1]
@@ -103,7 +103,8 @@ def test_a_predictor_file_holds_what_the_docs_say(tmp_path, mode):
     same = ("study", "score_column", "loss_model", "split_counts")
     again = ("model_seed", "eval_pick_seed", "fraction_for_eval", "fraction_for_test", "ignore_existing_split")
     about = dict.fromkeys((*same, *again), "x")
-    about |= dict.fromkeys(("filter_model", "filter_threshold", "filter_hash", "filter_images"), "x")  # behind a filter
+    behind_a_filter = ("filter_model", "filter_threshold", "filter_hash", "filter_images")
+    about |= dict.fromkeys((*behind_a_filter, "folds", "group_column", "test_images", "balance"), "x")
     best = BestModel(tmp_path / "model.safetensors", data, {**about, "ridge_eval_spearman": 0.5})
     best.save(Predictor(config), 3, {"dropout": 0.1}, {"eval_mse": 1.0})
     predictor, metadata = load_predictor(best.path)

@@ -20,10 +20,12 @@ ALLOWED: dict[str, set[str]] = {
     "score_formats": set(),
     "scorefile": {"score_formats"},
     "split": set(),
+    "folds": {"feature_cache", "near_duplicates", "scorefile", "split"},
     "devices": set(),
     "extractors": {"devices"},
     "feature_cache": {"images"},
     "features": {"images", "extractors", "feature_cache"},
+    "near_duplicates": {"extractors", "feature_cache", "features"},
     "metrics": set(),
     "losses": set(),
     "predictor": {"losses"},
@@ -32,8 +34,10 @@ ALLOWED: dict[str, set[str]] = {
     "baseline": {"scaling"},
     "study": set(),
     "interruption": set(),
-    "search": {"interruption", "losses", "metrics", "predictor", "study", "training"},
-    "best_model": {"predictor", "search"},
+    "balance": {"scorefile"},
+    "dataset": {"balance", "predictor"},
+    "search": {"balance", "dataset", "interruption", "losses", "metrics", "predictor", "study", "training"},
+    "best_model": {"dataset", "predictor"},
     "model_scores": {
         "extractors",
         "feature_cache",
@@ -68,7 +72,7 @@ ALLOWED: dict[str, set[str]] = {
     "spotlight_viewer": set(),
     "ratings": set(),
     "ab_page": {"images", "ratings"},
-    "gate": set(),
+    "gate": {"arguments", "feature_cache", "model_scores", "scorefile", "split"},
     "scoring": {"extractors", "feature_cache", "features", "gate", "predictor"},
     "selection": {"scoring"},
     "score_output": {"score_formats", "scoring"},
@@ -97,7 +101,6 @@ NO_TORCH = {
     "handing_on",
     "xmp",
     "watch",
-    "gate",
 }
 
 

@@ -15,12 +15,13 @@ from safetensors import safe_open
 
 from src.arguments import parse_arguments
 from src.best_model import BestModel
+from src.dataset import Dataset
 from src.errors import UserError
 from src.metrics import METRICS
 from src.options import METRICS as METRIC_NAMES
 from src.options import TRAIN
 from src.predictor import PredictorConfig, load_predictor
-from src.search import Dataset, Search, make_objective
+from src.search import Search, make_objective
 from src.study import open_study
 
 QUICK = (

@@ -3,12 +3,14 @@
 import csv
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import aesthetic_predictor_training as script
 from src import errors, extractors, model_scores, scoring
 from src.options import TRAIN
-from tests.toys import ToyExtractor, colour, make_gallery, make_old
+from tests.toys import ToyExtractor, make_gallery, make_old
 
 QUICK = (
     "--directory=photos",
@@ -28,14 +30,18 @@ def use_toys(monkeypatch):
         monkeypatch.setattr(module, "load_extractor", lambda *_: ToyExtractor())
 
 
-def make_photos(folder, count=60, **columns):
-    """photos/ in `folder`, with scores.csv: the redder, the higher, from 0 to 10; further columns, name=[values]."""
+def make_photos(folder, count=60, picture=None, **columns):
+    """photos/ in `folder`, with scores.csv: the redder, the higher, from 0 to 10; further columns, name=[values].
+
+    picture: from a number to an image; plain colours without it. In both cases half of them are in a sub-folder.
+    """
     make_gallery(folder / "photos", count)
+    names = [f"{'more/' if i % 2 else ''}{i:04}.png" for i in range(count)]
+    for i, name in enumerate(names if picture else ()):
+        picture(i).save(folder / "photos" / name)
     make_old(folder / "photos")
-    rows = [
-        [f"{'more/' if i % 2 else ''}{i:04}.png", colour(i)[0] / 25.5, *(values[i] for values in columns.values())]
-        for i in range(count)
-    ]
+    reds = [np.asarray(Image.open(folder / "photos" / name))[:, :, 0].mean() / 25.5 for name in names]
+    rows = [[name, reds[i], *(values[i] for values in columns.values())] for i, name in enumerate(names)]
     with (folder / "photos" / "scores.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["relative_path", "score", *columns], *rows])
 
