@@ -168,6 +168,7 @@ def make_dataset(
 ) -> "Dataset":
     """Features, scores and split, put together for the search."""
     from src.balance import balance_groups
+    from src.choices import read_choices
     from src.dataset import Dataset
     from src.devices import pick_device
     from src.folds import draw_folds
@@ -192,7 +193,10 @@ def make_dataset(
         split, folds = draw_folds(arguments, directory, replace(table, splits=given), cache)
     else:
         split, folds = draw_split(arguments, table.paths, given), None
-    return Dataset(config, inputs, table.scores, table.weights, split, folds, balance_groups(arguments, table))
+    groups, choices = balance_groups(arguments, table), None
+    if "choices" in (arguments.loss_model, arguments.metric_for_scoring):
+        choices = read_choices(arguments, directory, table.paths, cache)
+    return Dataset(config, inputs, table.scores, table.weights, split, folds, groups, choices)
 
 
 def baseline(arguments: argparse.Namespace, data: "Dataset") -> "np.ndarray":
@@ -212,6 +216,8 @@ def comparable(arguments: argparse.Namespace, table: "ScoreTable", data: "Datase
     split = data.split if data.folds is None else data.folds
     rows = zip(table.paths, split, data.scores, strict=True)
     digest = hashlib.blake2b(repr([(path, str(split), float(score)) for path, split, score in rows]).encode())
+    for part in data.choices.screens if data.choices else ():
+        digest.update(part.tobytes())
     return {
         "objective": objective + f", mean of {arguments.folds} folds" * (data.folds is not None),
         "loss_model": arguments.loss_model + f", {balance_of(arguments)}" * (data.groups is not None),
@@ -227,6 +233,11 @@ def balance_of(arguments: argparse.Namespace) -> str:
     return f"balanced to {arguments.balance} by {arguments.balance_by}{steps}"
 
 
+def comparison_counts(data: "Dataset") -> dict[str, int]:
+    """How many comparisons are among the images of each split alone; with folds train is all of them."""
+    return {name: len(data.choices.within(data.rows(name)).shown) for name in ("train", "eval", "test")}
+
+
 def about(
     arguments: argparse.Namespace, study: "optuna.Study", table: "ScoreTable", data: "Dataset", ridge: "np.ndarray"
 ) -> dict[str, Any]:
@@ -237,6 +248,8 @@ def about(
     if data.folds is not None:  # the test images, as no seed alone says which they are where groups stay together
         test = [table.paths[row] for row in data.rows("test")]
         some |= {"folds": arguments.folds, "group_column": arguments.group_column or "", "test_images": test}
+    if data.choices is not None:
+        some["comparison_counts"] = comparison_counts(data)
     return some | {
         "study": study.study_name,
         "loss_model": arguments.loss_model,
@@ -258,6 +271,10 @@ def announce(arguments: argparse.Namespace, study: "optuna.Study", best: "BestMo
 
     counts = ", ".join(f"{(best.data.split == name).sum()} {name}" for name in ("train", "eval", "test"))
     print(f"Split: {counts} (--eval_pick_seed={arguments.eval_pick_seed}).")
+    if best.data.choices is not None:
+        counts = ", ".join(f"{count} {name}" for name, count in comparison_counts(best.data).items())
+        total = len(best.data.choices.screens.shown)
+        print(f"Comparisons by {arguments.rater}: {total}; among images of one split alone: {counts}.")
     if best.data.groups is not None:
         rows, how = best.data.rows("train"), balance_of(arguments)
         print(f"Train images, {how}:")

@@ -32,7 +32,7 @@ SCRIPTS = (CHOOSE, TRAIN, SCORE, LOOK, SPOTLIGHT)
 USING_MODELS = (SCORE, LOOK, SPOTLIGHT)
 DEFAULT_MODEL = "model.safetensors"
 
-METRICS = ("mse", "wmse", "nll", "ab", "spearman", "pearson", "accuracy")
+METRICS = ("mse", "wmse", "nll", "ab", "spearman", "pearson", "accuracy", "choices")
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ GROUPS = (
     Group(
         "Loss and metrics",
         (
-            option("--loss_model", "what training minimises", choice("mse", "wmse", "ab", "nll"), "mse"),
+            option("--loss_model", "what training minimises", choice("mse", "wmse", "ab", "nll", "choices"), "mse"),
             option(
                 "--balance",
                 "bring groups of train images to one size: some are repeated or left out",
@@ -250,12 +250,12 @@ GROUPS = (
     Group(
         "Choosing",
         (
-            of(CHOOSE, LOOK)(
+            of(CHOOSE, TRAIN, LOOK)(
                 "--comparisons",
                 "the file that keeps every choice (default: comparisons.sqlite in the directory)",
                 TEXT,
             ),
-            of(CHOOSE, LOOK)("--rater", "who chooses; each rater's choices are rated apart", TEXT, "me"),
+            of(CHOOSE, TRAIN, LOOK)("--rater", "who chooses; each rater's choices are rated apart", TEXT, "me"),
             choosing("--number", "screens in a batch; statistics follow each", whole(1), 100),
             choosing("--number_to_compare", "images on a screen", whole(2, 9), 2),
             choosing(

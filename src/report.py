@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from src.analysis import Combination, Intervals, bootstrap
+from src.analysis import Combination, Intervals, bootstrap, coverage, reliability
 from src.choice_agreement import ChoiceAgreement
 from src.metrics import ab, correlations
 from src.ratings.statistics import Share, ceiling
@@ -51,6 +51,25 @@ def comparison_with_ridge(scores: np.ndarray, model_scores: np.ndarray, ridge: n
         f"The network is {-gain:.4f} Spearman worse than ridge regression on the eval images: "
         "try more --trials, other --hidden_states_used, or more images."
     )
+
+
+def error_lines(scores: np.ndarray, model_scores: np.ndarray, errors: np.ndarray) -> list[str]:
+    """Below a `score_line`: whether a model makes the errors that it expects; [] for models without. (N,) each."""
+    if len(scores) < 3 or np.isnan(errors).any():
+        return []
+    found = reliability(scores, model_scores, errors)
+    expected, actual = (", ".join(f"{getattr(b, name):.3g}" for b in found) for name in ("expected", "actual"))
+    return [
+        f"      {coverage_sentence(scores, model_scores, errors)}",
+        f"      Expected errors in {len(found)} groups: {expected}",
+        f"      what they really are:        {actual}",
+    ]
+
+
+def coverage_sentence(scores: np.ndarray, model_scores: np.ndarray, errors: np.ndarray) -> str:
+    """How many scores lie within the errors; all shapes (N,). 68.3 and 95.4 % would be a normal distribution's."""
+    one, two = coverage(scores, model_scores, errors)
+    return f"Within one error of the model score: {one:.0%} (68 % is right); within two: {two:.0%} (95 %)."
 
 
 def interval_line(intervals: Intervals) -> str:

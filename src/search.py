@@ -11,15 +11,14 @@ import torch
 from optuna.trial import Trial, TrialState
 from tqdm import tqdm
 
-from src.balance import balanced
-from src.dataset import Dataset
+from src.dataset import Dataset, train_data
 from src.errors import UserError
 from src.interruption import Interruption
 from src.losses import OUTPUT_CHANNELS
 from src.metrics import METRICS
 from src.predictor import Predictor, PredictorConfig
 from src.study import count_finished
-from src.training import TrainingConfig, TrainingData, train
+from src.training import TrainingConfig, train
 
 WHOLE = ("train_epochs", "batch_size", "first_layer_size", "second_layer_size")
 REAL = ("warmup_ratio", "log_lr", "log_weight_lr", "dropout", "input_dropout", "output_dropout")
@@ -50,6 +49,7 @@ class Objective:
         """{metric: value} over one subset; model_scores, errors: (N,) for all images."""
         rows = data.rows(subset)
         known = {"weights": data.weights[rows], "sigma": errors[rows], "divider": self.accuracy_divider}
+        known["screens"] = None if data.choices is None else data.choices.within(rows)
         return {
             name: METRICS[name].function(data.scores[rows], model_scores[rows], **known) for name in self.recorded
         }
@@ -64,13 +64,14 @@ def make_objective(arguments: argparse.Namespace, data: Dataset, has_weights: bo
     if metric == "nll" and loss != "nll":
         raise UserError("--metric_for_scoring=nll needs a network that knows its error: use --loss_model=nll with it")
     _check_folds(arguments, data)
+    _check_choices(loss, metric, subset, data)
     if len(data.rows(subset)) < 2:
         raise UserError(
             f"--set_for_scoring={subset}: {len(data.rows(subset))} images are in it, and at least 2 are needed; "
             "raise --fraction_for_eval (or _test), score more images, --ignore_existing_split if the file's "
             "split column has too few, or --set_for_scoring=full"
         )
-    possible = {"wmse": has_weights, "nll": loss == "nll"}
+    possible = {"wmse": has_weights, "nll": loss == "nll", "choices": data.choices is not None}
     wanted = [name for name in METRICS if name == metric or getattr(arguments, f"calculate_{name}")]
     divider = arguments.accuracy_divider
     return Objective(
@@ -96,6 +97,19 @@ def _check_folds(arguments: argparse.Namespace, data: Dataset) -> None:
         )
     if min(len(part.rows("eval")) for part in data.parts()) < 2:
         raise UserError(f"--folds={arguments.folds}: a fold has a single image, and 2 are needed; take fewer folds")
+
+
+def _check_choices(loss: str, metric: str, subset: str, data: Dataset) -> None:
+    wanted = [name for name, needed in (("train", loss), (subset, metric)) if needed == "choices"]
+    if data.choices is None:
+        return
+    for part in data.parts():
+        for name in wanted:
+            if not len(data.choices.within(part.rows(name)).shown):
+                raise UserError(
+                    f"no comparison is among {name} images alone; choose more, another --fraction_for_eval, or with "
+                    "--metric_for_scoring=spearman judge by scores"
+                )
 
 
 class Keeper(Protocol):
@@ -200,7 +214,7 @@ class Search:
         config, training = configure(parameters, self.arguments, data.config)
         after_epoch = None if trial is None or self.arguments.pruner == "none" else self._pruning(trial)
         with self.interruption.safe():
-            return train(config, training, _train_data(self.arguments, data), self.fixed_weights, after_epoch)
+            return train(config, training, train_data(self.arguments, data), self.fixed_weights, after_epoch)
 
     def _pruning(self, trial: Trial) -> Callable[[int, Predictor], None]:
         def after_epoch(epoch: int, predictor: Predictor) -> None:
@@ -259,18 +273,6 @@ def configure(
         seed=arguments.model_seed,
     )
     return predictor, training
-
-
-def _train_data(arguments: argparse.Namespace, data: Dataset) -> TrainingData:
-    numbers = data.rows("train")
-    if data.groups is not None:
-        numbers = numbers[balanced(data.groups.codes[numbers], arguments.balance, arguments.seed)]
-    rows = torch.from_numpy(numbers)
-    scores, weights = (torch.tensor(values, dtype=torch.float32)[rows] for values in (data.scores, data.weights))
-    if arguments.normalise_weights:
-        weights = weights / weights.mean()
-    device = data.inputs.device
-    return TrainingData(data.inputs[rows.to(device)], scores.to(device), weights.to(device))
 
 
 def _fixed_weights(arguments: argparse.Namespace) -> torch.Tensor | None:

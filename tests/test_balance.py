@@ -7,7 +7,7 @@ import torch
 from src import search
 from src.arguments import parse_arguments
 from src.balance import Groups, balance_table, balanced, group_size, score_bins
-from src.dataset import Dataset
+from src.dataset import Dataset, train_data
 from src.options import TRAIN
 from src.predictor import load_predictor
 from src.training import train as train_network
@@ -97,7 +97,7 @@ def test_each_fold_is_balanced(tmp_path, monkeypatch):
 
 def test_weights_are_normalised_over_what_is_trained_on():
     arguments = parse_arguments(TRAIN, "", ["--balance=max", "--normalise_weights"])
-    weights = search._train_data(arguments, grouped()).weights
+    weights = train_data(arguments, grouped()).weights
     assert len(weights) == 60
     assert float(weights.mean()) == pytest.approx(1.0)
 
@@ -122,7 +122,7 @@ def here(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("by", "names"),
-    [("folder", {".", "more"}), ("kind", {"cat", "(empty)"}), ("score", {"0 to 4.98", "4.98 to 9.961"})],
+    [("folder", {".", "more"}), ("kind", {"cat", "(empty)"}), ("score", {"0 to 4.765", "4.765 to 9.529"})],
 )
 def test_counts_before_and_after_are_printed(here, monkeypatch, capsys, by, names):
     output = train(monkeypatch, capsys, "--balance=max", f"--balance_by={by}", "--balance_bins=2", "--trials=1")

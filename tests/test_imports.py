@@ -35,8 +35,9 @@ ALLOWED: dict[str, set[str]] = {
     "study": set(),
     "interruption": set(),
     "balance": {"scorefile"},
-    "dataset": {"balance", "predictor"},
-    "search": {"balance", "dataset", "interruption", "losses", "metrics", "predictor", "study", "training"},
+    "choices": {"feature_cache", "metrics", "ratings"},
+    "dataset": {"balance", "choices", "predictor", "training"},
+    "search": {"dataset", "interruption", "losses", "metrics", "predictor", "study", "training"},
     "best_model": {"dataset", "predictor"},
     "model_scores": {
         "extractors",
