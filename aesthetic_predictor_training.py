@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from src.extractors import Extractor
     from src.feature_cache import FeatureCache
     from src.features import Features
-    from src.model_scores import Model
+    from src.model_scores import ModelScores
     from src.scorefile import ScoreTable
     from src.search import Search
 
@@ -49,7 +49,7 @@ def main() -> None:
     from src.best_model import BestModel
     from src.extractors import load_extractor
     from src.feature_cache import FeatureCache
-    from src.gate import keep_passed
+    from src.first_stage import keep_passed
     from src.search import Search, make_objective
     from src.study import count_finished, dashboard, open_study
 
@@ -286,17 +286,19 @@ def announce(arguments: argparse.Namespace, study: "optuna.Study", best: "BestMo
         print(f"Watch the search at {address}.")
 
 
-def held_out(search: "Search", best: "BestModel") -> "Model":
+def held_out(search: "Search", best: "BestModel") -> "ModelScores":
     """The model as it lies on disk; with folds, its scores are those of networks that had not seen the image."""
-    from src.model_scores import Model
+    from src.model_scores import ModelScores
     from src.predictor import load_predictor
 
     predictor, metadata = load_predictor(best.path)
     inputs = best.data.inputs.cpu().numpy()
-    return Model(best.path.stem, *search.held_out(predictor), inputs, predictor, metadata)
+    return ModelScores(best.path.stem, *search.held_out(predictor), inputs, predictor, metadata)
 
 
-def report_results(arguments: argparse.Namespace, best: "BestModel", model: "Model", ridge: "np.ndarray") -> None:
+def report_results(
+    arguments: argparse.Namespace, best: "BestModel", model: "ModelScores", ridge: "np.ndarray"
+) -> None:
     """The statistics of the model, and those of the baseline."""
     import numpy as np
 
@@ -326,7 +328,7 @@ def write_results(
     savefile: Path | None,
     table: "ScoreTable",
     best: "BestModel",
-    model: "Model",
+    model: "ModelScores",
 ) -> None:
     """What is written at the end: the savefile and the report, where they are asked for."""
     import numpy as np
@@ -339,7 +341,7 @@ def write_results(
         write_page(arguments, directory, table, held_out_split, model)
 
 
-def write_savefile(path: Path, table: "ScoreTable", data: "Dataset", model: "Model") -> None:
+def write_savefile(path: Path, table: "ScoreTable", data: "Dataset", model: "ModelScores") -> None:
     """The score table with model_score, split, error where the model knows it; with folds also held-out scores."""
     from src.scorefile import write_scorefile
 
@@ -354,7 +356,7 @@ def write_savefile(path: Path, table: "ScoreTable", data: "Dataset", model: "Mod
 
 
 def write_page(
-    arguments: argparse.Namespace, directory: Path, table: "ScoreTable", split: "np.ndarray", model: "Model"
+    arguments: argparse.Namespace, directory: Path, table: "ScoreTable", split: "np.ndarray", model: "ModelScores"
 ) -> None:
     """The page of `--report`, about the eval split."""
     from src.analysis import make_subsets

@@ -43,7 +43,7 @@ def main() -> None:
     files, thresholds = model_paths(arguments, directory), arguments.threshold or []
     models = load_models(files, thresholds, arguments.device, arguments.gate)
     check_models(arguments, models)
-    cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)).expanduser())
+    cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
     paths, start = matching(images, arguments.regex), time.monotonic()
     scored = score_images(directory, paths, models, cache, arguments.extract_batch_size)
     chosen = choose(scored, *limits(arguments))

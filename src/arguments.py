@@ -139,27 +139,24 @@ def check_report(text: str) -> None:
 
 
 def model_paths(arguments: argparse.Namespace, directory: Path) -> list[Path]:
-    """The existing model files of `--modelpath`, else of each `--model`: in the directory, else from here."""
-    if arguments.modelpath:
-        return [_existing(model_path(arguments, directory), f"--modelpath={arguments.modelpath}")]
-    return [existing_model("model", text, directory) for text in arguments.model or [DEFAULT_MODEL]]
+    """The existing model files of each `--modelpath`, else of each `--model`: in the directory, else from here."""
+    option = "modelpath" if arguments.modelpath else "model"
+    return [existing_model(text, option, directory) for text in getattr(arguments, option) or [DEFAULT_MODEL]]
 
 
-def existing_model(option: str, text: str, directory: Path) -> Path:
-    """The model file that an option names: in the directory, else from here. UserError where there is none."""
+def existing_model(text: str, option: str, directory: Path) -> Path:
+    """The model file that an option names: in the directory, else from here; UserError where there is none."""
     path = Path(text).expanduser()
     if path.suffix != ".safetensors":
         raise UserError(f"--{option}={text}: a model file ends with .safetensors")
-    inside = directory / path
-    return _existing(inside if inside.is_file() else path, f"--{option}={text}", f" in {directory}, nor")
-
-
-def _existing(path: Path, option: str, elsewhere: str = "") -> Path:
-    if not path.is_file():
-        raise UserError(
-            f"{option}: no such model{elsewhere} at {path}; train one with aesthetic_predictor_training.py"
-        )
-    return path
+    places = [path] if option == "modelpath" else [directory / path, path]
+    for place in places:
+        if place.is_file():
+            return place
+    elsewhere = "" if option == "modelpath" else f" in {directory}, nor"
+    raise UserError(
+        f"--{option}={text}: no such model{elsewhere} at {path}; train one with aesthetic_predictor_training.py"
+    )
 
 
 def _read_file(path: Path, parents: tuple[Path, ...]) -> list[Word]:

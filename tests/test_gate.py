@@ -10,10 +10,11 @@ import aesthetic_score_from_model as scoring_script
 from src import errors
 from src.feature_cache import FeatureCache
 from src.gate import Filter, about_filter, find_filter
-from src.model_scores import find_split, score_images
+from src.model_scores import find_split, score_with
 from src.options import SCORE
 from src.predictor import load_predictor
 from src.scorefile import read_scorefile
+from src.scoring import load_models
 from tests.test_model_scores import ARGUMENTS
 from tests.test_score_script import make_model
 from tests.training import make_photos, read_rows, train, use_toys
@@ -45,7 +46,8 @@ def score(monkeypatch, capsys, *words, code=0):
 def scores_of(here, model):
     paths = sorted(p.relative_to(here / "photos").as_posix() for p in (here / "photos").rglob("*.png"))
     cache = FeatureCache(here / "photos" / ".aesthetic_cache")
-    found = score_images(here / "photos", paths, here / "photos" / model, "m", cache, "cpu", 16)
+    (loaded,) = load_models([here / "photos" / model], [], "cpu")
+    found = score_with(loaded, here / "photos", paths, cache, 16)
     return dict(zip(paths, found.scores.tolist(), strict=True)), dict(zip(paths, found.errors.tolist(), strict=True))
 
 

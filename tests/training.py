@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import aesthetic_predictor_training as script
-from src import errors, extractors, model_scores, scoring
+from src import errors, extractors, scoring
 from src.options import TRAIN
 from tests.toys import ToyExtractor, make_gallery, make_old
 
@@ -26,7 +26,7 @@ QUICK = (
 
 def use_toys(monkeypatch):
     """Every image model is the toy; its scores are then of colours."""
-    for module in (extractors, model_scores, scoring):
+    for module in (extractors, scoring):
         monkeypatch.setattr(module, "load_extractor", lambda *_: ToyExtractor())
 
 
