@@ -44,8 +44,8 @@ def main() -> None:
     outfile = check_outfile(arguments.outfile, arguments.watch) if arguments.outfile else None
     images = find_images(directory)
     table = read_scores(arguments, directory, images)
-    thresholds, device = arguments.threshold or [], arguments.device
-    models = load_models(model_paths(arguments, directory), thresholds, device, unsaid(arguments))
+    files, thresholds = model_paths(arguments, directory), arguments.threshold or []
+    models = load_models(files, thresholds, arguments.device, unsaid(arguments), arguments.gate)
     check_models(arguments, models)
     cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
     paths, start = matching(images, arguments.regex), time.monotonic()
@@ -222,6 +222,13 @@ def summarise(scored: "Scored", chosen: int, outfile: Path | None, seconds: floa
     lines = [f"  {shown(path)}: {reason}" for path, reason in scored.unreadable.items()]
     if lines:
         print(f"{len(lines)} images could not be read and were left out:", *lines, sep="\n", file=sys.stderr)
+    lines = [
+        f"{model.name}: {stopped} of {len(scored)} images fail {model.gate.model.path} ({model.gate.threshold:g} is "
+        "needed) and have its score."
+        for model, stopped in zip(scored.models, scored.stopped().sum(axis=0).tolist(), strict=True)
+        if model.gate
+    ]
+    print("\n".join(lines) + "\n" * bool(lines), end="", file=sys.stderr)
     through = f"{scored.extracted} through the image model, the others from the cache"
     print(f"{len(scored)} images scored in {seconds:.1f} s: {through}; {chosen} chosen.", file=sys.stderr)
     if outfile:

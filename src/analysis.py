@@ -115,6 +115,36 @@ def slope(scores: np.ndarray, model_scores: np.ndarray) -> float:
     return float(np.cov(scores, model_scores, bias=True)[0, 1] / variance) if variance > 0 else float("nan")
 
 
+@dataclass(frozen=True)
+class ErrorBin:
+    """Images of which a model expects errors of like size: that size and the real one, both root mean squares.
+
+    uncertainty: the standard error of the real one. count: images.
+    """
+
+    expected: float
+    actual: float
+    uncertainty: float
+    count: int
+
+
+def reliability(scores: np.ndarray, model_scores: np.ndarray, errors: np.ndarray, bins: int = BINS) -> list[ErrorBin]:
+    """Up to `bins` groups of equal size by the error that the model expects, smallest first; all shapes (N,).
+
+    Fewer groups where they would have under 5 images. Where errors are what they claim to be, both agree.
+    """
+    groups = np.array_split(np.argsort(errors, kind="stable"), max(1, min(bins, len(scores) // 5)))
+    found = []
+    for rows in groups:
+        if len(rows):
+            expected, actual = (
+                float(np.sqrt(np.mean(values[rows] ** 2))) for values in (errors, scores - model_scores)
+            )
+            # Of a root mean square of n normal values: sigma / sqrt(2 n).
+            found.append(ErrorBin(expected, actual, actual / np.sqrt(2 * len(rows)), len(rows)))
+    return found
+
+
 def coverage(scores: np.ndarray, model_scores: np.ndarray, errors: np.ndarray) -> tuple[float, float]:
     """Share of images whose score lies within one and two errors of the model score; 0.68 and 0.95 would be right."""
     distance = np.abs(scores - model_scores) / errors

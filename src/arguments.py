@@ -142,10 +142,11 @@ def check_report(text: str) -> None:
 def model_paths(arguments: argparse.Namespace, directory: Path) -> list[Path]:
     """The existing model files of each `--modelpath`, else of each `--model`: in the directory, else from here."""
     option = "modelpath" if arguments.modelpath else "model"
-    return [_existing(text, option, directory) for text in getattr(arguments, option) or [DEFAULT_MODEL]]
+    return [existing_model(text, option, directory) for text in getattr(arguments, option) or [DEFAULT_MODEL]]
 
 
-def _existing(text: str, option: str, directory: Path) -> Path:
+def existing_model(text: str, option: str, directory: Path) -> Path:
+    """The model file that an option names: in the directory, else from here; UserError where there is none."""
     path = Path(text).expanduser()
     if path.suffix.lower() not in (".safetensors", *OTHER_MODELS):
         raise UserError(f"--{option}={text}: a model file ends with .safetensors (others' also with .pth or .pt)")

@@ -7,6 +7,7 @@ import torch
 from sklearn.linear_model import RidgeCV
 from threadpoolctl import threadpool_limits
 
+from src.dataset import Dataset
 from src.metrics import ab, mse, spearman
 from src.predictor import Predictor, PredictorConfig, fold_scaling
 from src.scaling import standardisation
@@ -67,16 +68,24 @@ def ridge_predictor(ridge: Ridge, config: PredictorConfig) -> Predictor:
     return predictor
 
 
-def baselines(scores: np.ndarray, split: np.ndarray, ridge: np.ndarray) -> dict[str, dict[str, float]]:
-    """How ridge regression's scores (N,), and the mean score of the train split, do on the eval images.
+def held_out_ridge(data: Dataset, seed: int) -> np.ndarray:
+    """Scores (N,) of ridge regression on the train split; with folds, those of each fold by the others."""
+    inputs = data.inputs.cpu().numpy()
+    found = ridge_scores(inputs, data.scores, data.split, seed)
+    for part in data.parts() if data.folds is not None else ():
+        rows = part.rows("eval")
+        found[rows] = ridge_scores(inputs, data.scores, part.split, seed)[rows]
+    return found
+
+
+def baselines(data: Dataset, ridge: np.ndarray) -> dict[str, dict[str, float]]:
+    """How `held_out_ridge`'s scores (N,), and the mean score of the train split, do on the eval images.
 
     Without what is undefined, such as the mean's Spearman.
     """
-    held_out = split == "eval"
-    mean = np.full(len(scores), scores[split == "train"].mean())
-    found = {
-        name: eval_metrics(scores[held_out], values[held_out]) for name, values in (("ridge", ridge), ("mean", mean))
-    }
+    scores, rows = data.scores, data.rows("eval")
+    mean = np.full(len(scores), scores[data.rows("train")].mean())
+    found = {name: eval_metrics(scores[rows], values[rows]) for name, values in (("ridge", ridge), ("mean", mean))}
     return {name: {key: value for key, value in each.items() if np.isfinite(value)} for name, each in found.items()}
 
 

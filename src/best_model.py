@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from src.dataset import Dataset
 from src.errors import UserError
 from src.files import copy_to
 from src.predictor import Ensemble, Predictor, load_predictor, save_predictor
-from src.search import Dataset
 
 # Model scores of the train images at 0, 1, 2, … 100 %: where a new image's score lies among them.
 QUANTILES = np.linspace(0, 1, 101)

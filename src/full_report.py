@@ -11,13 +11,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from src import plots
-from src.analysis import Intervals, Subset, bootstrap, calibration, coverage, extremes, places_on_map, slope
+from src.analysis import Intervals, Subset, bootstrap, calibration, extremes, places_on_map, reliability, slope
 from src.errors import UserError
 from src.files import replacing, write_text
 from src.learning_curve import Point, learning_curve, verdict
 from src.metrics import ab, correlations
 from src.model_scores import ModelScores
-from src.report import SUBSETS, baselines_table, score_cells
+from src.report import SUBSETS, baselines_table, coverage_sentence, score_cells
 from src.report_page import Plot, Thumbnail, Tile, gallery, page, paragraphs, section, table
 from src.report_page import plots as plot_grid
 from src.scorefile import ScoreTable
@@ -119,6 +119,14 @@ def draw(material: Material) -> dict[str, tuple[str, Drawing, str]]:
             "The splits should look alike: where they don't, the numbers above are about other images than it seems.",
         ),
     }
+    errors = material.model.errors[material.rows]
+    if not np.isnan(errors).any():
+        found["reliability"] = (
+            "Expected and real errors",
+            lambda colours: plots.reliability_plot(colours, reliability(scores, model_scores, errors)),
+            "Images in groups of equal size by the error that the model expects, with 95 % intervals of the error it "
+            "makes; both are root mean squares. Below the dashed line it is too modest, above too sure.",
+        )
     if material.model.inputs is not None:
         found["map"] = _map(material)
     if material.curve:
@@ -295,8 +303,7 @@ def _calibration_caption(material: Material) -> str:
         parts.append(f"Where model scores differ by 1, scores differ by {rise:.2f}.")
     errors = material.model.errors[material.rows]
     if not np.isnan(errors).any():
-        one, two = coverage(material.scores, material.model_scores, errors)
-        parts.append(f"Within one error of the model score: {one:.0%} (68 % is right); within two: {two:.0%} (95 %).")
+        parts.append(coverage_sentence(material.scores, material.model_scores, errors))
     return " ".join(parts)
 
 

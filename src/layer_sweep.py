@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from src import plots
 from src.baseline import ridge_scores
+from src.dataset import Dataset
 from src.errors import UserError
 from src.extractors import Extractor
 from src.feature_cache import FeatureCache
@@ -23,7 +24,7 @@ from src.hidden_states import by_place
 from src.metrics import spearman
 from src.predictor import Predictor, load_predictor
 from src.report import aligned
-from src.search import Dataset, train_again
+from src.search import train_again
 
 FEWEST = 10  # eval images
 

@@ -76,6 +76,14 @@ def _stars(text: str) -> tuple[float, ...]:
     return values
 
 
+def _balance(text: str) -> str:
+    if text.lower() in ("none", "mean", "max", "min"):
+        return text.lower()
+    if not (0 < float(text) < float("inf") and ("." in text or float(text) == int(text))):
+        raise ValueError(text)
+    return text
+
+
 TEXT = Kind(_filled, "a text that is not empty")
 ANY_TEXT = Kind(str)
 ON_OFF = Kind(_on_off, "on or off", "on|off", bare="on")
@@ -87,4 +95,7 @@ STATES = Kind(
     write=write_states,
 )
 NUMBERS = Kind(lambda text: tuple(float(part) for part in text.split(",")), "numbers with commas between", "X,X,...")
+BALANCE = Kind(
+    _balance, "none, mean, max, min, a fraction of the largest group such as 0.5, or a count such as 200", "SIZE"
+)
 STARS = Kind(_stars, "four percentiles from 0 to 100, rising, where 2, 3, 4 and 5 stars begin", "A,B,C,D")

@@ -9,6 +9,7 @@ from typing import Any
 
 from src.option_kinds import (
     ANY_TEXT,
+    BALANCE,
     NUMBERS,
     ON_OFF,
     STARS,
@@ -31,7 +32,7 @@ SCRIPTS = (CHOOSE, TRAIN, SCORE, LOOK, SPOTLIGHT)
 USING_MODELS = (SCORE, LOOK, SPOTLIGHT)
 DEFAULT_MODEL = "model.safetensors"
 
-METRICS = ("mse", "wmse", "nll", "ab", "spearman", "pearson", "accuracy")
+METRICS = ("mse", "wmse", "nll", "ab", "spearman", "pearson", "accuracy", "choices")
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,19 @@ GROUPS = (
             trained(
                 "--ignore_existing_split", "draw anew, whatever the score file's split column says", ON_OFF, False
             ),
+            option(
+                "--folds",
+                "judge trials by cross-validation in so many parts instead of one eval split; near-identical images "
+                "stay together",
+                whole(2, 100),
+            ),
+            option("--group_column", "with --folds: images of equal value in this column stay together", TEXT),
+            option(
+                "--filter_model",
+                "train on those images alone that this model passes: a file in the directory, or a path",
+                TEXT,
+            ),
+            option("--filter_threshold", "the --filter_model's score from which an image passes", number()),
         ),
     ),
     Group(
@@ -187,7 +201,15 @@ GROUPS = (
     Group(
         "Loss and metrics",
         (
-            option("--loss_model", "what training minimises", choice("mse", "wmse", "ab", "nll"), "mse"),
+            option("--loss_model", "what training minimises", choice("mse", "wmse", "ab", "nll", "choices"), "mse"),
+            option(
+                "--balance",
+                "bring groups of train images to one size: some are repeated or left out",
+                BALANCE,
+                "none",
+            ),
+            option("--balance_by", "what the groups are: score (in bins), folder, or a column", TEXT, "score"),
+            option("--balance_bins", "equal steps of the score that are groups", whole(2), 10),
             option("--normalise_weights", "scale the weight column to mean 1 (loss wmse)", ON_OFF, False),
             option(
                 "--set_for_scoring",
@@ -263,12 +285,12 @@ GROUPS = (
     Group(
         "Choosing",
         (
-            of(CHOOSE, LOOK)(
+            of(CHOOSE, TRAIN, LOOK)(
                 "--comparisons",
                 "the file that keeps every choice (default: comparisons.sqlite in the directory)",
                 TEXT,
             ),
-            of(CHOOSE, LOOK)("--rater", "who chooses; each rater's choices are rated apart", TEXT, "me"),
+            of(CHOOSE, TRAIN, LOOK)("--rater", "who chooses; each rater's choices are rated apart", TEXT, "me"),
             choosing("--number", "screens in a batch; statistics follow each", whole(1), 100),
             choosing("--number_to_compare", "images on a screen", whole(2, 9), 2),
             choosing(
@@ -363,6 +385,12 @@ GROUPS = (
                 (SCORE, LOOK),
             ),
             scoring("--only_passed", "choose images that pass every model's --threshold", ON_OFF, False),
+            scoring(
+                "--gate",
+                "images that the filter of a model (--filter_model in training) fails get the filter's score",
+                ON_OFF,
+                True,
+            ),
             scoring("--copy_to", "copy the chosen images into this folder, with a scores.csv", TEXT),
             scoring("--move_to", "move them there", TEXT),
             scoring("--link_to", "link to them there", TEXT),

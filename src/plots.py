@@ -17,7 +17,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from src.analysis import Bin
+from src.analysis import Bin, ErrorBin
 from src.learning_curve import Point
 
 P = ParamSpec("P")
@@ -108,6 +108,28 @@ def calibration_plot(colours: Colours, bins: Sequence[Bin]) -> Figure:
     )
     axes.errorbar(
         x, y, 1.96 * error, fmt="o-", color=colours.a, linewidth=2, markersize=5, elinewidth=1, label="the model"
+    )
+    axes.legend(loc="upper left")
+    return figure
+
+
+@in_style
+def reliability_plot(colours: Colours, bins: Sequence[ErrorBin]) -> Figure:
+    """Real errors of groups by expected error, with 95 % intervals, beside the line of equality."""
+    figure, axes = _figure("error that the model expects", "error that it makes")
+    x, y, spread = (np.array([getattr(b, name) for b in bins]) for name in ("expected", "actual", "uncertainty"))
+    ends = [0, max(x.max(), y.max())]
+    axes.plot(ends, ends, color=colours.ink, linewidth=1, linestyle=(0, (3, 3)), label="right")
+    axes.errorbar(
+        x,
+        y,
+        1.96 * spread,
+        fmt="o-",
+        color=colours.a,
+        linewidth=2,
+        markersize=5,
+        elinewidth=1,
+        label="the model",
     )
     axes.legend(loc="upper left")
     return figure

@@ -19,6 +19,7 @@ from src.analysis import (
     make_subsets,
     places_on_map,
     principal_components,
+    reliability,
     slope,
     standardised,
 )
@@ -214,3 +215,17 @@ def test_an_unknown_study_and_a_missing_database_are_said_and_none_is_made(datab
     with pytest.raises(UserError, match="there is no file"):
         list_studies(f"sqlite:///{tmp_path / 'none.sqlite'}")
     assert not (tmp_path / "none.sqlite").exists()
+
+
+def test_reliability_groups_by_expected_error_and_finds_the_real_one():
+    generator = np.random.default_rng(0)
+    errors = np.repeat([0.5, 1.0, 2.0, 4.0], 5000)
+    truth = generator.normal(size=20_000) * errors
+    bins = reliability(truth, np.zeros(20_000), errors, bins=4)
+    assert [b.expected for b in bins] == pytest.approx([0.5, 1, 2, 4])
+    for b in bins:
+        assert b.actual == pytest.approx(b.expected, abs=4 * b.uncertainty)
+        assert b.uncertainty == pytest.approx(b.expected / 100, rel=0.05)  # sigma / sqrt(2 n)
+    sure = reliability(truth, np.zeros(20_000), errors / 3, bins=4)
+    assert [b.actual / b.expected for b in sure] == pytest.approx([3] * 4, rel=0.05)
+    assert [b.count for b in reliability(truth[:12], np.zeros(12), errors[:12])] == [6, 6]

@@ -8,9 +8,9 @@ import torch
 
 from src.arguments import groups_of, parse_arguments, to_text
 from src.best_model import BestModel
+from src.dataset import Dataset
 from src.options import GROUPS, SCRIPTS
 from src.predictor import Predictor, PredictorConfig, combine, load_predictor, save_predictor
-from src.search import Dataset
 from tests.test_search import toy_data
 
 ROOT = Path(__file__).parents[1]
@@ -111,7 +111,11 @@ def test_a_predictor_file_holds_what_the_docs_say(tmp_path, mode):
     data = Dataset(config, inputs, data.scores, data.weights, data.split)
     same = ("study", "model_type", "score_column", "loss_model", "split_counts", "baselines")
     again = ("model_seed", "eval_pick_seed", "fraction_for_eval", "fraction_for_test", "ignore_existing_split")
-    best = BestModel(tmp_path / "model.safetensors", data, dict.fromkeys((*same, *again), "x"))
+    about = dict.fromkeys((*same, *again), "x")
+    behind_a_filter = ("filter_model", "filter_threshold", "filter_hash", "filter_images")
+    with_options = ("folds", "group_column", "test_images", "balance", "comparison_counts")
+    about |= dict.fromkeys((*behind_a_filter, *with_options), "x")
+    best = BestModel(tmp_path / "model.safetensors", data, about)
     best.save(Predictor(config), 3, {"dropout": 0.1}, {"eval_mse": 1.0})
     predictor, metadata = load_predictor(best.path)
     ensembles = {"member_layers", "member_dropout_rates", "trials", "single_best_metrics"}

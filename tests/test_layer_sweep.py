@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 import aesthetic_predictor_training
 from src import errors, plots
 from src.arguments import parse_arguments
+from src.dataset import Dataset
 from src.errors import UserError
 from src.extractors.several import SeveralExtractors
 from src.feature_cache import FeatureCache
@@ -23,7 +24,7 @@ from src.features import extract_features, fill_cache
 from src.layer_sweep import Layer, best_of, check_eval, check_extractor, lines, measure, report_layers, sweep
 from src.options import TRAIN
 from src.predictor import PredictorConfig
-from src.search import Dataset, train_again
+from src.search import train_again
 from tests.toys import ToyExtractor, make_gallery, make_old
 
 PARAMETERS = {
