@@ -232,9 +232,12 @@ class _Extraction:
             else:
                 self.unusable[digest] = f"{self.extractor.name} gives no finite features; leave out --fp16_features"
         for states, rows in lacking.items():
+            blocks: dict[str, dict[int, np.ndarray]] = {}  # by identity: all states of one are written together
             for k in states:
                 identity, own = self.extractor.stored_as(k)
-                self.cache.add(identity, [digests[row] for row in rows], {own: features[k][rows]})
+                blocks.setdefault(identity, {})[own] = features[k][rows]
+            for identity, stored in blocks.items():
+                self.cache.add(identity, [digests[row] for row in rows], stored)
 
     def _through_network(self, pixels: list[np.ndarray], wanted: list[int]) -> dict[int, np.ndarray]:
         """{k: (B, W_k)}, in as many parts as memory demands."""

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -196,6 +197,12 @@ def test_a_half_precision_checkpoint_is_computed_with_in_full_on_the_cpu(tmp_pat
 
 def test_every_model_type_of_the_table_is_tested_here():
     assert {make().config.model_type for make, *_ in VARIANTS.values()} == set(FAMILIES)
+
+
+def test_the_docs_name_every_model_type_and_no_other():
+    text = (Path(__file__).parents[1] / "docs" / "extractors.md").read_text(encoding="utf-8")
+    cells = [line.split("|")[2] for line in text.splitlines() if line.startswith("| ") and line.count("|") == 4]
+    assert {name for cell in cells[1:] for name in re.findall(r"`(\w+)`", cell)} == set(FAMILIES)
 
 
 def test_prepared_images_are_the_same_to_the_pixel_each_time(tmp_path):

@@ -1,9 +1,7 @@
 """Several image models at once: names, how states are numbered, the cache, joining, training and use."""
 
-import os
-import subprocess
 import sys
-from pathlib import Path
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -11,6 +9,9 @@ import torch
 from safetensors import safe_open
 
 import aesthetic_ab_scorer
+import aesthetic_data_analysis
+import aesthetic_predictor_training
+import aesthetic_score_from_model
 from src.arguments import parse_arguments, write_arguments
 from src.errors import UserError
 from src.extractors import load_extractor
@@ -18,13 +19,12 @@ from src.extractors.several import SeveralExtractors
 from src.feature_cache import FeatureCache
 from src.features import extract_features
 from src.hidden_states import read_states, write_states
-from src.model_scores import score_images
-from src.options import CHOOSE, LOOK, SCORE, TRAIN
+from src.model_scores import score_with
+from src.options import CHOOSE, TRAIN
 from src.predictor import Predictor, PredictorConfig, arrange, save_predictor
+from src.scoring import load_models
 from tests.test_extractors import photograph_like, save_clip
 from tests.toys import ToyExtractor, colour, make_gallery
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize(
@@ -191,21 +191,22 @@ def test_what_cannot_be_put_together_is_refused():
 # ---- the scripts ----
 
 
-def run(folder, script, *words):
-    environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(ROOT / script), "--directory=photos", "--cache_directory=cache", *words]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8", env=environment)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def run(main, monkeypatch, *words):
+    """A script in this process, which has torch already."""
+    monkeypatch.setattr(sys, "argv", ["script", "--directory=photos", "--cache_directory=cache", *words])
+    with suppress(SystemExit):  # training ends with one; what it did is looked at
+        main()
 
 
-def test_a_model_of_two_image_models_is_trained_and_then_read_by_every_script(tmp_path):
+def test_a_model_of_two_image_models_is_trained_and_then_read_by_every_script(tmp_path, monkeypatch, capsys):
     paths = make_gallery(tmp_path / "photos", 24)
     scores = "".join(f"{path},{number % 7}\n" for number, path in enumerate(paths))
     (tmp_path / "photos" / "scores.csv").write_text("relative_path,score\n" + scores, encoding="utf-8")
     save_clip(tmp_path / "clip", "projection")
+    monkeypatch.chdir(tmp_path)
     models = "--feature_extractor_model=efficientnet-lite0,clip"
-    run(tmp_path, TRAIN, models, "--hidden_states_used=0,3;2", "--trials=2", "--max_train_epochs=6")
+    small = ("--trials=1", "--max_train_epochs=6", "--min_batch_size=8", "--database=")
+    run(aesthetic_predictor_training.main, monkeypatch, models, "--hidden_states_used=0,3;2", *small)
     with safe_open(tmp_path / "photos" / "model.safetensors", "np") as file:
         metadata = file.metadata()
     assert metadata["feature_extractor_model"] == "efficientnet-lite0__clip"
@@ -213,9 +214,11 @@ def test_a_model_of_two_image_models_is_trained_and_then_read_by_every_script(tm
     assert metadata["widths"] == "[1280, 192, 16]"
     written = (tmp_path / "photos" / "model.arguments.txt").read_text(encoding="utf-8")
     assert "--hidden_states_used=0,3;2\n" in written
-    run(tmp_path, SCORE, "--outfile=scored.csv")
+    run(aesthetic_score_from_model.main, monkeypatch, "--outfile=scored.csv")
     assert len((tmp_path / "scored.csv").read_text(encoding="utf-8").splitlines()) == 25
-    assert "6 images of the eval split" in run(tmp_path, LOOK)
+    capsys.readouterr()
+    run(aesthetic_data_analysis.main, monkeypatch)
+    assert "6 images of the eval split" in capsys.readouterr().out
 
 
 def test_the_ab_scorer_and_spotlight_read_such_a_model(tmp_path):
@@ -230,6 +233,6 @@ def test_the_ab_scorer_and_spotlight_read_such_a_model(tmp_path):
     photos, ids = tmp_path / "photos", {"0000.png": 5, "0002.png": 6}
     found = aesthetic_ab_scorer.score_with_model(arguments, photos, FeatureCache(tmp_path / "cache"), ids)
     assert sorted(found) == [5, 6]
-    model = photos / "model.safetensors"
-    same = score_images(photos, list(ids), model, "m", FeatureCache(tmp_path / "cache"), "cpu", 2)
+    [model] = load_models([photos / "model.safetensors"], [], "cpu")
+    same = score_with(model, photos, list(ids), FeatureCache(tmp_path / "cache"), 2)
     assert same.scores.tolist() == list(found.values())
