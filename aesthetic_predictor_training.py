@@ -74,10 +74,14 @@ def main() -> None:
 
 
 def output_paths(arguments: argparse.Namespace, directory: Path) -> tuple[Path, Path | None]:
-    """The model file and the savefile; they and the report are refused now rather than after an hour."""
+    """The model file and the savefile; they, the report and the loss are refused now rather than after an hour."""
+    from src.error_weights import check_loss
+
     model = model_path(arguments, directory)
     if arguments.report:
         check_report(arguments.report)
+    if arguments.weight_by_error:
+        check_loss(arguments.loss_model)
     if not arguments.savefile:
         return model, None
     savefile = directory / Path(arguments.savefile).expanduser()
@@ -140,6 +144,7 @@ def make_dataset(
 ) -> "Dataset":
     """Features, scores and split, put together for the search."""
     from src.devices import pick_device
+    from src.error_weights import error_weights
     from src.predictor import PredictorConfig, arrange
     from src.search import Dataset
     from src.split import assign_split
@@ -158,7 +163,9 @@ def make_dataset(
     seed, anew = arguments.eval_pick_seed, arguments.ignore_existing_split
     split = assign_split(table.paths, table.splits, *fractions, seed, anew)
     inputs = arrange(features.states, used, mode).to(pick_device(arguments.device))
-    return Dataset(config, inputs, table.scores, table.weights, split)
+    certainty, said = error_weights(table, split == "train") if arguments.weight_by_error else (None, [])
+    print("\n".join(said), end="\n" if said else "")
+    return Dataset(config, inputs, table.scores, table.weights, split, certainty)
 
 
 def comparable(arguments: argparse.Namespace, table: "ScoreTable", data: "Dataset", objective: str) -> dict[str, str]:
@@ -167,7 +174,7 @@ def comparable(arguments: argparse.Namespace, table: "ScoreTable", data: "Datase
     digest = hashlib.blake2b(repr([(path, str(split), float(score)) for path, split, score in rows]).encode())
     return {
         "objective": objective,
-        "loss_model": arguments.loss_model,
+        "loss_model": arguments.loss_model + (" weighted by error" if arguments.weight_by_error else ""),
         "extractor": data.config.extractor_identity,
         "hidden_states": f"{data.config.hidden_states_mode} of {data.config.hidden_states_used}",
         "images, scores and split": digest.hexdigest()[:12],

@@ -169,6 +169,12 @@ GROUPS = (
         "Loss and metrics",
         (
             option("--loss_model", "what training minimises", choice("mse", "wmse", "ab", "nll"), "mse"),
+            option(
+                "--weight_by_error",
+                "images of uncertain score count for less, by the score file's column score_error (loss mse or wmse)",
+                ON_OFF,
+                False,
+            ),
             option("--normalise_weights", "scale the weight column to mean 1 (loss wmse)", ON_OFF, False),
             option(
                 "--set_for_scoring",

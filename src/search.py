@@ -30,7 +30,8 @@ class Dataset:
 
     config: of the predictors, but for sizes, dropouts and the score scale, which each trial has of its own.
     inputs: what `predictor.arrange` gives, on the device that trains. scores, weights: (N,) float64.
-    split: (N,) of "train", "eval", "test".
+    split: (N,) of "train", "eval", "test". error_weights: (N,) float64, how much each image counts in training for its
+    score's certainty, besides `weights`; None: all alike.
     """
 
     config: PredictorConfig
@@ -38,6 +39,7 @@ class Dataset:
     scores: np.ndarray
     weights: np.ndarray
     split: np.ndarray
+    error_weights: np.ndarray | None = None
 
     def rows(self, subset: str) -> np.ndarray:
         """Row numbers of train, eval, test, or full: all but test, which is looked at once, at the end."""
@@ -116,7 +118,7 @@ class Search:
     ) -> None:
         self.arguments, self.data, self.objective, self.study = arguments, data, objective, study
         self.keeper = keeper
-        self.train_data = _train_data(arguments, data)
+        self.train_data = train_data(arguments, data)
         self.fixed_weights = _fixed_weights(arguments)
         self.interruption = Interruption()
 
@@ -228,17 +230,21 @@ def configure(
         log_lr=parameters["log_lr"],
         log_weight_lr=parameters.get("log_weight_lr", 0.0),
         warmup_ratio=parameters["warmup_ratio"],
-        loss_model=arguments.loss_model,
+        loss_model="wmse" if arguments.weight_by_error else arguments.loss_model,
         seed=arguments.model_seed,
     )
     return predictor, training
 
 
-def _train_data(arguments: argparse.Namespace, data: Dataset) -> TrainingData:
+def train_data(arguments: argparse.Namespace, data: Dataset) -> TrainingData:
+    """The train split, each image with the weight that it has in the loss."""
     rows = torch.from_numpy(data.rows("train"))
     scores, weights = (torch.tensor(values, dtype=torch.float32)[rows] for values in (data.scores, data.weights))
     if arguments.normalise_weights:
         weights = weights / weights.mean()
+    if data.error_weights is not None:
+        certainty = torch.tensor(data.error_weights, dtype=torch.float32)[rows]
+        weights = certainty * weights if arguments.loss_model == "wmse" else certainty
     device = data.inputs.device
     return TrainingData(data.inputs[rows.to(device)], scores.to(device), weights.to(device))
 
