@@ -66,7 +66,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "spotlight_data": {"model_scores", "scorefile"},
     "spotlight_viewer": set(),
-    "ratings": set(),
+    "ratings": {"scaling"},
     "ab_page": {"images", "ratings"},
     "scoring": {"extractors", "feature_cache", "features", "predictor"},
     "selection": {"scoring"},

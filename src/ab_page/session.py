@@ -235,7 +235,8 @@ class Session:
         comparison = next((step.id for step in first if step.kind == "comparison"), None)
         position = len(live.log) if comparison is None else int(np.searchsorted(live.log.ids, comparison))
         self.allowed = _longer(self.allowed, len(live.log.images))
-        before = Ratings(live.log.images, *(_longer(a, len(live.log.images)) for a in _arrays(before)))
+        rating, error, comparisons = (_longer(a, len(live.log.images)) for a in _arrays(before))
+        before = Ratings(live.log.images, rating, error, comparisons)
         batch = batch_statistics(
             live.log, position, before, live.ratings, self.allowed, self.plan.number, live.scores_of_model()
         )
