@@ -96,41 +96,55 @@ def _cached(task: Task, cache: FeatureCache, extractor: Extractor, states: tuple
 
 
 class Assistant:
-    """A process that finds an Assistance, from when this is made until it is done, or `close`."""
+    """A process that finds an Assistance, from when this is made until it is done, or `close`. task: None does nothing."""
 
-    def __init__(self, task: Task) -> None:
-        context = multiprocessing.get_context("spawn")  # a fork would copy this process's threads' locks
-        self._receiving, sending = context.Pipe(duplex=False)
-        self._process = context.Process(target=_work, args=(task, sending), daemon=True)
-        self._process.start()
-        sending.close()  # so that the end of the process is the end of the pipe
+    def __init__(self, task: Task | None) -> None:
         self._closed = False
         self._thread: threading.Thread | None = None
+        self._process: multiprocessing.context.SpawnProcess | None = None
+        if task is not None:
+            context = multiprocessing.get_context("spawn")  # a fork would copy the locks that threads hold here
+            self._receiving, sending = context.Pipe(duplex=False)
+            self._process = context.Process(target=_work, args=(task, sending), daemon=True)
+            self._process.start()
+            sending.close()  # so that the end of the process is the end of the pipe
+
+    @property
+    def busy(self) -> bool:
+        """Is there something to come?"""
+        return self._thread is not None and self._thread.is_alive()
 
     def report(self, ready: Callable[[Assistance], None], failed: Callable[[str], None]) -> None:
-        """Call one of them when it is known, from a thread of its own; neither after `close`."""
-        self._thread = threading.Thread(target=self._wait_for_it, args=(ready, failed), daemon=True)
-        self._thread.start()
+        """Call one of them when it is known, from a thread of its own; neither after `close`, nor without a task."""
+        if self._process:
+            self._thread = threading.Thread(target=self._listen, args=(self._process, ready, failed), daemon=True)
+            self._thread.start()
 
     def wait(self) -> None:
-        """Until what was found has been reported."""
+        """Until it was reported."""
         if self._thread:
             self._thread.join()
 
     def close(self) -> None:
         """End the process, whatever it does; the cache keeps what it has extracted but for the last seconds."""
         self._closed = True
-        self._process.terminate()
-        self._process.join()
+        if self._process:
+            self._process.terminate()
+            self._process.join()
         self.wait()
-        self._receiving.close()
 
-    def _wait_for_it(self, ready: Callable[[Assistance], None], failed: Callable[[str], None]) -> None:
+    def _listen(
+        self,
+        process: multiprocessing.context.SpawnProcess,
+        ready: Callable[[Assistance], None],
+        failed: Callable[[str], None],
+    ) -> None:
         try:
             found = self._receiving.recv()
         except EOFError:
-            self._process.join()
-            found = f"the process that reads them ended (code {self._process.exitcode}); is there enough memory?"
+            process.join()
+            found = f"the process that reads them ended with {process.exitcode}; is there enough memory?"
+        self._receiving.close()
         if self._closed:
             return
         if isinstance(found, Assistance):

@@ -124,7 +124,7 @@ GROUPS = (
     Group(
         "Features",
         (
-            option(
+            of(TRAIN, CHOOSE)(
                 "--feature_extractor --feature_extractor_model",
                 "the image model: efficientnet-lite0 (embedded, "
                 "needs no download), or a CLIP model by hub name or folder",
@@ -132,8 +132,8 @@ GROUPS = (
                 "ChrisGoringe/vitH16",
             ),
             shared("--extract_batch_size", "images that go through the image model at once", whole(1), 16),
-            option("--fp16_features", "run the image model in half precision", ON_OFF, False),
-            option(
+            of(TRAIN, CHOOSE)("--fp16_features", "run the image model in half precision", ON_OFF, False),
+            of(TRAIN, CHOOSE)(
                 "--hidden_states_used",
                 "layers to take features from, counted from the last one, 0 (default: the image model's best)",
                 WHOLE_NUMBERS,
@@ -279,9 +279,10 @@ GROUPS = (
         (
             choosing(
                 "--rating",
-                "how ratings come from choices: bradley_terry (all at once), elo (one after the other)",
-                choice("bradley_terry", "elo"),
-                "bradley_terry",
+                "how ratings come from choices: assisted (similar images teach each other, where features can be had "
+                "without a download, else bradley_terry), bradley_terry (all choices at once), elo (one after the other)",
+                choice("assisted", "bradley_terry", "elo"),
+                "assisted",
             ),
             choosing("--k", "elo: the largest step of one choice", number(0.001, 100), 0.8),
             choosing("--weight_by_speed", "quick choices count for more", ON_OFF, False),

@@ -259,8 +259,8 @@ class Session:
 
 
 def _all_images(ratings: Ratings, images: Ints) -> Ratings:
-    arrays = (_longer(values, len(images)) for values in (ratings.rating, ratings.error, ratings.comparisons))
-    return Ratings(images, *arrays)
+    rating, error, counts = (_longer(a, len(images)) for a in (ratings.rating, ratings.error, ratings.comparisons))
+    return Ratings(images, rating, error, counts)
 
 
 def _longer(values: np.ndarray, n: int) -> np.ndarray:
