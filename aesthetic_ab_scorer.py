@@ -7,6 +7,7 @@ import argparse
 import os
 import re
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,12 +57,7 @@ def main() -> None:
         live = LiveRatings(comparisons, rating(arguments), model_scores, arguments.new_from_model)
         use(assistant, live, wait=arguments.minimum_score is not None)
         allowed = allowed_images(arguments, live, gallery.paths)
-
-        def on_close(closed: "Closed") -> None:
-            show(closed, gallery.paths)
-            write_stats(arguments, directory, closed)
-            write_scores(arguments, scores, registered.ids, live)
-
+        on_close = partial(finish_batch, arguments, scores, registered.ids, live, gallery)
         session = Session(comparisons, live, allowed, plan(arguments), on_close)
         server = Server(session, gallery, arguments.host, listening)
         announce(server.address, int(allowed.sum()), len(live.log))
@@ -278,6 +274,20 @@ def keep_original(path: Path, table: "ScoreTable") -> None:
     if "score_error" not in table.document.columns and not copy.exists():
         copy_to(path, copy)
         print(f"What {path.name} held before is kept as {copy.name}.")
+
+
+def finish_batch(
+    arguments: argparse.Namespace,
+    scores: Path,
+    ids: dict[str, int],
+    live: "LiveRatings",
+    gallery: "Gallery",
+    closed: "Closed",
+) -> None:
+    """What happens after each batch."""
+    show(closed, gallery.paths)
+    write_stats(arguments, gallery.directory, closed)
+    write_scores(arguments, scores, ids, live)
 
 
 def show(closed: "Closed", paths: dict[int, str]) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from src.errors import UserError
 from src.extractors import EMBEDDED, Extractor, load_extractor
@@ -29,8 +30,8 @@ CACHED = 0.5  # share of the images; from there on the extractor asked for is us
 class Task:
     """Whose features are wanted.
 
-    images: relative paths by id. cache: its folder. extractor: used where features of it are in the cache, or where it
-    is an embedded one. hidden_states: of that extractor; None: its best.
+    images: relative paths by id. cache: its folder. extractor: used where features of it are in the cache, or where
+    it is an embedded one. hidden_states: of that extractor; None: its best.
     """
 
     directory: Path
@@ -45,7 +46,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Assistance:
-    """What came of it. extractor: its name. similarity: of the images that have features. unreadable: why others don't."""
+    """What came of it. extractor: its name. similarity: of images that have features. unreadable: why others don't."""
 
     extractor: str
     similarity: Similarity
@@ -70,7 +71,7 @@ def find_assistance(task: Task) -> Assistance:
 def choose_extractor(task: Task, cache: FeatureCache) -> tuple[Extractor, tuple[int, ...]]:
     """The extractor asked for if that costs little, else the embedded one; and its hidden states.
 
-    Little: it is an embedded one, or half of the images have its features in the cache. UserError where there is none.
+    Little: it is an embedded one, or half of the images have its features in the cache. UserError if there is none.
     """
     if task.extractor not in EMBEDDED:
         try:
@@ -96,7 +97,10 @@ def _cached(task: Task, cache: FeatureCache, extractor: Extractor, states: tuple
 
 
 class Assistant:
-    """A process that finds an Assistance, from when this is made until it is done, or `close`. task: None does nothing."""
+    """A process that finds an Assistance, from when this is made until it is done, or `close`.
+
+    Without a task there is none, and nothing to come.
+    """
 
     def __init__(self, task: Task | None) -> None:
         self._closed = False
@@ -158,6 +162,7 @@ def _work(task: Task, sending: multiprocessing.connection.Connection) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _yield_to_others()
     os.environ["HF_HUB_OFFLINE"] = "1"  # nothing is downloaded for this
+    tqdm.set_lock(threading.RLock())  # its own is for several processes, and would outlive one that is ended
     try:
         sending.send(find_assistance(task))
     except UserError as error:

@@ -47,5 +47,7 @@ def _sentences(table: ScoreTable, weights: np.ndarray, known: np.ndarray, typica
     ]
     if not known.all():
         without = [path for path, has in zip(table.paths, known, strict=True) if not has]
-        said.append(f"{len(without)} images have no {COLUMN} above 0 and weigh as the typical one: {listing(without)}")
+        said.append(
+            f"{len(without)} images have no {COLUMN} above 0 and weigh as the typical one: {listing(without)}"
+        )
     return said

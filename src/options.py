@@ -280,7 +280,7 @@ GROUPS = (
             choosing(
                 "--rating",
                 "how ratings come from choices: assisted (similar images teach each other, where features can be had "
-                "without a download, else bradley_terry), bradley_terry (all choices at once), elo (one after the other)",
+                "without a download, else bradley_terry), bradley_terry (all choices at once), elo (one by one)",
                 choice("assisted", "bradley_terry", "elo"),
                 "assisted",
             ),

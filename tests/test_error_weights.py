@@ -26,9 +26,8 @@ def test_weights_are_one_over_error_squared_plus_median_squared_with_mean_1_over
     weights, said = error_weights(table(tmp_path, [1, 2, 3, 100]), train_split)
     plain = 1 / (np.array([1.0, 2.0, 3.0, 100.0]) ** 2 + 2.0**2)
     assert weights == pytest.approx(plain / plain[:3].mean())
-    assert said == [
-        f"Images are weighted by their score_error: from {weights[2]:.2f} to {weights[0]:.2f} (the median error is 2)."
-    ]
+    assert said[0].startswith(f"Images are weighted by their score_error: from {weights[2]:.2f} to {weights[0]:.2f}")
+    assert len(said) == 1
 
 
 def test_images_without_an_error_are_named_and_weigh_as_the_typical_one(tmp_path):
@@ -50,7 +49,9 @@ def test_a_score_file_without_errors_is_refused_with_what_is_missing(tmp_path):
 
 @pytest.mark.parametrize("loss", ["ab", "nll"])
 def test_losses_that_cannot_be_weighted_are_refused(loss):
-    with pytest.raises(UserError, match=f"--weight_by_error needs a loss that weighs images, mse or wmse, not {loss}"):
+    with pytest.raises(
+        UserError, match=f"--weight_by_error needs a loss that weighs images, mse or wmse, not {loss}"
+    ):
         check_loss(loss)
 
 

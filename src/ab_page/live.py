@@ -17,8 +17,8 @@ from src.ratings.rescale import rescale_to
 from src.ratings.similarity import Similarity
 from src.ratings.statistics import predicted_winner
 
-
 WAITING = "The features of your pictures are being read; until then the ratings come from your choices alone."
+TOO_LATE = "The features of your pictures were not ready in time; the ratings come from your choices alone."
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,9 @@ class Rating:
 class LiveRatings:
     """One rater's log and the ratings fitted to it.
 
-    log: with every choice of this session at once. ratings: those of the last finished fit, a moment behind it. basis:
-    a sentence on what assists the ratings, empty of methods that nothing assists. tell: says something to the person.
+    log: with every choice of this session at once. ratings: those of the last finished fit, a moment behind it.
+    basis: a sentence on what assists the ratings, empty of methods that nothing assists. tell: says something to the
+    person.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class LiveRatings:
         return self.fit() if behind else self.ratings
 
     def assist(self, extractor: str, similarity: Similarity) -> None:
-        """From now on, images teach each other by their features. extractor: the name of what the features come from."""
+        """From now on, images teach each other by their features, which come from the extractor of this name."""
         with self._lock:
             self._assisted = AssistedFit(similarity)
         self.basis = f"The ratings are assisted by the features of {extractor}."
@@ -172,6 +173,8 @@ class LiveRatings:
     def close(self) -> None:
         """Wait for the fit that is under way, and begin none any more."""
         self._pool.shutdown(cancel_futures=True)
+        if self.basis == WAITING:
+            self.basis = TOO_LATE
 
     def _fit_behind(self) -> None:
         """Begin a fit, unless one waits already."""

@@ -28,8 +28,8 @@ class Batch:
     """choices, ties, skips, outcomes, seconds (median per choice, nan of none) are of this batch, the rest of all.
 
     spearman: between the ratings before and after the batch, over images with comparisons. images: how many have
-    0, 1, 2, … comparisons. odd: None without a model. advice: what to do next. expected_spearman, choices_for_next: see
-    `Ratings`.
+    0, 1, 2, … comparisons. odd: None without a model. advice: what to do next. expected_spearman, choices_for_next:
+    see `Ratings`.
     """
 
     choices: int

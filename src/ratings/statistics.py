@@ -190,7 +190,9 @@ def advice(
     person's consistency, from the same kind of pairs, so that it says how far agreement can rise with any pairing.
     """
     if expected_spearman is not None and expected_spearman >= GOOD_ORDER:
-        return f"The order is about {expected_spearman:.2f} right: enough to train a model; more sharpens the ratings."
+        return (
+            f"The order is about {expected_spearman:.2f} right: enough to train a model; more sharpens the ratings."
+        )
     mean = float(np.mean(comparisons)) if len(comparisons) else 0.0
     if mean < WANTED:
         more = int(np.ceil((WANTED - mean) * len(comparisons) / number_to_compare))
