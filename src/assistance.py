@@ -46,7 +46,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Assistance:
-    """What came of it. extractor: its name. similarity: of images that have features. unreadable: why others don't."""
+    """extractor: its name. similarity: of images that have features. unreadable: why others have none."""
 
     extractor: str
     similarity: Similarity

@@ -30,8 +30,8 @@ class Dataset:
 
     config: of the predictors, but for sizes, dropouts and the score scale, which each trial has of its own.
     inputs: what `predictor.arrange` gives, on the device that trains. scores, weights: (N,) float64.
-    split: (N,) of "train", "eval", "test". error_weights: (N,) float64, how much each image counts in training because
-    its score is certain, besides `weights`; None: all alike.
+    split: (N,) of "train", "eval", "test". error_weights: (N,) float64, how much each image counts in training as its
+    score is certain, besides `weights`; None: all alike.
     """
 
     config: PredictorConfig
