@@ -102,14 +102,15 @@ class Assistant:
     Without a task there is none, and nothing to come.
     """
 
-    def __init__(self, task: Task | None) -> None:
+    def __init__(self, task: Task | None, find: Callable[[Task], Assistance] = find_assistance) -> None:
+        """find: what the process does."""
         self._closed = False
         self._thread: threading.Thread | None = None
         self._process: multiprocessing.context.SpawnProcess | None = None
         if task is not None:
             context = multiprocessing.get_context("spawn")  # a fork would copy the locks that threads hold here
             self._receiving, sending = context.Pipe(duplex=False)
-            self._process = context.Process(target=_work, args=(task, sending), daemon=True)
+            self._process = context.Process(target=_work, args=(find, task, sending), daemon=True)
             self._process.start()
             sending.close()  # so that the end of the process is the end of the pipe
 
@@ -157,14 +158,14 @@ class Assistant:
             failed(found)
 
 
-def _work(task: Task, sending: multiprocessing.connection.Connection) -> None:
+def _work(find: Callable[[Task], Assistance], task: Task, sending: multiprocessing.connection.Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the scorer, which then ends this
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _yield_to_others()
     os.environ["HF_HUB_OFFLINE"] = "1"  # nothing is downloaded for this
     tqdm.set_lock(threading.RLock())  # its own is for several processes, and would outlive one that is ended
     try:
-        sending.send(find_assistance(task))
+        sending.send(find(task))
     except UserError as error:
         sending.send(str(error))
     except Exception as error:  # whatever it is, the person is told, and goes on choosing
