@@ -10,7 +10,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,7 +112,8 @@ class Assistant:
             context = multiprocessing.get_context("spawn")  # a fork would copy the locks that threads hold here
             self._receiving, sending = context.Pipe(duplex=False)
             self._process = context.Process(target=_work, args=(find, task, sending), daemon=True)
-            self._process.start()
+            with _ignoring_ctrl_c():
+                self._process.start()
             sending.close()  # so that the end of the process is the end of the pipe
 
     @property
@@ -158,8 +160,18 @@ class Assistant:
             failed(found)
 
 
+@contextmanager
+def _ignoring_ctrl_c() -> Iterator[None]:
+    """A process begun here ignores it from the first: a terminal sends it to all, but the scorer ends its helper."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _work(find: Callable[[Task], Assistance], task: Task, sending: multiprocessing.connection.Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the scorer, which then ends this
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Windows nothing is inherited
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _yield_to_others()
     os.environ["HF_HUB_OFFLINE"] = "1"  # nothing is downloaded for this
