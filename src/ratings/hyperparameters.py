@@ -6,14 +6,15 @@ from itertools import product
 import numpy as np
 from scipy.sparse.csgraph import breadth_first_order
 
+from src.ratings.evidence import log_evidence
 from src.ratings.log import SKIP, Floats, Ints, Log
-from src.ratings.posterior import Prior, find_mode, log_evidence
+from src.ratings.posterior import Prior, find_mode
 from src.ratings.screens import Screens
 
 VARIANCES = (0.7, 1.4, 2.8, 5.6, 11.0)  # s², squared natural units
 SHARES = (0.0, 0.3, 0.6, 0.8, 0.9, 0.97)  # ρ
 REFRESHED_AT = (0.25, 0.5, 1.0, 2.0, 3.0, 4.5)  # choices per image
-MOST = 1500  # images for the evidence; more hardly change it, and it takes their cube
+MOST = 1000  # images for the evidence; more hardly change it, and it takes their cube
 PRIOR_LOG_SD = 1.0  # of log s², around the default
 ROUGHLY = 1e-2  # natural units: how well a mode must be known for its evidence
 

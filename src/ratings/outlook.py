@@ -6,7 +6,7 @@ from scipy.special import ndtr
 from src.ratings.log import SKIP, Bools, Floats, Log
 from src.ratings.posterior import Mode
 
-MOST = 1000  # images, as even a sample gives the correlation to a hundredth
+MOST = 500  # images, as a sample of that size gives the correlation to a hundredth
 PROBES = 16
 
 

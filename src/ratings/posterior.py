@@ -13,7 +13,14 @@ import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 from src.ratings.log import Floats
-from src.ratings.precision import Precision, cholesky_of_met, conjugate_gradients, dot, inverse_diagonal
+from src.ratings.precision import (
+    Precision,
+    cholesky_of_met,
+    conjugate_gradients,
+    dot,
+    inverse_diagonal,
+    inverse_of_met,
+)
 from src.ratings.screens import Screens
 
 STALE = 0.02  # natural units: how far a utility may move before the curvature is worked out again
@@ -67,6 +74,13 @@ class Curvature:
         learned = solve_triangular(self.triangle, self.through.T, lower=True)  # (r, n)
         return inverse_diagonal(self.sparse) + np.einsum("rn,rn->n", learned, learned)
 
+    def covariance_of_met(self) -> Floats:
+        """(m, m) the rows and columns of H⁻¹ of the m images that met any other. Exact; takes their cube."""
+        met = self.sparse.graph.met
+        lower = inverse_of_met(self.sparse)
+        own = np.tril(lower) + np.tril(lower, -1).T
+        return own + self.through[met] @ cho_solve((self.triangle, True), self.through[met].T)
+
     def log_determinant(self) -> float:
         """log |CH| = log |1 + CW|. Exact; takes the images with choices cubed."""
         met = self.sparse.graph.met
@@ -116,19 +130,6 @@ def curvature_at(screens: Screens, prior: Prior, u: Floats, through: Floats | No
     x = conjugate_gradients(sparse, prior.scaled, CLOSE, prior.vectors if through is None else through)
     inner = prior.inner - prior.scaled.T @ x
     return Curvature(sparse, x, cholesky((inner + inner.T) / 2, lower=True))
-
-
-def log_evidence(screens: Screens, prior: Prior, mode: Mode) -> float:
-    """log of the probability of the choices, the utilities integrated out by Laplace's approximation.
-
-    Rasmussen & Williams (2006), equation 3.32.
-    """
-    off = mode.utilities - prior.mean
-    return -(
-        screens.loss(mode.utilities)
-        + 0.5 * dot(off, prior.precision_times(off))
-        + 0.5 * mode.curvature.log_determinant()
-    )
 
 
 def _step_size(screens: Screens, prior: Prior, u: Floats, step: Floats, slope: float) -> float:

@@ -117,7 +117,8 @@ def inverse_diagonal(precision: Precision) -> Floats:
     if len(met) > EXACT_UP_TO:
         return _inverse_diagonal_by_messages(precision)
     variance = 1 / precision.prior
-    variance[met] = _exact_inverse_diagonal(precision, met)
+    if len(met):
+        variance[met] = np.diag(inverse_of_met(precision))
     return variance
 
 
@@ -133,13 +134,12 @@ def cholesky_of_met(precision: Precision) -> Floats:
     return triangle
 
 
-def _exact_inverse_diagonal(precision: Precision, met: Ints) -> Floats:
-    if not len(met):
-        return np.zeros(0)
+def inverse_of_met(precision: Precision) -> Floats:
+    """(m, m) of the m ≥ 1 images that met any other: the inverse of their rows and columns; its lower half only."""
     inverse, failed = lapack.dpotri(cholesky_of_met(precision), lower=1, overwrite_c=1)
     if failed:
         raise ArithmeticError("the fit of the ratings isn't finite; are all priors and weights finite?")
-    return np.diag(inverse).copy()
+    return inverse
 
 
 def _inverse_diagonal_by_messages(precision: Precision) -> Floats:

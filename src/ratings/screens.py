@@ -39,17 +39,14 @@ class Screens:
         """Minus the log likelihood."""
         total = 0.0
         for group in self.groups:
-            shown = u[group.rows]  # (T, k)
-            top = shown.max(axis=1)
-            spread = top + np.log(np.exp(shown - top[:, None]).sum(axis=1))
-            total += float(np.einsum("t,t", group.weights, spread - np.einsum("tk,tk->t", group.target, shown)))
+            total -= float(np.einsum("t,t", group.weights, log_likelihood(u[group.rows], group.target)))
         return total
 
     def slope(self, u: Floats) -> Floats:
         """(n,) the derivative of the log likelihood."""
         slope = np.zeros(self.n)
         for group in self.groups:
-            missing = group.weights[:, None] * (group.target - _softmax(u[group.rows]))
+            missing = group.weights[:, None] * (group.target - softmax(u[group.rows]))
             slope += np.bincount(group.rows.ravel(), missing.ravel(), self.n)
         return slope
 
@@ -60,7 +57,7 @@ class Screens:
         """
         springs = np.zeros(len(self.graph.first))
         for group in self.groups:
-            p = _softmax(u[group.rows])
+            p = softmax(u[group.rows])
             a, b = np.triu_indices(p.shape[1], 1)
             both = group.weights[:, None] * p[:, a] * p[:, b]
             springs += np.bincount(group.edges.ravel(), both.ravel(), len(springs))
@@ -102,6 +99,14 @@ def _screens(parts: Iterable[tuple[Ints, Floats, Floats]], n: int) -> Screens:
     return Screens(n, tuple(groups), graph)
 
 
-def _softmax(shown: Floats) -> Floats:
+def log_likelihood(shown: Floats, target: Floats) -> Floats:
+    """(…) of screens with utilities shown (…, k)."""
+    top = shown.max(axis=-1)
+    spread = top + np.log(np.exp(shown - top[..., None]).sum(axis=-1))
+    return np.einsum("...k,...k->...", target, shown) - spread
+
+
+def softmax(shown: Floats) -> Floats:
+    """(T, k) probability of each image to be chosen."""
     grown = np.exp(shown - shown.max(axis=1, keepdims=True))
     return grown / grown.sum(axis=1, keepdims=True)
