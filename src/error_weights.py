@@ -17,12 +17,9 @@ def check_loss(loss_model: str) -> None:
 
 
 def error_weights(table: ScoreTable, train: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """(N,) weights 1 / (error² + σ²), of mean 1 over the images of `train`, (N,) bool; and sentences on them.
+    """(N,) weights from the column score_error, see `weights_of`, and sentences on them. train: (N,) bool.
 
-    error: the column score_error, in units of the score. σ: the median error of `train`, so that no image counts more
-    than twice as much as the typical one: what differs besides errors can't be told from them, for ratings are drawn
-    towards their mean the more, the less is known (docs/training.md). An image without an error counts as the typical
-    one. Raises UserError without that column, or any error above 0 in it.
+    Raises UserError without that column, or any error above 0 among `train`.
     """
     errors = read_numbers(table, COLUMN)
     name = table.document.name
@@ -31,20 +28,27 @@ def error_weights(table: ScoreTable, train: np.ndarray) -> tuple[np.ndarray, lis
             f"{name}: --weight_by_error needs a column {COLUMN}, which aesthetic_ab_scorer.py writes; it has "
             f"{', '.join(map(str, table.document.columns))}"
         )
-    known = np.isfinite(errors) & (errors > 0)
+    known = errors > 0  # False for nan
     if not known[train].any():
         raise UserError(f"{name}: no image to train on has a {COLUMN} above 0; leave out --weight_by_error")
-    typical = float(np.median(errors[known & train]))
-    weights = 1 / (np.square(np.where(known, errors, typical)) + typical**2)
-    weights /= weights[train].mean()
-    return weights, _sentences(table, weights[train], known, typical)
+    weights = weights_of(np.where(known, errors, np.nan), train)
+    return weights, _sentences(table, weights[train], known)
 
 
-def _sentences(table: ScoreTable, weights: np.ndarray, known: np.ndarray, typical: float) -> list[str]:
-    said = [
-        f"Images are weighted by their {COLUMN}: from {weights.min():.2f} to {weights.max():.2f} (the median error "
-        f"is {typical:.3g})."
-    ]
+def weights_of(errors: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """(N,) 1 / (error² + σ²), of mean 1 over the images of `train`, (N,) bool; σ is their median error.
+
+    errors: (N,) above 0, in any unit; nan, where there is none, counts as the median. So no image counts twice as much
+    as the typical one. A σ from what features can't explain would be no better: ratings are drawn towards their mean
+    the more, the less is known of them, so that errors can't be told from differences (docs/training.md).
+    """
+    typical = np.nanmedian(errors[train])
+    weights = 1 / (np.square(np.where(np.isnan(errors), typical, errors)) + typical**2)
+    return weights / weights[train].mean()
+
+
+def _sentences(table: ScoreTable, weights: np.ndarray, known: np.ndarray) -> list[str]:
+    said = [f"Images are weighted by their {COLUMN}: from {weights.min():.2f} to {weights.max():.2f}."]
     if not known.all():
         without = [path for path, has in zip(table.paths, known, strict=True) if not has]
         said.append(
