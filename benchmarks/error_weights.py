@@ -3,10 +3,10 @@
     python benchmarks/error_weights.py ../shared/data/oasis [--seeds 5] [--cache FOLDER]
 
 The folder holds the OASIS photographs (images/) and ratings.csv with their mean beauty; it is only read. Per seed a
-quarter of the images is set aside and never shown; a simulated person, who agrees with the true order in 85 % of random
-pairs, chooses between the others, near pairing. Ratings after 1 and 2 choices per image, Bradley-Terry and assisted,
-train our network, the same each time but for its seed. Spearman of the predictions with the true beauty, over the
-images set aside; the gain is the mean over seeds of the paired differences, with its standard error.
+quarter of the images is set aside and never shown; a simulated person, who agrees with the true order in 85 % of
+random pairs, chooses between the others, near pairing. Ratings after 1 and 2 choices per image, Bradley-Terry and
+assisted, train our network, the same each time but for its seed. Spearman of the predictions with the true beauty,
+over the images set aside; the gain is the mean over seeds of the paired differences, with its standard error.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ from src.metrics import spearman
 from src.predictor import PredictorConfig
 from src.ratings.assisted import AssistedFit
 from src.ratings.fit import Ratings, fit_ratings
-from src.ratings.rescale import deviation, standardise
+from src.ratings.rescale import standardise
 from src.ratings.similarity import make_similarity
 from src.training import TrainingConfig, TrainingData, train
 
@@ -83,7 +83,7 @@ def measure(features: np.ndarray, taste: Taste, seed: int) -> dict[tuple[str, fl
         course = simulate(chooser, fit, "near", max(POINTS), seed, keep=POINTS)
         for point, ratings in course.ratings.items():
             learn = partial(learned, features[shown], ratings, features[aside], taste.truth[aside])
-            weights = weights_of(ratings.error, np.ones(len(shown), dtype=bool))
+            weights = weights_of(ratings.error, ratings.comparisons > 0)
             ends = float(weights.min()), float(weights.max())
             results[name, point] = (learn(np.ones(len(shown))), learn(weights), *ends)
     return results
@@ -92,7 +92,6 @@ def measure(features: np.ndarray, taste: Taste, seed: int) -> dict[tuple[str, fl
 def learned(x: np.ndarray, ratings: Ratings, new: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> float:
     """Spearman with the truth of the images `new`, mean over the networks; scores as the scorer writes them."""
     rated = ratings.comparisons > 0
-    assert deviation(ratings.rating, rated) > 0
     scores = standardise(ratings.rating, rated)[rated]
     columns = (torch.tensor(values, dtype=torch.float32) for values in (x[rated], scores, weights[rated]))
     data = TrainingData(*columns)

@@ -4,14 +4,17 @@ import numpy as np
 import pytest
 import torch
 
+import aesthetic_predictor_training as script
 from src.arguments import parse_arguments
-from src.error_weights import check_loss, error_weights
+from src.error_weights import check_loss, error_weights, weights_of
 from src.errors import UserError
+from src.features import Features
 from src.options import TRAIN
 from src.predictor import PredictorConfig
 from src.scorefile import read_scorefile
 from src.search import Dataset, configure, train_data
 from src.training import train
+from tests.toys import ToyExtractor
 
 
 def table(folder, errors, header="relative_path,score,score_error"):
@@ -93,3 +96,28 @@ def test_images_that_weigh_next_to_nothing_do_not_spoil_what_the_others_teach():
         predicted, _ = train(config, training, train_data(given, data)).predict(data.inputs)
         agreement.append(np.corrcoef(predicted[60:], data.scores[60:])[0, 1])
     assert agreement[0] > 0.9 > agreement[1]
+
+
+def test_the_script_weights_images_says_so_and_its_trials_are_not_mixed_with_unweighted_ones(tmp_path, capsys):
+    scores = table(tmp_path, [1, 2, 3, "", 2, 1, 3, 2])
+    features = Features(scores.paths, {0: np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)}, {})
+    found = {}
+    for word in ("on", "off"):
+        given = arguments(f"--weight_by_error={word}", "--fraction_for_eval=0.25", "--hidden_states_used=0")
+        given.hidden_states_mode, given.eval_pick_seed = "join", 1
+        data = script.make_dataset(given, scores, features, ToyExtractor())
+        found[word] = data, capsys.readouterr().out, script.comparable(given, scores, data, "eval_mse")
+    data, said, _ = found["on"]
+    errors = np.array([1, 2, 3, np.nan, 2, 1, 3, 2])
+    assert np.array_equal(data.error_weights, weights_of(errors, data.split == "train"))
+    assert "Images are weighted by their score_error: from" in said
+    assert "1 images have no score_error above 0 and weigh as the typical one: 3.png" in said
+    assert found["off"][0].error_weights is None
+    assert found["off"][1] == ""
+    assert found["on"][2] != found["off"][2]
+
+
+def test_the_script_refuses_a_loss_that_cannot_be_weighted_before_anything_is_read(tmp_path):
+    with pytest.raises(UserError, match="not ab"):
+        script.output_paths(arguments("--weight_by_error", "--loss_model=ab"), tmp_path)
+    script.output_paths(arguments("--loss_model=ab"), tmp_path)
