@@ -51,23 +51,23 @@ def main() -> None:
         registered = comparisons.register(hashes)
         report_images(hashes, registered)
         gallery = make_gallery(directory, registered.ids)
-        assistant = start_assistant(arguments, gallery, cache)
         import_scores(arguments, scores, comparisons, registered.ids)
         model_scores = score_with_model(arguments, directory, cache, registered.ids)
-        live = LiveRatings(comparisons, rating(arguments), model_scores, arguments.new_from_model)
-        use(assistant, live, wait=arguments.minimum_score is not None)
-        allowed = allowed_images(arguments, live, gallery.paths)
-        on_close = partial(finish_batch, arguments, scores, registered.ids, live, gallery)
-        session = Session(comparisons, live, allowed, plan(arguments), on_close)
-        server = Server(session, gallery, arguments.host, listening)
-        announce(server.address, int(allowed.sum()), len(live.log))
-        try:
-            server.run(open_browser=not arguments.no_browser)
-        finally:
-            assistant.close()
-            session.end()
-            write_scores(arguments, scores, registered.ids, live)
-            print(f"{live.basis}\nThe scores are in {scores}, the choices in {comparisons.path}.".strip())
+        with start_assistant(arguments, gallery, cache) as assistant:
+            live = LiveRatings(comparisons, rating(arguments), model_scores, arguments.new_from_model)
+            use(assistant, live, wait=arguments.minimum_score is not None)
+            allowed = allowed_images(arguments, live, gallery.paths)
+            on_close = partial(finish_batch, arguments, scores, registered.ids, live, gallery)
+            session = Session(comparisons, live, allowed, plan(arguments), on_close)
+            server = Server(session, gallery, arguments.host, listening)
+            announce(server.address, int(allowed.sum()), len(live.log))
+            try:
+                server.run(open_browser=not arguments.no_browser)
+            finally:
+                assistant.close()  # what comes now comes too late
+                session.end()
+                write_scores(arguments, scores, registered.ids, live)
+                print(f"{live.basis}\nThe scores are in {scores}, the choices in {comparisons.path}.".strip())
 
 
 def check(arguments: argparse.Namespace, directory: Path) -> Path:

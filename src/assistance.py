@@ -116,6 +116,12 @@ class Assistant:
                 self._process.start()
             sending.close()  # so that the end of the process is the end of the pipe
 
+    def __enter__(self) -> "Assistant":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     @property
     def busy(self) -> bool:
         """Is there something to come?"""
