@@ -139,6 +139,17 @@ def test_what_is_written_is_fitted_to_all_choices_without_those_undone(compariso
     assert len(live._assisted.seen) == fits  # nothing to do any more
 
 
+def test_an_undo_that_finds_images_of_another_scorer_waits_for_their_ratings(comparisons, live):
+    session = make_session(comparisons, live)
+    live.assist("toy", NOTHING)
+    choose(session)
+    comparisons.register({f"{number}.png": str(number) for number in range(IMAGES + 3)})
+    session.undo(session.last)
+    assert len(live.ratings.images) == len(live.log.images) == IMAGES + 3
+    choose(session)
+    assert live.latest().rating.sum() == 1
+
+
 def test_the_end_of_a_batch_waits_for_a_fit_of_all_its_choices(comparisons, live):
     closed = []
     session = make_session(comparisons, live, closed, number=5)
