@@ -1,8 +1,8 @@
 """How probable the choices are under a prior, the utilities integrated out: what hyperparameters are chosen by.
 
-Laplace's approximation alone underrates wide priors, by about 0.02 per choice where each image has one or two, for
-the posterior of a gap is far from Gaussian then (Kuss & Rasmussen, 2005). So every screen's own likelihood is integrated
-exactly, the others' Gaussian approximations kept: the first term of Opper, Paquet & Winther (2013).
+Laplace's approximation alone underrates wide priors, by about 0.02 per choice where each image has one or two: the
+posterior of a gap is far from Gaussian then (Kuss & Rasmussen, 2005). So every screen's own likelihood is integrated
+exactly, with the others' Gaussian approximations: the first term of Opper, Paquet & Winther (2013).
 """
 
 import numpy as np

@@ -32,10 +32,8 @@ DEFAULT = Hyperparameters(2.8, 0.8)
 
 def prior_of(chosen: Hyperparameters, mean: Floats, vectors: Floats, rest: Floats) -> Prior:
     """The prior of images with these eigenvectors (n, r) and what they leave of the diagonal (n,)."""
-    # Choices say nothing of a common shift of all utilities; without it the errors are those of the differences.
-    centred = vectors - vectors.mean(axis=0) if len(vectors) else vectors
     own = chosen.variance * (chosen.share * rest + 1 - chosen.share)
-    return Prior(mean, np.sqrt(chosen.variance * chosen.share) * centred, own)
+    return Prior(mean, np.sqrt(chosen.variance * chosen.share) * vectors, own)
 
 
 def refresh_level(log: Log) -> int:

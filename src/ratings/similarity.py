@@ -18,9 +18,10 @@ BLOCK = 4096  # images whose similarities to the landmarks are in memory at once
 
 @dataclass(frozen=True)
 class Similarity:
-    """K ≈ vectors vectorsᵀ + diag(rest), of which the diagonal is exact: 1.
+    """K ≈ vectors vectorsᵀ + diag(rest), up to a shift that all images share.
 
-    images: (n,) ids, ascending. vectors: (n, r). rest: (n,) 0…1, how much of each image is like no other's.
+    images: (n,) ids, ascending. vectors: (n, r), of mean 0: choices say nothing of a common shift of all utilities,
+    and without it errors are those of the differences. rest: (n,) 0…1, how much of each image is like no other.
     """
 
     images: Ints
@@ -52,7 +53,8 @@ def make_similarity(images: Ints, features: np.ndarray, rank: int = RANK, seed: 
     chosen = np.arange(len(x)) if len(x) <= WHOLE_UP_TO else np.sort(rng.choice(len(x), LANDMARKS, replace=False))
     with threadpool_limits(1, user_api="blas"):
         vectors = _eigenvectors(x, x[chosen], min(rank, len(chosen)))
-    return Similarity(images, vectors, np.maximum(1 - np.einsum("nr,nr->n", vectors, vectors), 0.0))
+    rest = np.maximum(1 - np.einsum("nr,nr->n", vectors, vectors), 0.0)
+    return Similarity(images, vectors - vectors.mean(axis=0), rest)
 
 
 def _eigenvectors(x: np.ndarray, landmarks: np.ndarray, rank: int) -> Floats:
