@@ -93,8 +93,13 @@ def refuse_contradictions(arguments: argparse.Namespace) -> None:
         raise UserError("--filter_model=FILE and --filter_threshold=SCORE go together; give both, or neither")
     if arguments.group_column and not arguments.folds:
         raise UserError(f"--group_column={arguments.group_column}: says what stays together in --folds; give both")
-    if arguments.model_type == "ridge" and arguments.balance != "none":
-        raise UserError("--balance is for networks; ridge regression takes each image once: leave one of them out")
+    if arguments.weight_by_error:
+        from src.error_weights import check_loss
+
+        check_loss(arguments.loss_model)
+    for name, asked in (("balance", arguments.balance != "none"), ("weight_by_error", arguments.weight_by_error)):
+        if arguments.model_type == "ridge" and asked:
+            raise UserError(f"--{name} is for networks; ridge regression counts images alike: leave one of them out")
     if arguments.layer_sweep == "off":
         return
     if arguments.folds:
@@ -196,6 +201,7 @@ def make_dataset(
     from src.choices import read_choices
     from src.dataset import Dataset
     from src.devices import pick_device
+    from src.error_weights import error_weights
     from src.folds import draw_folds
     from src.predictor import PredictorConfig, arrange, choose_fix
     from src.split import draw_split
@@ -223,7 +229,9 @@ def make_dataset(
     groups, choices = balance_groups(arguments, table), None
     if "choices" in (arguments.loss_model, arguments.metric_for_scoring):
         choices = read_choices(arguments, directory, table.paths, cache)
-    data = Dataset(config, inputs, table.scores, table.weights, split, folds, groups, choices)
+    certainty, said = error_weights(table, split == "train") if arguments.weight_by_error else (None, [])
+    print("\n".join(said), end="\n" if said else "")
+    data = Dataset(config, inputs, table.scores, table.weights, split, folds, groups, choices, certainty)
     if arguments.layer_sweep != "off":
         from src.layer_sweep import check_eval
 

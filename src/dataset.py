@@ -21,6 +21,8 @@ class Dataset:
     split: (N,) of "train", "eval", "test". folds: (N,) from 0, -1 for test images, where trials are compared by
     cross-validation; then there is no eval image in `split`. groups: what `--balance` brings to one size, None for
     none. choices: a person's comparisons of these images, None where neither loss nor metric needs them.
+    error_weights: (N,) float64, how much each image counts in training as its score is certain, besides `weights`;
+    None: all alike.
     """
 
     config: PredictorConfig
@@ -31,6 +33,7 @@ class Dataset:
     folds: np.ndarray | None = None
     groups: Groups | None = None
     choices: Choices | None = None
+    error_weights: np.ndarray | None = None
 
     def rows(self, subset: str) -> np.ndarray:
         """Row numbers of train, eval, test, or full: all but test, which is looked at once, at the end.
@@ -61,6 +64,9 @@ def train_data(arguments: argparse.Namespace, data: Dataset) -> TrainingData:
     scores, weights = (torch.tensor(values, dtype=torch.float32)[rows] for values in (data.scores, data.weights))
     if arguments.normalise_weights:
         weights = weights / weights.mean()
+    if data.error_weights is not None:
+        certainty = torch.tensor(data.error_weights, dtype=torch.float32)[rows]
+        weights = certainty * weights if arguments.loss_model == "wmse" else certainty
     device = data.inputs.device
     return TrainingData(data.inputs[rows.to(device)], scores.to(device), weights.to(device), comparisons)
 

@@ -123,7 +123,7 @@ GROUPS = (
     Group(
         "Features",
         (
-            option(
+            of(TRAIN, CHOOSE)(
                 "--feature_extractor --feature_extractor_model",
                 "the image model: efficientnet-lite0 (embedded, needs no download), or one by hub name or folder; "
                 "several with commas between",
@@ -132,14 +132,14 @@ GROUPS = (
             ),
             option("--list_extractors", "print well-known image models, and which are here, and stop", ON_OFF, False),
             shared("--extract_batch_size", "images that go through the image model at once", whole(1), 16),
-            option("--fp16_features", "run the image model in half precision", ON_OFF, False),
+            of(TRAIN, CHOOSE)("--fp16_features", "run the image model in half precision", ON_OFF, False),
             option(
                 "--aim_batch_norm",
                 "AIM only: its head normalises by the statistics of its training (eval) or of each image (batch)",
                 choice("eval", "batch"),
                 "eval",
             ),
-            option(
+            of(TRAIN, CHOOSE)(
                 "--hidden_states_used",
                 "layers to take features from, counted from the last one, 0 (default: the image model's best)",
                 STATES,
@@ -202,6 +202,12 @@ GROUPS = (
         "Loss and metrics",
         (
             option("--loss_model", "what training minimises", choice("mse", "wmse", "ab", "nll", "choices"), "mse"),
+            option(
+                "--weight_by_error",
+                "images of uncertain score count for less, by the score file's column score_error (loss mse or wmse)",
+                ON_OFF,
+                False,
+            ),
             option(
                 "--balance",
                 "bring groups of train images to one size: some are repeated or left out",
@@ -330,9 +336,10 @@ GROUPS = (
         (
             choosing(
                 "--rating",
-                "how ratings come from choices: bradley_terry (all at once), elo (one after the other)",
-                choice("bradley_terry", "elo"),
-                "bradley_terry",
+                "how ratings come from choices: assisted (similar images teach each other, where features can be had "
+                "without a download, else bradley_terry), bradley_terry (all choices at once), elo (one by one)",
+                choice("assisted", "bradley_terry", "elo"),
+                "assisted",
             ),
             choosing("--k", "elo: the largest step of one choice", number(0.001, 100), 0.8),
             choosing("--weight_by_speed", "quick choices count for more", ON_OFF, False),

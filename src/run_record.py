@@ -25,7 +25,9 @@ def comparable(arguments: argparse.Namespace, table: ScoreTable, data: Dataset, 
         digest.update(part.tobytes())
     return {
         "objective": objective + f", mean of {arguments.folds} folds" * (data.folds is not None),
-        "loss_model": arguments.loss_model + f", {balance_of(arguments)}" * (data.groups is not None),
+        "loss_model": arguments.loss_model
+        + " weighted by error" * (data.error_weights is not None)
+        + f", {balance_of(arguments)}" * (data.groups is not None),
         "high-end fix": data.config.high_end_fix,
         "extractor": data.config.extractor_identity,
         "hidden_states": f"{data.config.hidden_states_mode} of {data.config.hidden_states_used}",

@@ -82,6 +82,16 @@ def column_values(table: ScoreTable, name: str) -> list[str]:
     return ["" if _is_blank(value) else str(value).strip() for value in values]
 
 
+def read_numbers(table: ScoreTable, name: str) -> np.ndarray | None:
+    """(N,) float64, another column of the table's file, nan where it holds no number; None without such a column."""
+    document = table.document
+    column, comma = document.column(name), document.delimiter != ","
+    if column not in document.columns:
+        return None
+    values = [number(document.rows[row].get(column), comma) for row in table.rows]
+    return np.array(values, dtype=np.float64)  # None becomes nan
+
+
 def new_table(images: Sequence[str], name: str = "scores.csv") -> ScoreTable:
     """A table of images without scores, for a directory that has no score file yet."""
     none = np.zeros(0)

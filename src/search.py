@@ -319,7 +319,7 @@ def configure(
         log_lr=parameters["log_lr"],
         log_weight_lr=parameters.get("log_weight_lr", 0.0),
         warmup_ratio=parameters["warmup_ratio"],
-        loss_model=arguments.loss_model,
+        loss_model="wmse" if arguments.weight_by_error else arguments.loss_model,
         seed=arguments.model_seed,
     )
     return predictor, training

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime, minimize
 
-import src.ratings.bradley_terry as bradley_terry
+import src.ratings.precision as precision
 from src.ratings.bradley_terry import LN10, fit_bradley_terry
 from src.ratings.fit import fit_ratings
 from src.ratings.log import make_log
@@ -173,9 +173,9 @@ def test_the_quick_errors_of_large_sets_are_close_to_the_exact_inverse(
     monkeypatch, choices, near, mean_error, worst_error
 ):
     log, _ = simulate(2000, choices, seed=7, near=near)
-    monkeypatch.setattr(bradley_terry, "EXACT_UP_TO", 0)
+    monkeypatch.setattr(precision, "EXACT_UP_TO", 0)
     quick = fit_ratings(log)
-    monkeypatch.setattr(bradley_terry, "EXACT_UP_TO", 2000)
+    monkeypatch.setattr(precision, "EXACT_UP_TO", 2000)
     exact = fit_ratings(log)
     np.testing.assert_array_equal(quick.rating, exact.rating)
     off = quick.error / exact.error - 1
@@ -187,7 +187,7 @@ def test_the_quick_errors_of_large_sets_are_close_to_the_exact_inverse(
 def test_the_quick_errors_are_exact_on_a_tree(monkeypatch):
     tree = [(child, (child - 1) // 2) for child in range(1, 63)]
     exact = fit_ratings(log_of(tree, 63))
-    monkeypatch.setattr(bradley_terry, "EXACT_UP_TO", 0)
+    monkeypatch.setattr(precision, "EXACT_UP_TO", 0)
     np.testing.assert_allclose(fit_ratings(log_of(tree, 63)).error, exact.error, rtol=1e-6)
 
 

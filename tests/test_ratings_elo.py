@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from src.errors import UserError
-from src.ratings.bradley_terry import EXACT_UP_TO, PRIOR_SD, fit_bradley_terry
+from src.ratings.bradley_terry import PRIOR_SD, fit_bradley_terry
 from src.ratings.elo import K, fit_elo
 from src.ratings.fit import Ratings, SpeedWeights, fit_ratings
 from src.ratings.log import CHOICE, SKIP, TIE, make_log
 from src.ratings.pairing import CANDIDATES, COUNT_COST
+from src.ratings.precision import EXACT_UP_TO
 
 
 def elo(log, **options):
@@ -127,7 +128,7 @@ def test_a_warm_start_from_fewer_images_gives_the_same_ratings():
 
 
 def test_an_unknown_method_is_told_the_known_ones():
-    with pytest.raises(UserError, match="--rating=glicko: unknown; it can be bradley_terry or elo"):
+    with pytest.raises(UserError, match="--rating=glicko: unknown; it can be assisted, bradley_terry, elo"):
         fit_ratings(make_log([1, 2], [], []), "glicko")
 
 

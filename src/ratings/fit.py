@@ -1,6 +1,9 @@
 """One door to every way of computing ratings from the log."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,7 +12,10 @@ from src.ratings.bradley_terry import PRIOR_SD, fit_bradley_terry
 from src.ratings.elo import K, fit_elo
 from src.ratings.log import Floats, Ints, Log
 
-METHODS = ("bradley_terry", "elo")
+if TYPE_CHECKING:
+    from src.ratings.assisted import AssistedFit
+
+METHODS = ("assisted", "bradley_terry", "elo")
 
 
 @dataclass(frozen=True)
@@ -31,13 +37,16 @@ class Ratings:
     """What is known of N images.
 
     images: (N,) ids, ascending. rating: (N,) Elo units. error: (N,) its standard error, nan if the method has none.
-    comparisons: (N,) how often each image was shown and judged.
+    comparisons: (N,) how often each image was shown and judged. expected_spearman: with the unknown true order, and
+    choices_for_next: how many more choices raise it by 0.01; both only of assisted ratings, None where not known.
     """
 
     images: Ints
     rating: Floats
     error: Floats
     comparisons: Ints
+    expected_spearman: float | None = None
+    choices_for_next: int | None = None
 
 
 def fit_ratings(
@@ -49,20 +58,26 @@ def fit_ratings(
     k: float = K,
     speed: SpeedWeights | None = None,
     start: Ratings | None = None,
+    assisted: AssistedFit | None = None,
 ) -> Ratings:
     """Ratings of all images of `log` from all its comparisons.
 
     prior_mean: (N,) what is thought of each image before any choice, in Elo units; None = the log's starting ratings,
     and 0 where there are none. Elo begins there; Bradley-Terry is held there by prior_sd. start: an earlier fit, also
-    one of fewer images, to be quick (Bradley-Terry only). Raises UserError for an unknown method.
+    one of fewer images, to be quick (Bradley-Terry only). assisted: what fits method "assisted", kept from one fit to
+    the next. Raises UserError for an unknown method, and for "assisted" without it.
     """
     mean = np.nan_to_num(log.starting_ratings) if prior_mean is None else prior_mean
     weights = None if speed is None else speed.of(log.seconds)  # (C,)
     if method == "elo":
         rating = fit_elo(log, mean, k, weights)
         return Ratings(log.images, rating, np.full(len(rating), np.nan), log.comparisons)
+    if method == "assisted":
+        if assisted is None:
+            raise UserError("--rating=assisted: needs the features of the images; bradley_terry does without")
+        return assisted.fit(log, weights, mean)
     if method != "bradley_terry":
-        raise UserError(f"--rating={method}: unknown; it can be {' or '.join(METHODS)}")
+        raise UserError(f"--rating={method}: unknown; it can be {', '.join(METHODS)}")
     per_pair = None if weights is None else weights[log.pairs.comparison]  # (M,)
     begin = None if start is None else _aligned(start, log.images, mean)
     rating, error = fit_bradley_terry(log.pairs, mean, prior_sd, per_pair, begin)

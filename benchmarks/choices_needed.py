@@ -1,0 +1,291 @@
+"""How many choices ratings need, with and without the features' help.
+
+    python benchmarks/choices_needed.py ../shared/data/oasis [--seeds 5] [--only needed,refit] [--work FOLDER]
+
+The folder holds the OASIS photographs (images/, Kurdi, Lozano & Banaji 2017) and ratings.csv with their mean beauty
+(Brielmann & Pelli 2019). It is only read. A simulated person (simulated_person.py) chooses; pairing, fits and
+features are the product's own, the latter of the embedded extractor. All figures are means over seeds. The tables:
+
+needed     choices per image until Spearman with the truth is 0.80 and 0.90, for three methods
+points     Spearman after 1, 2, 2.7 and 4 choices per image
+shuffled   the same after 4, the features being other images'
+four       four images at once, in screens per image
+estimate   the estimated beside the real Spearman, and the estimated beside the real cost of the next 0.01
+predictor  a network, and ridge regression, trained on ratings, on a quarter of the images that was never shown
+refit      seconds of a refit of 10,000 images and 20,000 comparisons, on one core
+"""
+
+import argparse
+import csv
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks.simulated_person import Course, make_taste, simulate
+from src.metrics import spearman
+from src.ratings.assisted import AssistedFit
+from src.ratings.fit import Ratings, fit_ratings
+from src.ratings.log import Log, make_log
+from src.ratings.similarity import make_similarity
+
+AGREEMENTS = (0.85, 0.75)
+POINTS = (1.0, 2.0, 2.7, 4.0)
+LONGEST = {"assisted": 4.6, "near": 4.6, "classic": 4.6, "elo": 12.0}
+NAMES = {
+    "elo": "sequential Elo, K 0.7, classic pairing",
+    "classic": "Bradley-Terry over the same choices",
+    "near": "Bradley-Terry, near pairing",
+    "assisted": "assisted, near pairing",
+}
+# Fixed beforehand, in the middle of the training script's default ranges; nothing is selected on unseen images.
+NETWORK = {"train_epochs": 30, "batch_size": 50, "log_lr": -3.5, "log_weight_lr": -3.0, "warmup_ratio": 0.1}
+LAYERS, DROPOUTS = (300, 100), (0.4, 0.4, 0.0)
+
+
+class Bench:
+    """The data, and each simulation run at most once."""
+
+    def __init__(self, truth: np.ndarray, features: np.ndarray, seeds: int) -> None:
+        self.truth, self.features, self.seeds = truth, features, range(seeds)
+        self.course = cache(self._course)
+        self.similarity = make_similarity(np.arange(len(truth)) + 1, features)
+
+    def courses(self, method: str, agreement: float) -> list[Course]:
+        return [self.course(method, agreement, seed) for seed in self.seeds]
+
+    def at(self, method: str, agreement: float, point: float) -> float:
+        """Mean Spearman at `point` choices per image."""
+        return float(np.mean([value_at(c, c.spearman, point) for c in self.courses(method, agreement)]))
+
+    def _course(self, method: str, agreement: float, seed: int) -> Course:
+        longest, at_once, similarity = LONGEST.get(method, 4.0), 2, self.similarity
+        if method.startswith("four"):
+            longest, at_once = 2.0, 4
+        if method == "shuffled":
+            mixed = np.random.default_rng(seed).permutation(len(self.truth))
+            similarity = make_similarity(self.similarity.images, self.features[mixed])
+        fit = assist(similarity) if method in ("assisted", "shuffled", "four") else plain(method)
+        pairing = "classic" if method in ("elo", "classic") else "near"
+        return run(self.truth, fit, pairing, longest, agreement, seed, f"{method}, {agreement:.0%}", at_once)
+
+
+def assist(similarity: object) -> Callable[[Log], Ratings]:
+    fit = AssistedFit(similarity)
+    return lambda log: fit_ratings(log, "assisted", assisted=fit)
+
+
+def plain(method: str) -> Callable[[Log], Ratings]:
+    return (lambda log: fit_ratings(log, "elo", k=0.7)) if method == "elo" else fit_ratings
+
+
+def run(
+    truth: np.ndarray,
+    fit: Callable[[Log], Ratings],
+    pairing: str,
+    longest: float,
+    agreement: float,
+    seed: int,
+    name: str,
+    at_once: int = 2,
+    keep: tuple[float, ...] = (),
+) -> Course:
+    with tqdm(total=round(longest * len(truth)), desc=f"{name}, seed {seed}", leave=False) as bar:
+        return simulate(make_taste(truth, agreement), fit, pairing, longest, seed, at_once, keep, bar.update)
+
+
+def value_at(course: Course, values: list[float], point: float) -> float:
+    return float(np.interp(point, course.at, values))
+
+
+def needed(bench: Bench) -> None:
+    for agreement in AGREEMENTS:
+        print(f"\nChoices per image needed, {agreement:.0%} agreement\n{'':<42}{'0.80':>8}{'0.90':>8}")
+        for method in ("elo", "classic", "near", "assisted"):
+            courses = bench.courses(method, agreement)
+            curve = np.mean([course.spearman for course in courses], axis=0)
+            print(f"{NAMES[method]:<42}" + "".join(first_at(courses[0].at, curve, target) for target in (0.8, 0.9)))
+
+
+def first_at(at: list[float], curve: np.ndarray, target: float) -> str:
+    over = np.flatnonzero(curve >= target)
+    if not len(over):
+        return f"{'>' + format(at[-1], '.1f'):>8}"
+    i = over[0]
+    exact = at[i] if i == 0 else float(np.interp(target, curve[i - 1 : i + 1], at[i - 1 : i + 1]))
+    return f"{exact:>8.2f}"
+
+
+def points(bench: Bench) -> None:
+    for agreement in AGREEMENTS:
+        print(f"\nSpearman, {agreement:.0%} agreement, after" + "".join(f"{point:>8.1f}" for point in POINTS))
+        for method in ("classic", "near", "assisted"):
+            print(f"{NAMES[method]:<42}" + "".join(f"{bench.at(method, agreement, point):>8.3f}" for point in POINTS))
+        gains = [value_at(a, a.spearman, p) - value_at(b, b.spearman, p)
+                 for a, b in zip(bench.courses("assisted", agreement), bench.courses("near", agreement), strict=True)
+                 for p in POINTS]  # fmt: skip
+        print(f"assisted − Bradley-Terry, near; the least of any seed and point: {min(gains):+.3f}")
+
+
+def shuffled(bench: Bench) -> None:
+    print("\nFeatures of other images, Spearman after" + "".join(f"{point:>8.1f}" for point in POINTS))
+    for agreement in AGREEMENTS:
+        for method, name in (("near", "Bradley-Terry"), ("shuffled", "assisted, shuffled")):
+            values = "".join(f"{bench.at(method, agreement, point):>8.3f}" for point in POINTS)
+            print(f"{agreement:.0%}  {name:<35}{values}")
+
+
+def four(bench: Bench) -> None:
+    screens = (0.5, 0.7, 1.0, 2.0)
+    print("\nFour at once, Spearman after screens per image" + "".join(f"{point:>8.1f}" for point in screens))
+    for agreement in AGREEMENTS:
+        for method, name in (("four, Bradley-Terry", "Bradley-Terry"), ("four", "assisted")):
+            values = "".join(f"{bench.at(method, agreement, point):>8.3f}" for point in screens)
+            print(f"{agreement:.0%}  {name:<41}{values}")
+
+
+def estimate(bench: Bench) -> None:
+    print(f"\nEstimated Spearman\n{'':<20}{'real':>8}{'estimate':>10}{'next 0.01':>11}{'really':>8}")
+    for agreement in AGREEMENTS:
+        courses = bench.courses("assisted", agreement)
+        for point in POINTS:
+            real, expected, cost = (
+                np.mean([value_at(c, values(c), point) for c in courses])
+                for values in (lambda c: c.spearman, lambda c: c.expected, lambda c: c.next)
+            )
+            took = len(bench.truth) * real_cost(courses, point)
+            print(f"{agreement:.0%}, {point:<13}{real:>9.3f}{expected:>10.3f}{cost:>11.0f}{took:>8.0f}")
+        off = np.array([np.subtract(c.expected, c.spearman)[np.array(c.at) >= 1 - 1e-9] for c in courses])
+        worst = off.flat[abs(off).argmax()]
+        print(f"{agreement:.0%}, from 1 on: mean {off.mean():+.3f}, worst of any refit and seed {worst:+.3f}")
+
+
+def real_cost(courses: list[Course], point: float) -> float:
+    """Choices per image for 0.01 more, from the slope of the mean curve half a choice per image around `point`."""
+    low, high = (np.mean([value_at(c, c.spearman, point + side) for c in courses]) for side in (-0.25, 0.25))
+    return 0.01 * 0.5 / (high - low)
+
+
+def predictor(bench: Bench) -> None:
+    print(f"\nOn images never shown, Spearman of\n{'':<36}{'network':>9}{'ridge':>9}")
+    for agreement in AGREEMENTS:
+        found: dict[str, list[tuple[float, float]]] = {}
+        for seed in bench.seeds:
+            for name, shown, scores in targets(bench, agreement, seed):
+                found.setdefault(name, []).append(trained(bench, shown, scores, seed))
+        for name, values in found.items():
+            network, ridge = np.mean(values, axis=0)
+            print(f"{agreement:.0%}  {name:<30}{network:>10.3f}{ridge:>9.3f}")
+
+
+def targets(bench: Bench, agreement: float, seed: int) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """(what the scores are, rows of the images shown, their scores)."""
+    n = len(bench.truth)
+    shown = np.sort(np.random.default_rng(seed).permutation(n)[n // 4 :])
+    truth, similarity = bench.truth[shown], make_similarity(np.arange(len(shown)) + 1, bench.features[shown])
+    fits = {"Bradley-Terry": fit_ratings, "assisted": assist(similarity)}
+    rows = []
+    for name, fit in fits.items():
+        course = run(truth, fit, "near", 2.0, agreement, seed, f"predictor, {name}", keep=(1.0, 2.0))
+        rows += [(f"{name}, {point:.0f} per image", shown, kept.rating) for point, kept in course.ratings.items()]
+    return [*sorted(rows, key=lambda row: row[0].split()[1:]), ("true scores", shown, truth)]
+
+
+def trained(bench: Bench, shown: np.ndarray, scores: np.ndarray, seed: int) -> tuple[float, float]:
+    """Spearman with the truth on all other images: of the network, and of ridge regression."""
+    import torch
+
+    from src.baseline import ridge_scores
+    from src.predictor import PredictorConfig
+    from src.training import TrainingConfig, TrainingData, train
+
+    unseen = np.setdiff1d(np.arange(len(bench.truth)), shown)
+    x = bench.features.astype(np.float32)
+    config = PredictorConfig("benchmark", (0,), "join", (x.shape[1],), LAYERS, DROPOUTS)
+    data = TrainingData(torch.from_numpy(x[shown]), torch.from_numpy(scores).float(), torch.ones(len(shown)))
+    network = train(config, TrainingConfig(**NETWORK, seed=seed), data).predict(torch.from_numpy(x[unseen]))[0]
+    everything, split = np.zeros(len(x)), np.full(len(x), "eval", dtype=object)
+    everything[shown], split[shown] = scores, "train"
+    ridge = ridge_scores(x, everything, split, seed)[unseen]
+    return spearman(bench.truth[unseen], network), spearman(bench.truth[unseen], ridge)
+
+
+def refit(_: Bench | None, images: int = 10_000, choices: int = 20_000, runs: int = 9) -> None:
+    """Features are drawn: clusters of images, of which the taste knows some."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(images, 32)) @ (rng.normal(size=(32, 256)) * np.arange(1, 33)[:, None] ** -0.7)
+    taste = make_taste(features[:, :8].sum(axis=1)[: images // 5], 0.85)  # the scale, from fewer pairs
+    utilities = features[:, :8].sum(axis=1) * taste.utilities.std() / taste.truth.std()
+    pairs = np.array([rng.choice(images, 2, replace=False) for _ in range(choices)])
+    winners = pairs[np.arange(choices), np.argmax(utilities[pairs] + rng.gumbel(size=pairs.shape), axis=1)]
+    ids = np.arange(images) + 1
+    earlier, later = (make_log(ids, pairs[:m] + 1, winners[:m] + 1) for m in (choices - 100, choices))
+    begin = time.perf_counter()
+    fit = AssistedFit(make_similarity(ids, features))
+    similar = time.perf_counter() - begin
+    begin = time.perf_counter()
+    fit.fit(earlier)
+    first = time.perf_counter() - begin
+    seconds = []
+    for _ in range(runs):
+        again = replace(fit)
+        begin = time.perf_counter()
+        again.fit(later)
+        seconds.append(time.perf_counter() - begin)
+    print(
+        f"\n{images} images, {choices} comparisons, one core: similarity {similar:.1f} s, first fit with the search "
+    )
+    print(f"for hyperparameters {first:.1f} s, refit 100 choices later {statistics.median(seconds):.3f} s (median;")
+    print(f"{min(seconds):.3f}–{max(seconds):.3f}, {runs} runs; wanted < 0.5 s)")
+
+
+TABLES = {f.__name__: f for f in (needed, points, shuffled, four, estimate, predictor, refit)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("oasis", type=Path)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--only", default=",".join(TABLES), help="tables, with commas between")
+    parser.add_argument("--work", type=Path, default=Path("choices_needed"), help="the cache of features goes here")
+    arguments = parser.parse_args()
+    tables = arguments.only.split(",")
+    if unknown := set(tables) - set(TABLES):
+        parser.error(f"--only={','.join(sorted(unknown))}: unknown; it can be {', '.join(TABLES)}")
+    begin = time.perf_counter()
+    bench = None if tables == ["refit"] else Bench(*load(arguments.oasis, arguments.work), arguments.seeds)
+    for table in tables:
+        TABLES[table](bench)
+        sys.stdout.flush()
+    print(f"\n{time.perf_counter() - begin:.0f} s, {arguments.seeds} seeds")
+
+
+def load(oasis: Path, work: Path) -> tuple[np.ndarray, np.ndarray]:
+    """(900,) mean beauty, and (900, D) features."""
+    from src.extractors import load_extractor
+    from src.feature_cache import FeatureCache
+    from src.features import extract_features
+
+    with (oasis / "ratings.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    extractor = load_extractor("efficientnet-lite0", "cpu")
+    paths, states = [row["relative_path"] for row in rows], extractor.default_hidden_states
+    features = extract_features(oasis, paths, extractor, states, FeatureCache(work / "cache")).states
+    truth = np.array([float(row["beauty_mean"]) for row in rows])
+    return truth, np.concatenate([features[state] for state in states], axis=1)
+
+
+if __name__ == "__main__":
+    main()

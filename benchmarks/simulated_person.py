@@ -1,0 +1,93 @@
+"""A person who chooses between images by a known taste, at the product's own pairing; for benchmarks.
+
+The person chooses by the Bradley-Terry model itself (by a softmax on larger screens): utility = scale × standardised
+truth + a Gumbel error per image. The scale is such that the stated share of choices between two random images agrees
+with the true order; between close images it is less, as with people.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit
+
+from src.metrics import spearman
+from src.ratings.fit import Ratings
+from src.ratings.log import Log, make_log
+from src.ratings.pairing import next_screen
+
+REFITS_PER_CHOICE_PER_IMAGE = 20  # so every N/20 choices; the page's own refits follow each choice
+
+
+@dataclass(frozen=True)
+class Taste:
+    """truth: (N,), any unit. utilities: (N,) natural units, the truth scaled to the agreement."""
+
+    truth: np.ndarray
+    utilities: np.ndarray
+
+    def choose(self, screen: np.ndarray, rng: np.random.Generator) -> int:
+        """The place on the screen of the image chosen."""
+        return int(np.argmax(self.utilities[screen] + rng.gumbel(size=len(screen))))
+
+
+@dataclass
+class Course:
+    """What was chosen, and what the ratings were on the way.
+
+    at: choices per image at each refit. spearman: with the truth; expected: as estimated; next: as estimated, choices
+    for the next +0.01. ratings: of the points asked for. log: all choices.
+    """
+
+    at: list[float] = field(default_factory=list)
+    spearman: list[float] = field(default_factory=list)
+    expected: list[float] = field(default_factory=list)
+    next: list[float] = field(default_factory=list)
+    ratings: dict[float, Ratings] = field(default_factory=dict)
+    log: Log | None = None
+
+
+def make_taste(truth: np.ndarray, agreement: float) -> Taste:
+    """agreement: share of choices between two random images that follow the truth, 0.5…1."""
+    standard = (truth - truth.mean()) / truth.std()
+    gaps = np.abs(standard[:, None] - standard)[np.triu_indices(len(truth), 1)]
+    scale = brentq(lambda s: expit(s * gaps).mean() - agreement, 0.01, 50)
+    return Taste(truth, scale * standard)
+
+
+def simulate(
+    taste: Taste,
+    fit: Callable[[Log], Ratings],
+    pairing: str,
+    choices_per_image: float,
+    seed: int,
+    number_to_compare: int = 2,
+    keep: tuple[float, ...] = (),
+    tick: Callable[[int], object] = lambda choices: None,
+) -> Course:
+    """Choose and refit in turn. keep: the points, in choices per image, whose ratings are kept."""
+    n, rng, course = len(taste.truth), np.random.default_rng(seed), Course()
+    screens, winners = np.zeros((0, number_to_compare), int), np.zeros(0, int)
+    rating, counts, allowed = np.zeros(n), np.zeros(n, int), np.ones(n, bool)
+    points = {round(k * n / REFITS_PER_CHOICE_PER_IMAGE) for k in range(1, 1000)} | {round(p * n) for p in keep}
+    for done in sorted(p for p in points if p <= choices_per_image * n + 0.5):
+        for _ in range(done - len(screens)):
+            screen = next_screen(pairing, rng, rating, counts, allowed, number_to_compare)
+            counts[screen] += 1
+            screens = np.vstack([screens, screen])
+            winners = np.append(winners, screen[taste.choose(screen, rng)])
+        tick(done)
+        course.log = make_log(np.arange(n) + 1, screens + 1, winners + 1)
+        ratings = fit(course.log)
+        rating = ratings.rating
+        _note(course, done / n, ratings, taste.truth)
+        course.ratings |= {p: ratings for p in keep if round(p * n) == done}
+    return course
+
+
+def _note(course: Course, at: float, ratings: Ratings, truth: np.ndarray) -> None:
+    course.at.append(at)
+    course.spearman.append(spearman(truth, ratings.rating))
+    course.expected.append(np.nan if ratings.expected_spearman is None else ratings.expected_spearman)
+    course.next.append(np.nan if ratings.choices_for_next is None else ratings.choices_for_next)

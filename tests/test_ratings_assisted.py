@@ -1,0 +1,428 @@
+"""Assisted ratings against dense formulas, finite differences, numerical integrals and Bradley-Terry."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.optimize import approx_fprime, minimize
+from scipy.special import expit
+from threadpoolctl import threadpool_info
+
+import src.ratings.assisted as assisted
+import src.ratings.precision as precision
+import src.ratings.similarity as similarity_module
+from src.errors import UserError
+from src.ratings.assisted import AssistedFit
+from src.ratings.bradley_terry import LN10, fit_bradley_terry
+from src.ratings.evidence import laplace_evidence, log_evidence
+from src.ratings.fit import SpeedWeights, fit_ratings
+from src.ratings.hyperparameters import (
+    DEFAULT,
+    REFRESHED_AT,
+    SHARES,
+    VARIANCES,
+    Hyperparameters,
+    prior_of,
+    refresh_level,
+)
+from src.ratings.log import SKIP, TIE, make_log
+from src.ratings.outlook import expected_spearman
+from src.ratings.posterior import Prior, curvature_at, find_mode
+from src.ratings.screens import screens_of
+from src.ratings.similarity import RANK, Similarity, make_similarity
+
+HALF = Hyperparameters(2.0, 0.5)
+
+
+def landscape(n, seed=0):
+    """(n, 6) features, and utilities (n,) that are mostly a smooth function of them."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 6))
+    return x, 2 * np.sin(x[:, 0]) + x[:, 1] + 0.5 * rng.normal(size=n)
+
+
+def choose(utilities, choices, seed=0, k=2, images=None):
+    """A log of choices between random images of the first `images`."""
+    rng = np.random.default_rng(seed)
+    screens = np.array([rng.choice(images or len(utilities), k, replace=False) for _ in range(choices)])
+    best = np.argmax(utilities[screens] + rng.gumbel(size=screens.shape), axis=1)
+    return make_log(np.arange(len(utilities)) + 1, screens + 1, screens[np.arange(choices), best] + 1)
+
+
+def with_ties(log, every=4):
+    kinds, winners = log.kinds.copy(), log.winners.copy()
+    kinds[::every], winners[::every] = TIE, -1
+    return replace(log, kinds=kinds, winners=winners)
+
+
+def fixed(similarity, hyperparameters):
+    """A fit that keeps these hyperparameters."""
+    return AssistedFit(similarity, hyperparameters, _level=len(REFRESHED_AT))
+
+
+def similar(x, rank=RANK):
+    return make_similarity(np.arange(len(x)) + 1, x, rank)
+
+
+def dense(log, similarity, chosen, weights=None, mean=0.0):
+    """Mode, covariance, Laplace evidence, written down with whole matrices, one choice at a time."""
+    n, weights = len(log.images), np.ones(len(log)) if weights is None else weights
+    phi = similarity.vectors
+    c = chosen.variance * (chosen.share * (phi @ phi.T + np.diag(similarity.rest)) + (1 - chosen.share) * np.eye(n))
+    mean = np.broadcast_to(mean, n)
+    u = mean.copy()
+    for _ in range(50):
+        loss, slope, w = 0.0, np.zeros(n), np.zeros((n, n))
+        for i in range(len(log)):
+            if log.kinds[i] == SKIP:
+                continue
+            rows = log.screen(i)
+            p = np.exp(u[rows]) / np.exp(u[rows]).sum()
+            target = (
+                np.full(len(rows), 1 / len(rows)) if log.kinds[i] == TIE else (rows == log.winners[i]).astype(float)
+            )
+            loss -= weights[i] * target @ np.log(p)
+            slope[rows] += weights[i] * (target - p)
+            w[np.ix_(rows, rows)] += weights[i] * (np.diag(p) - np.outer(p, p))
+        h = np.linalg.inv(c) + w
+        u = u + np.linalg.solve(h, slope - np.linalg.solve(c, u - mean))
+    evidence = -loss - 0.5 * (u - mean) @ np.linalg.solve(c, u - mean) - 0.5 * np.linalg.slogdet(np.eye(n) + c @ w)[1]
+    return u, np.linalg.inv(h), evidence
+
+
+CASES = {
+    "pairs": lambda u: choose(u, 80),
+    "ties": lambda u: with_ties(choose(u, 80)),
+    "four at once": lambda u: choose(u, 40, k=4),
+    "four at once with ties": lambda u: with_ties(choose(u, 40, k=4)),
+    "some images never shown": lambda u: choose(u, 30, images=15),
+    "nothing": lambda u: make_log(np.arange(len(u)) + 1, [], []),
+}
+
+
+@pytest.mark.parametrize("exact_up_to", [0, 1500])
+@pytest.mark.parametrize("chosen", [HALF, Hyperparameters(11.0, 0.97)], ids=str)
+@pytest.mark.parametrize("case", CASES)
+def test_equals_a_dense_gaussian_process(case, chosen, exact_up_to, monkeypatch):
+    monkeypatch.setattr(precision, "EXACT_UP_TO", exact_up_to)
+    x, utilities = landscape(40)
+    log, similarity = CASES[case](utilities), similar(x, rank=12)
+    ratings = fixed(similarity, chosen).fit(log)
+    u, covariance, _ = dense(log, similarity, chosen)
+    np.testing.assert_allclose(ratings.rating, u / LN10, atol=1e-4)
+    close = 0.01 if exact_up_to else 0.1  # belief propagation among 40 images: short loops
+    np.testing.assert_allclose(ratings.error, np.sqrt(np.diag(covariance)) / LN10, rtol=close)
+
+
+def test_weights_and_prior_means_are_those_of_the_dense_process():
+    x, utilities = landscape(30)
+    log, similarity, rng = choose(utilities, 60), similar(x), np.random.default_rng(1)
+    log = replace(log, seconds=rng.uniform(0.5, 5, len(log)))
+    mean = rng.normal(size=30)
+    ratings = fit_ratings(log, "assisted", prior_mean=mean, speed=SpeedWeights(), assisted=fixed(similarity, HALF))
+    u, _, _ = dense(log, similarity, HALF, SpeedWeights().of(log.seconds), LN10 * mean)
+    np.testing.assert_allclose(ratings.rating, u / LN10, atol=1e-4)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case != "nothing"])
+def test_the_evidence_is_laplaces_written_out(case):
+    x, utilities = landscape(40)
+    log, similarity = CASES[case](utilities), similar(x)
+    screens, prior = screens_of(log), prior_of(HALF, np.zeros(40), similarity.vectors, similarity.rest)
+    mode = find_mode(screens, prior)
+    there = replace(mode, curvature=curvature_at(screens, prior, mode.utilities))  # the mode's own may be a bit older
+    expected = dense(log, similarity, HALF)[2]
+    assert laplace_evidence(screens, prior, there) == pytest.approx(expected, abs=2e-3)
+    assert laplace_evidence(screens, prior, mode) == pytest.approx(expected, abs=0.1)
+
+
+@pytest.mark.parametrize("variance", [0.5, 2.0, 8.0])
+@pytest.mark.parametrize("gap", [0.0, -1.5])
+def test_the_corrected_evidence_of_one_choice_is_its_integral(variance, gap):
+    screens, prior = (
+        screens_of(make_log([1, 2], [(1, 2)], [1])),
+        Prior(np.array([gap, 0]), np.zeros((2, 0)), np.full(2, variance)),
+    )
+    exact = quad(lambda d: expit(d) * np.exp(-((d - gap) ** 2) / (4 * variance)), -60, 60, points=[0])[0]
+    exact = np.log(exact / np.sqrt(4 * np.pi * variance))
+    mode = find_mode(screens, prior)
+    assert log_evidence(screens, prior, mode) == pytest.approx(exact, abs=0.012)
+    assert abs(log_evidence(screens, prior, mode) - exact) < abs(laplace_evidence(screens, prior, mode) - exact)
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_the_corrected_evidence_is_close_to_a_monte_carlo_integral(k):
+    x, utilities = landscape(6)
+    log, similarity = with_ties(choose(utilities, 8, k=k)), similar(x)
+    screens, prior = (
+        screens_of(log),
+        prior_of(Hyperparameters(4.0, 0.5), np.zeros(6), similarity.vectors, similarity.rest),
+    )
+    rng, total = np.random.default_rng(0), 300_000
+    u = rng.normal(size=(total, len(prior.vectors.T))) @ prior.vectors.T + rng.normal(size=(total, 6)) * np.sqrt(
+        prior.own
+    )
+    value = np.zeros(total)
+    for group in screens.groups:
+        shown = u[:, group.rows]  # (M, T, k)
+        value += np.sum(np.sum(group.target * shown, axis=2) - np.log(np.exp(shown).sum(axis=2)), axis=1)
+    exact, mode = np.log(np.mean(np.exp(value))), find_mode(screens, prior)
+    assert abs(log_evidence(screens, prior, mode) - exact) < 0.8 * abs(laplace_evidence(screens, prior, mode) - exact)
+
+
+@pytest.mark.parametrize("k", [2, 3, 5])
+def test_slope_and_curvature_are_finite_differences_of_the_loss(k):
+    _, utilities = landscape(9)
+    screens = screens_of(with_ties(choose(utilities, 12, k=k)), np.linspace(0.5, 2, 12))
+    u = np.random.default_rng(0).normal(size=9)
+    np.testing.assert_allclose(screens.slope(u), -approx_fprime(u, screens.loss, 1e-7), atol=1e-5)
+    laplacian = np.zeros((9, 9))
+    for a, b, spring in zip(screens.graph.first, screens.graph.second, screens.curvature(u), strict=True):
+        laplacian[np.ix_([a, b], [a, b])] += spring * np.array([[1, -1], [-1, 1]])
+    numeric = np.array([approx_fprime(u, lambda v, i=i: -screens.slope(v)[i], 1e-7) for i in range(9)])
+    np.testing.assert_allclose(laplacian, numeric, atol=1e-5)
+
+
+def test_a_tie_of_two_is_half_a_choice_each_way():
+    screens = screens_of(make_log([1, 2], [(1, 2)], [0]))
+    u = np.array([0.3, -0.9])
+    assert screens.loss(u) == pytest.approx(-0.5 * np.log(expit(1.2)) - 0.5 * np.log(expit(-1.2)))
+
+
+def test_skips_say_nothing_and_the_order_on_the_screen_does_not_matter():
+    x, utilities = landscape(20)
+    log = choose(utilities, 40, k=3)
+    kinds = log.kinds.copy()
+    kinds[7] = SKIP
+    without = np.delete(np.arange(40), 7)
+    skipped = replace(log, kinds=kinds, winners=np.where(kinds == SKIP, -1, log.winners))
+    left_out = make_log(log.images, log.shown.reshape(-1, 3)[without] + 1, log.winners[without] + 1)
+    turned = replace(log, shown=log.shown.reshape(-1, 3)[:, ::-1].ravel())
+    for one, other in ((log, turned), (skipped, left_out)):
+        a, b = (fixed(similar(x), HALF).fit(which).rating for which in (one, other))
+        np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+@pytest.mark.parametrize("case", ["pairs", "ties", "some images never shown", "nothing"])
+def test_without_the_features_share_it_is_bradley_terry(case):
+    x, utilities = landscape(40)
+    log = CASES[case](utilities)
+    ratings = fixed(similar(x), Hyperparameters(2.0, 0.0)).fit(log)
+    rating, error = fit_bradley_terry(log.pairs, np.zeros(40), np.sqrt(2.0) / LN10)
+    np.testing.assert_allclose(ratings.rating, rating, atol=1e-4)
+    np.testing.assert_allclose(ratings.error, error, rtol=0.01)
+
+
+def test_images_never_shown_are_rated_like_their_neighbours():
+    x, utilities = landscape(300)
+    ratings = fixed(similar(x), DEFAULT).fit(choose(utilities, 600, images=200))
+    never = slice(200, None)
+    assert (ratings.comparisons[never] == 0).all()
+    assert np.corrcoef(ratings.rating[never], utilities[never])[0, 1] > 0.7
+    assert ratings.error[never].mean() > ratings.error[:200].mean()
+
+
+def test_an_image_without_features_has_its_own_choices_only():
+    x, utilities = landscape(30)
+    some = make_similarity(np.arange(2, 30), x[1:29])  # not the first and the last
+    log = choose(utilities, 60, images=29)
+    ratings = fixed(some, HALF).fit(log)
+    assert ratings.rating[29] == 0
+    assert ratings.error[29] == pytest.approx(np.sqrt(2.0) / LN10)
+    assert ratings.rating[0] != 0
+    none = make_similarity(np.zeros(0, np.int64), np.zeros((0, 6)))
+    rating, _ = fit_bradley_terry(log.pairs, np.zeros(30), np.sqrt(2.0) / LN10)
+    np.testing.assert_allclose(fixed(none, HALF).fit(log).rating, rating, atol=1e-4)
+
+
+def test_a_fit_goes_on_where_the_last_one_ended_also_with_new_images():
+    x, utilities = landscape(60)
+    log = choose(utilities, 150, images=40)
+    early = replace(choose(utilities[:40], 100), images=np.arange(40) + 1)
+    for change in (early, log):
+        warm = fixed(similar(x), HALF)
+        warm.fit(change)
+        again, cold = warm.fit(log), fixed(similar(x), HALF).fit(log)
+        np.testing.assert_allclose(again.rating, cold.rating, atol=1e-4)
+        np.testing.assert_allclose(again.error, cold.error, rtol=0.01)
+
+
+def test_more_choices_make_smaller_errors_and_a_better_outlook():
+    x, utilities = landscape(100)
+    fits = [fixed(similar(x), HALF).fit(choose(utilities, c)) for c in (50, 200, 800)]
+    errors, outlooks = [f.error.mean() for f in fits], [f.expected_spearman for f in fits]
+    assert errors == sorted(errors, reverse=True)
+    assert outlooks == sorted(outlooks)
+    assert fits[0].choices_for_next < fits[1].choices_for_next < fits[2].choices_for_next
+
+
+def test_the_expected_spearman_is_that_of_draws_from_the_errors():
+    from scipy.stats import spearmanr
+
+    rng = np.random.default_rng(0)
+    rating, error = rng.normal(size=200), rng.uniform(0.3, 1, 200)
+    drawn = [spearmanr(rating, rng.normal(rating, error)).statistic for _ in range(300)]
+    assert expected_spearman(rating, error) == pytest.approx(np.mean(drawn), abs=0.005)
+    many, wide = rng.normal(size=3000), rng.uniform(0.3, 1, 3000)
+    drawn = [spearmanr(many, rng.normal(many, wide)).statistic for _ in range(20)]
+    assert expected_spearman(many, wide) == pytest.approx(np.mean(drawn), abs=0.03)  # from a sample of them
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_there_is_no_outlook_where_nothing_is_known(n):
+    ratings = AssistedFit(similar(landscape(5)[0])).fit(make_log(np.arange(n) + 1, [], []))
+    assert ratings.rating.tolist() == [0.0] * n
+    assert ratings.expected_spearman is None
+    assert ratings.choices_for_next is None
+
+
+def test_errors_and_the_estimate_hold_for_tastes_drawn_from_the_prior():
+    from scipy.stats import spearmanr
+
+    similarity, rng, chosen = similar(landscape(300)[0]), np.random.default_rng(3), Hyperparameters(5.6, 0.8)
+    prior = prior_of(chosen, np.zeros(300), similarity.vectors, similarity.rest)
+    off, missed = [], []
+    for seed in range(6):
+        taste = prior.vectors @ rng.normal(size=prior.vectors.shape[1]) + np.sqrt(prior.own) * rng.normal(size=300)
+        ratings = fixed(similarity, chosen).fit(choose(taste, 600, seed, images=200))
+        missed.append(np.abs(ratings.rating - taste / LN10) / ratings.error)
+        off.append(ratings.expected_spearman - spearmanr(ratings.rating, taste).statistic)
+    assert abs(np.mean(off)) < 0.05
+    shown, never = np.array(missed)[:, :200], np.array(missed)[:, 200:]
+    assert 0.62 < np.mean(shown < 1) < 0.74  # 68 % of a Gaussian; 1,200 of them scatter by 1.4 %
+    assert 0.6 < np.mean(never < 1) < 0.76
+
+
+def test_excluded_images_do_not_count_in_the_outlook():
+    x, utilities = landscape(60)
+    log = choose(utilities, 200, images=30)
+    apart = replace(log, excluded=np.arange(60) >= 30)
+    whole, part = (fixed(similar(x), HALF).fit(which) for which in (log, apart))
+    np.testing.assert_array_equal(whole.rating, part.rating)
+    assert part.expected_spearman == pytest.approx(expected_spearman(part.rating[:30], part.error[:30]))
+    assert part.expected_spearman > whole.expected_spearman
+
+
+def test_hyperparameters_are_refreshed_at_the_stated_points_only(monkeypatch):
+    x, utilities = landscape(40)
+    calls = []
+    monkeypatch.setattr(assisted, "refresh", lambda *_: calls.append(1) or HALF)
+    fit, log = AssistedFit(similar(x)), choose(utilities, 200)
+    for choices, expected in ((9, 0), (10, 1), (19, 1), (20, 2), (41, 3), (39, 3), (42, 3), (200, 4)):
+        part = {
+            name: getattr(log, name)[:choices]
+            for name in ("ids", "kinds", "winners", "seconds", "raters", "repeat_of", "predicted")
+        }
+        fit.fit(replace(log, **part, shown=log.shown[: 2 * choices], starts=log.starts[: choices + 1]))
+        assert len(calls) == expected, choices
+    assert refresh_level(log) == len(REFRESHED_AT)
+
+
+def test_the_features_share_is_found():
+    x, utilities = landscape(100)
+    telling, empty = AssistedFit(similar(x)), AssistedFit(similar(np.random.default_rng(9).normal(size=(100, 6))))
+    log = choose(utilities, 400)
+    telling.fit(log), empty.fit(log)
+    assert telling.hyperparameters.share >= 0.8
+    assert empty.hyperparameters.share <= 0.3
+    assert {telling.hyperparameters.share, DEFAULT.share} <= set(SHARES)
+    assert {telling.hyperparameters.variance, DEFAULT.variance} <= set(VARIANCES)
+
+
+def test_nystroem_comes_close_to_the_eigenvectors(monkeypatch):
+    x, _ = landscape(500)
+    whole = similar(x, 40)
+    monkeypatch.setattr(similarity_module, "WHOLE_UP_TO", 100)
+    monkeypatch.setattr(similarity_module, "LANDMARKS", 250)
+    monkeypatch.setattr(similarity_module, "BLOCK", 64)
+    few = similar(x, 40)
+    difference = np.abs(whole.vectors @ whole.vectors.T - few.vectors @ few.vectors.T)
+    assert difference.mean() < 0.02
+    assert few.rest.min() >= 0
+
+
+def test_similarity_is_the_stated_kernel():
+    x = np.array([[0.0, 0], [1, 0], [0, 3], [5, 1]])
+    whole = similar(x)
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    squared = np.sum((z[:, None] - z) ** 2, axis=2)
+    kernel = np.exp(-squared / np.median(squared[np.triu_indices(4, 1)]))
+    found = whole.vectors @ whole.vectors.T + np.diag(whole.rest)
+    apart = [np.diag(k)[:, None] + np.diag(k) - 2 * k for k in (found, kernel)]  # the variances of differences
+    np.testing.assert_allclose(*apart, atol=1e-5)
+
+
+def test_equal_images_are_rated_equal():
+    x = np.repeat(landscape(10)[0], 2, axis=0)  # 0 and 1 are the same picture, and so on
+    log = make_log(np.arange(20) + 1, [(1, 3), (1, 5), (1, 7)], [1, 1, 1])
+    ratings = fixed(similar(x), Hyperparameters(2.8, 0.97)).fit(log)
+    assert 0.9 * ratings.rating[0] < ratings.rating[1] < ratings.rating[0]
+    constant = make_similarity(np.arange(5) + 1, np.ones((5, 3)))
+    assert np.isfinite(fixed(constant, HALF).fit(make_log(np.arange(5) + 1, [(1, 2)], [1])).rating).all()
+
+
+@pytest.mark.parametrize(
+    ("images", "features", "message"),
+    [
+        ([1, 2, 3], np.zeros((2, 4)), r"features of shape \(2, 4\) for 3 images: a row for each is needed"),
+        ([1, 2], np.zeros(2), "a row for each is needed"),
+        ([2, 1], np.zeros((2, 4)), "ascending order, each once"),
+        ([1, 1], np.zeros((2, 4)), "ascending order, each once"),
+        ([4, 7], np.array([[1.0], [np.nan]]), "image 7: its features aren't finite; extract them again"),
+    ],
+)
+def test_bad_features_are_named(images, features, message):
+    with pytest.raises(UserError, match=message):
+        make_similarity(np.array(images), features)
+
+
+def test_assisted_without_features_says_what_to_do():
+    with pytest.raises(
+        UserError, match="--rating=assisted: needs the features of the images; bradley_terry does without"
+    ):
+        fit_ratings(make_log([1, 2], [], []), "assisted")
+
+
+def test_numbers_that_are_not_finite_are_not_passed_on():
+    x, utilities = landscape(10)
+    with pytest.raises((ArithmeticError, ValueError)):
+        fixed(similar(x), HALF).fit(choose(utilities, 20), prior_mean=np.full(10, np.nan))
+
+
+def test_the_fit_holds_blas_to_one_thread(monkeypatch):
+    x, utilities = landscape(10)
+    seen = []
+    real = assisted.find_mode
+    monkeypatch.setattr(
+        assisted,
+        "find_mode",
+        lambda *a: seen.extend(i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas") or real(*a),
+    )
+    fixed(similar(x), HALF).fit(choose(utilities, 20))
+    assert set(seen) == {1}
+
+
+def test_the_mode_is_the_minimum_an_optimiser_finds():
+    x, utilities = landscape(12)
+    log, similarity = choose(utilities, 30, k=3), similar(x)
+    screens, prior = screens_of(log), prior_of(HALF, np.zeros(12), similarity.vectors, similarity.rest)
+    cov = prior.vectors @ prior.vectors.T + np.diag(prior.own)
+    found = minimize(lambda u: screens.loss(u) + 0.5 * u @ np.linalg.solve(cov, u), np.zeros(12), tol=1e-10).x
+    np.testing.assert_allclose(find_mode(screens, prior).utilities, found, atol=1e-3)
+
+
+def test_the_documentation_states_the_constants_of_the_model():
+    text = (Path(__file__).parents[1] / "docs" / "ratings.md").read_text(encoding="utf-8")
+    assert f"the {RANK} leading eigenvectors" in text
+    assert f"beyond {similarity_module.WHOLE_UP_TO:,} images from {similarity_module.LANDMARKS:,} landmarks" in text
+    assert ", ".join(f"{v:g}" for v in VARIANCES) in text
+    assert ", ".join(f"{s:g}" for s in SHARES) in text
+    assert ", ".join(f"{p:g}" for p in REFRESHED_AT) in text
+
+
+def test_similarity_of_other_images_is_zero():
+    vectors, rest = Similarity(np.array([2, 5]), np.ones((2, 3)), np.full(2, 0.25)).of(np.array([1, 2, 5, 9]))
+    assert vectors.sum(axis=1).tolist() == [0, 3, 3, 0]
+    assert rest.tolist() == [1, 0.25, 0.25, 1]
