@@ -144,7 +144,7 @@ def _configs_from(metadata: Mapping[str, str]) -> list[PredictorConfig]:
         raise NotUnderstood("its metadata say final_layer_bias='False', and this format always has one")
     if MEMBERS[0] not in metadata:
         return [config]
-    layers, dropouts = (_lists(name, metadata.get(name, "")) for name in MEMBERS)
+    layers, dropouts = (_lists(name, metadata.get(name, "[]")) for name in MEMBERS)
     if len(layers) != len(dropouts) or len(layers) < 2 or layers[0] != config.layers:
         raise NotUnderstood(f"its metadata {MEMBERS[0]}, {MEMBERS[1]} and layers contradict each other")
     return [replace(config, layers=a, dropouts=b) for a, b in zip(layers, dropouts, strict=True)]
