@@ -113,13 +113,21 @@ def _ratio(a: Floats, b: Floats) -> Floats:
 
 def inverse_diagonal(precision: Precision) -> Floats:
     """(N,) the diagonal of the inverse: exact up to EXACT_UP_TO images with choices, beyond that nearly."""
-    met = precision.graph.met
+    return variances(precision)[0]
+
+
+def variances(precision: Precision) -> tuple[Floats, Floats]:
+    """(N,) of the images, and (E,) of the gaps between those that met; exact or nearly, as above."""
+    graph, met = precision.graph, precision.graph.met
     if len(met) > EXACT_UP_TO:
-        return _inverse_diagonal_by_messages(precision)
-    variance = 1 / precision.prior
+        return _variances_by_messages(precision)
+    of_images, of_gaps = 1 / precision.prior, np.zeros(len(graph.first))
     if len(met):
-        variance[met] = np.diag(inverse_of_met(precision))
-    return variance
+        inverse = inverse_of_met(precision)
+        of_images[met] = np.diag(inverse)
+        both = inverse[np.searchsorted(met, graph.second), np.searchsorted(met, graph.first)]  # in the lower half
+        of_gaps = of_images[graph.first] + of_images[graph.second] - 2 * both
+    return of_images, of_gaps
 
 
 def cholesky_of_met(precision: Precision) -> Floats:
@@ -142,7 +150,7 @@ def inverse_of_met(precision: Precision) -> Floats:
     return inverse
 
 
-def _inverse_diagonal_by_messages(precision: Precision) -> Floats:
+def _variances_by_messages(precision: Precision) -> tuple[Floats, Floats]:
     """Gaussian belief propagation: each image tells each it met how firmly the rest of its choices hold it.
 
     Exact on trees; a graph of choices between thousands of images has few short loops. Never too large, for it
@@ -160,4 +168,6 @@ def _inverse_diagonal_by_messages(precision: Precision) -> Floats:
         firm = precision.diagonal - np.bincount(target, told, n)
         if np.max(np.abs(told - before)) < 1e-6 * np.max(precision.diagonal):
             break
-    return 1 / firm
+    to_second, to_first = np.split(told, 2)
+    a, b, w = firm[graph.first] + to_first, firm[graph.second] + to_second, precision.weights
+    return 1 / firm, (a + b - 2 * w) / (a * b - w**2)
