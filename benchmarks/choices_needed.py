@@ -228,10 +228,10 @@ def refit(_: Bench | None, images: int = 10_000, choices: int = 20_000, runs: in
     features = rng.normal(size=(images, 32)) @ (rng.normal(size=(32, 256)) * np.arange(1, 33)[:, None] ** -0.7)
     taste = make_taste(features[:, :8].sum(axis=1)[: images // 5], 0.85)  # the scale, from fewer pairs
     utilities = features[:, :8].sum(axis=1) * taste.utilities.std() / taste.truth.std()
-    pairs = np.array([rng.choice(images, 2, replace=False) for _ in range(choices)])
-    winners = pairs[np.arange(choices), np.argmax(utilities[pairs] + rng.gumbel(size=pairs.shape), axis=1)]
+    pairs = np.array([rng.choice(images, 2, replace=False) for _ in range(choices + 100)])
+    winners = pairs[np.arange(len(pairs)), np.argmax(utilities[pairs] + rng.gumbel(size=pairs.shape), axis=1)]
     ids = np.arange(images) + 1
-    earlier, later = (make_log(ids, pairs[:m] + 1, winners[:m] + 1) for m in (choices - 100, choices))
+    earlier, later = (make_log(ids, pairs[:m] + 1, winners[:m] + 1) for m in (choices, choices + 100))
     begin = time.perf_counter()
     fit = AssistedFit(make_similarity(ids, features))
     similar = time.perf_counter() - begin

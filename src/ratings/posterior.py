@@ -15,7 +15,6 @@ from scipy.linalg import cho_solve, cholesky, solve_triangular
 from src.ratings.log import Floats
 from src.ratings.precision import (
     Precision,
-    cholesky_of_met,
     conjugate_gradients,
     dot,
     inverse_of_met,
@@ -87,7 +86,7 @@ class Curvature:
     def log_determinant(self) -> float:
         """log |CH| = log |1 + CW|. Exact; takes the images with choices cubed."""
         met = self.sparse.graph.met
-        of_p = 2 * np.log(np.diag(cholesky_of_met(self.sparse))).sum() if len(met) else 0.0
+        of_p = 2 * np.log(np.diag(self.sparse.triangle_of_met)).sum() if len(met) else 0.0
         return float(of_p - np.log(self.sparse.prior[met]).sum() + 2 * np.log(np.diag(self.triangle)).sum())
 
 

@@ -61,6 +61,18 @@ class Precision:
         return self.prior * x + self.graph.transposed @ (self.weights * (self.graph.incidence @ x))
 
     @cached_property
+    def triangle_of_met(self) -> Floats:
+        """(m, m) whose lower half L has LLᵀ = the rows and columns of the m images that met any other."""
+        graph, met = self.graph, self.graph.met
+        dense = np.diag(self.diagonal[met])
+        # the lower half is all that is read
+        dense[np.searchsorted(met, graph.second), np.searchsorted(met, graph.first)] = -self.weights
+        triangle, failed = lapack.dpotrf(dense, lower=1, overwrite_a=1)
+        if failed:
+            raise ArithmeticError("the fit of the ratings isn't finite; are all priors and weights finite?")
+        return triangle
+
+    @cached_property
     def _matrix(self) -> csr_array:
         first, second, n = self.graph.first, self.graph.second, len(self.prior)
         rows, columns = np.concatenate([first, second, np.arange(n)]), np.concatenate([second, first, np.arange(n)])
@@ -130,21 +142,9 @@ def variances(precision: Precision) -> tuple[Floats, Floats]:
     return of_images, of_gaps
 
 
-def cholesky_of_met(precision: Precision) -> Floats:
-    """(m, m) whose lower triangle L has LLᵀ = the rows and columns of the m images that met any other."""
-    graph, met = precision.graph, precision.graph.met
-    dense = np.diag(precision.diagonal[met])
-    # the lower half is all that is read
-    dense[np.searchsorted(met, graph.second), np.searchsorted(met, graph.first)] = -precision.weights
-    triangle, failed = lapack.dpotrf(dense, lower=1, overwrite_a=1)
-    if failed:
-        raise ArithmeticError("the fit of the ratings isn't finite; are all priors and weights finite?")
-    return triangle
-
-
 def inverse_of_met(precision: Precision) -> Floats:
     """(m, m) of the m ≥ 1 images that met any other: the inverse of their rows and columns; its lower half only."""
-    inverse, failed = lapack.dpotri(cholesky_of_met(precision), lower=1, overwrite_c=1)
+    inverse, failed = lapack.dpotri(precision.triangle_of_met, lower=1)
     if failed:
         raise ArithmeticError("the fit of the ratings isn't finite; are all priors and weights finite?")
     return inverse
