@@ -11,6 +11,8 @@ from scipy.special import expit
 from threadpoolctl import threadpool_info
 
 import src.ratings.assisted as assisted
+import src.ratings.hyperparameters as hyperparameters
+import src.ratings.outlook as outlook
 import src.ratings.precision as precision
 import src.ratings.similarity as similarity_module
 from src.errors import UserError
@@ -457,12 +459,15 @@ def test_the_mode_is_the_minimum_an_optimiser_finds():
 
 
 def test_the_documentation_states_the_constants_of_the_model():
-    text = (Path(__file__).parents[1] / "docs" / "ratings.md").read_text(encoding="utf-8")
+    text = " ".join((Path(__file__).parents[1] / "docs" / "ratings.md").read_text(encoding="utf-8").split())
     assert f"the {RANK} leading eigenvectors" in text
     assert f"beyond {similarity_module.WHOLE_UP_TO:,} images from {similarity_module.LANDMARKS:,} landmarks" in text
-    assert ", ".join(f"{v:g}" for v in VARIANCES) in text
-    assert ", ".join(f"{s:g}" for s in SHARES) in text
-    assert ", ".join(f"{p:g}" for p in REFRESHED_AT) in text
+    assert "s² in " + ", ".join(f"{v:g}" for v in VARIANCES) in text
+    assert "ρ in " + ", ".join(f"{s:g}" for s in SHARES) in text
+    assert "again at " + ", ".join(f"{p:g}" for p in REFRESHED_AT) + " choices per image" in text
+    assert f"from at most {hyperparameters.MOST:,} images" in text
+    assert f"Before, they are {DEFAULT.variance:g} and {DEFAULT.share:g}." in text
+    assert f"Beyond {outlook.MOST} images it is a sample" in text
 
 
 def test_similarity_of_other_images_is_zero():

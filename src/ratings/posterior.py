@@ -22,7 +22,7 @@ from src.ratings.precision import (
 )
 from src.ratings.screens import Screens
 
-STALE = 0.02  # natural units: how far a utility may move before the curvature is worked out again
+STALE = 0.05  # natural units: how far a utility may move before the curvature is worked out again
 SETTLED = 1e-5  # natural units: Newton stops when no utility moves further
 CLOSE = 1e-3  # relative accuracy of X
 
