@@ -150,18 +150,12 @@ def score_with_model(
     if not path.exists():
         print(f"note: there is no model {path} yet; train one with aesthetic_predictor_training.py")
         return None
-    from src.extractors import load_extractor
-    from src.features import extract_features
-    from src.predictor import arrange, load_predictor
+    from src.scoring import load_models, score_images
 
-    predictor, _ = load_predictor(path)
-    config = predictor.config
-    extractor = load_extractor(config.feature_extractor_model, arguments.device, config.fp16_features)
-    used, batch = config.hidden_states_used, arguments.extract_batch_size
-    features = extract_features(directory, list(ids), extractor, used, cache, batch)
-    scores, _ = predictor.predict(arrange(features.states, used, config.hidden_states_mode))
-    print(f"{len(scores)} images have a score of the model {path}.")
-    return {ids[p]: float(score) for p, score in zip(features.paths, scores, strict=True)}
+    models = load_models([path], [], arguments.device)
+    scored = score_images(directory, list(ids), models, cache, arguments.extract_batch_size)
+    print(f"{len(scored)} images have a score of the model {path}.")
+    return {ids[p]: float(score) for p, score in zip(scored.paths, scored.scores[:, 0], strict=True)}
 
 
 def allowed_images(arguments: argparse.Namespace, live: "LiveRatings", paths: dict[int, str]) -> "np.ndarray":

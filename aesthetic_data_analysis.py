@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from src.analysis import Subset
     from src.choice_agreement import ChoiceAgreement
     from src.feature_cache import FeatureCache
-    from src.model_scores import Model
+    from src.model_scores import ModelScores
     from src.scorefile import ScoreTable
 
 DESCRIPTION = "Say how good a model is: statistics, tables of several models, and a page of plots and thumbnails."
@@ -35,14 +35,9 @@ def main() -> None:
     directory = image_directory(arguments)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch and transformers.
     from src.analysis import make_subsets
-    from src.feature_cache import FeatureCache, default_folder
-    from src.model_scores import find_split, keep_scored, read_scored_images, score_with_all
+    from src.model_scores import read_all
 
-    cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
-    table = read_scored_images(arguments, directory)
-    table, models, notes = keep_scored(table, score_with_all(arguments, directory, table, cache))
-    split, source = find_split(arguments, directory, table, models)
-    print("\n".join([*notes, f"{source}."]))
+    cache, table, models, split = read_all(arguments, directory)
     subsets = make_subsets(table.paths, looked_at(arguments, split), arguments.regex, arguments.directories)
     print_lines(arguments, table, models, subsets)
     tables = print_tables(arguments, table, models, subsets)
@@ -93,7 +88,7 @@ def looked_at(arguments: argparse.Namespace, split: "np.ndarray") -> "np.ndarray
 
 
 def print_lines(
-    arguments: argparse.Namespace, table: "ScoreTable", models: list["Model"], subsets: list["Subset"]
+    arguments: argparse.Namespace, table: "ScoreTable", models: list["ModelScores"], subsets: list["Subset"]
 ) -> None:
     """A line per subset and model."""
     from src.analysis import bootstrap
@@ -109,7 +104,7 @@ def print_lines(
 
 
 def print_tables(
-    arguments: argparse.Namespace, table: "ScoreTable", models: list["Model"], subsets: list["Subset"]
+    arguments: argparse.Namespace, table: "ScoreTable", models: list["ModelScores"], subsets: list["Subset"]
 ) -> list[tuple[str, list[list[str]]]]:
     """Several models beside each other, and who passes which; the same tables with their headings, for the page."""
     from src.analysis import combinations
@@ -134,7 +129,7 @@ def agreement_with_choices(
     arguments: argparse.Namespace,
     directory: Path,
     table: "ScoreTable",
-    models: list["Model"],
+    models: list["ModelScores"],
     split: "np.ndarray",
     cache: "FeatureCache",
 ) -> list["ChoiceAgreement"]:
@@ -161,7 +156,11 @@ def agreement_with_choices(
 
 
 def write_scorefiles(
-    arguments: argparse.Namespace, directory: Path, table: "ScoreTable", models: list["Model"], split: "np.ndarray"
+    arguments: argparse.Namespace,
+    directory: Path,
+    table: "ScoreTable",
+    models: list["ModelScores"],
+    split: "np.ndarray",
 ) -> None:
     """The files of the --save options, in the directory."""
     from src.scorefile import new_table, write_scorefile
@@ -190,7 +189,7 @@ def write_pictures(
     arguments: argparse.Namespace,
     directory: Path,
     table: "ScoreTable",
-    models: list["Model"],
+    models: list["ModelScores"],
     split: "np.ndarray",
     subsets: list["Subset"],
     tables: list[tuple[str, list[list[str]]]],

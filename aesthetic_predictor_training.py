@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from src.best_model import BestModel
     from src.extractors import Extractor
     from src.features import Features
-    from src.model_scores import Model
+    from src.model_scores import ModelScores
     from src.scorefile import ScoreTable
     from src.search import Dataset
 
@@ -228,7 +228,7 @@ def write_results(
     arguments: argparse.Namespace, directory: Path, savefile: Path | None, table: "ScoreTable", best: "BestModel"
 ) -> None:
     """What is written at the end: the savefile and the report, where they are asked for."""
-    from src.model_scores import Model
+    from src.model_scores import ModelScores
     from src.predictor import load_predictor
 
     if not (savefile or arguments.report):
@@ -236,14 +236,14 @@ def write_results(
     predictor, metadata = load_predictor(best.path)
     inputs = best.data.inputs.cpu()
     scores, errors = predictor.predict(inputs)
-    model = Model(best.path.stem, scores, errors, inputs.numpy(), predictor, metadata)
+    model = ModelScores(best.path.stem, scores, errors, inputs.numpy(), predictor, metadata)
     if savefile:
         write_savefile(savefile, table, best.data.split, model)
     if arguments.report:
         write_page(arguments, directory, table, best.data.split, model)
 
 
-def write_savefile(path: Path, table: "ScoreTable", split: "np.ndarray", model: "Model") -> None:
+def write_savefile(path: Path, table: "ScoreTable", split: "np.ndarray", model: "ModelScores") -> None:
     """The score table with model_score, split and, where the model knows it, error."""
     from src.scorefile import write_scorefile
 
@@ -255,7 +255,7 @@ def write_savefile(path: Path, table: "ScoreTable", split: "np.ndarray", model: 
 
 
 def write_page(
-    arguments: argparse.Namespace, directory: Path, table: "ScoreTable", split: "np.ndarray", model: "Model"
+    arguments: argparse.Namespace, directory: Path, table: "ScoreTable", split: "np.ndarray", model: "ModelScores"
 ) -> None:
     """The page of `--report`, about the eval split."""
     from src.analysis import make_subsets

@@ -42,7 +42,7 @@ def main() -> None:
     table = read_scores(arguments, directory, images)
     models = load_models(model_paths(arguments, directory), arguments.threshold or [], arguments.device)
     check_models(arguments, models)
-    cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)).expanduser())
+    cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
     paths, start = matching(images, arguments.regex), time.monotonic()
     scored = score_images(directory, paths, models, cache, arguments.extract_batch_size)
     chosen = choose(scored, *limits(arguments))

@@ -25,15 +25,10 @@ def main() -> None:
     python = spotlight_python()
     directory = image_directory(arguments)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch and transformers.
-    from src.feature_cache import FeatureCache, default_folder
-    from src.model_scores import find_split, keep_scored, read_scored_images, score_with_all
+    from src.model_scores import read_all
     from src.spotlight_data import write_data
 
-    cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
-    table = read_scored_images(arguments, directory)
-    table, models, notes = keep_scored(table, score_with_all(arguments, directory, table, cache))
-    split, source = find_split(arguments, directory, table, models)
-    print("\n".join([*notes, f"{source}."]))
+    _, table, models, split = read_all(arguments, directory)
     with tempfile.TemporaryDirectory(prefix="aesthetic-spotlight-") as folder:
         write_data(Path(folder), directory, table, models, split)
         show(python, Path(folder), arguments)

@@ -139,25 +139,23 @@ def check_report(text: str) -> None:
 
 
 def model_paths(arguments: argparse.Namespace, directory: Path) -> list[Path]:
-    """The existing model files of `--modelpath`, else of each `--model`: in the directory, else from here."""
-    if arguments.modelpath:
-        return [_existing(model_path(arguments, directory), f"--modelpath={arguments.modelpath}")]
-    paths = []
-    for text in arguments.model or [DEFAULT_MODEL]:
-        path = Path(text).expanduser()
-        if path.suffix != ".safetensors":
-            raise UserError(f"--model={text}: a model file ends with .safetensors")
-        inside = directory / path
-        paths.append(_existing(inside if inside.is_file() else path, f"--model={text}", f" in {directory}, nor"))
-    return paths
+    """The existing model files of each `--modelpath`, else of each `--model`: in the directory, else from here."""
+    option = "modelpath" if arguments.modelpath else "model"
+    return [_existing(text, option, directory) for text in getattr(arguments, option) or [DEFAULT_MODEL]]
 
 
-def _existing(path: Path, option: str, elsewhere: str = "") -> Path:
-    if not path.is_file():
-        raise UserError(
-            f"{option}: no such model{elsewhere} at {path}; train one with aesthetic_predictor_training.py"
-        )
-    return path
+def _existing(text: str, option: str, directory: Path) -> Path:
+    path = Path(text).expanduser()
+    if path.suffix != ".safetensors":
+        raise UserError(f"--{option}={text}: a model file ends with .safetensors")
+    places = [path] if option == "modelpath" else [directory / path, path]
+    for place in places:
+        if place.is_file():
+            return place
+    elsewhere = "" if option == "modelpath" else f" in {directory}, nor"
+    raise UserError(
+        f"--{option}={text}: no such model{elsewhere} at {path}; train one with aesthetic_predictor_training.py"
+    )
 
 
 def _read_file(path: Path, parents: tuple[Path, ...]) -> list[Word]:

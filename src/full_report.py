@@ -16,7 +16,7 @@ from src.errors import UserError
 from src.files import replacing, write_text
 from src.learning_curve import Point, learning_curve, verdict
 from src.metrics import ab, correlations
-from src.model_scores import Model
+from src.model_scores import ModelScores
 from src.report import SUBSETS, score_cells
 from src.report_page import Plot, Thumbnail, Tile, gallery, page, paragraphs, section, table
 from src.report_page import plots as plot_grid
@@ -37,7 +37,7 @@ class Material:
 
     directory: Path
     table: ScoreTable
-    models: Sequence[Model]
+    models: Sequence[ModelScores]
     split: np.ndarray
     chosen: Sequence[Subset]
     database: str
@@ -48,7 +48,7 @@ class Material:
     problems: list[str] = field(default_factory=list)
 
     @property
-    def model(self) -> Model:
+    def model(self) -> ModelScores:
         return self.models[0]
 
     @property

@@ -1,26 +1,28 @@
-"""Model scores of images, by a predictor file or from a score file, and which of the images each model trained on."""
+"""Images with scores, what models say of them, and which of them each model trained on: for what looks at models."""
 
 import argparse
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from src.arguments import model_paths
 from src.errors import UserError
-from src.extractors import load_extractor
-from src.feature_cache import FeatureCache
+from src.feature_cache import FeatureCache, default_folder
 from src.features import extract_features
 from src.images import find_images
-from src.predictor import Predictor, arrange, load_predictor
+from src.predictor import Predictor
 from src.score_formats import read_document
 from src.scorefile import ScoreTable, find_scorefile, match_images, read_scorefile, select
+from src.scoring import Model, load_models
 from src.split import SPLITS, assign_split
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelScores:
     """One model and what it says of N images.
 
     scores: (N,) model scores. errors: (N,) their standard errors, nan for models without. inputs: (N, ...) what
@@ -37,6 +39,25 @@ class Model:
     unreadable: Mapping[str, str] = field(default_factory=dict)
 
 
+class ScoredImages(NamedTuple):
+    """N images with scores, what each model says of them, and the split (N,) that each is in."""
+
+    cache: FeatureCache
+    table: ScoreTable
+    models: list[ModelScores]
+    split: np.ndarray
+
+
+def read_all(arguments: argparse.Namespace, directory: Path) -> ScoredImages:
+    """All that looking at models begins with; what was left out, and how the split is known, is printed."""
+    cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
+    table = read_scored_images(arguments, directory)
+    table, models, notes = keep_scored(table, score_with_all(arguments, directory, table, cache))
+    split, source = find_split(arguments, directory, table, models)
+    print("\n".join([*notes, f"{source}."]))
+    return ScoredImages(cache, table, models, split)
+
+
 def read_scored_images(arguments: argparse.Namespace, directory: Path) -> ScoreTable:
     """The images of the directory that have a score in `--scores`; everything else is printed."""
     path = find_scorefile(directory, arguments.scores)
@@ -50,72 +71,34 @@ def read_scored_images(arguments: argparse.Namespace, directory: Path) -> ScoreT
 
 def score_with_all(
     arguments: argparse.Namespace, directory: Path, table: ScoreTable, cache: FeatureCache
-) -> list[Model]:
+) -> list[ModelScores]:
     """What each model says of each image: those of `--model`, else the file of `--model_scores`."""
-    files = model_paths(arguments, directory)
-    if files:
-        options = cache, arguments.device, arguments.extract_batch_size
-        names = zip(files, unique_names(files), strict=True)
-        return [score_images(directory, table.paths, file, name, *options) for file, name in names]
-    if not arguments.model_scores:
-        raise UserError(f"{directory}: there is no model.safetensors; name a model with --model, or --model_scores")
-    path = Path(arguments.model_scores).expanduser()
-    return [read_model_scores(directory / path if (directory / path).is_file() else path, table.paths)]
+    if arguments.model_scores and not (arguments.modelpath or arguments.model):
+        path = Path(arguments.model_scores).expanduser()
+        return [read_model_scores(directory / path if (directory / path).is_file() else path, table.paths)]
+    models = load_models(model_paths(arguments, directory), [], arguments.device)
+    return [score_with(model, directory, table.paths, cache, arguments.extract_batch_size) for model in models]
 
 
-def model_paths(arguments: argparse.Namespace, directory: Path) -> list[Path]:
-    """The model files of `--modelpath`, else of `--model` in the directory (or, if not there, as a path).
-
-    Without either the default model, where there is one and no `--model_scores`. UserError for a file that is not
-    there.
-    """
-    texts = arguments.modelpath or arguments.model
-    if not texts:
-        default = directory / "model.safetensors"
-        return [default] if default.exists() and not arguments.model_scores else []
-    paths = []
-    for text in texts:
-        places = [Path(text).expanduser()] if arguments.modelpath else [directory / text, Path(text).expanduser()]
-        paths.append(next((place for place in places if place.is_file()), places[0]).resolve())
-    return list(dict.fromkeys(paths))
-
-
-def unique_names(paths: Sequence[Path]) -> list[str]:
-    """A short name for each model: its file's, with its folder or a number where two would be the same."""
-    stems = [path.stem for path in paths]
-    names = [s if stems.count(s) == 1 else f"{p.parent.name}/{s}" for p, s in zip(paths, stems, strict=True)]
-    return [n if names.count(n) == 1 else f"{n} ({place + 1})" for place, n in enumerate(names)]
-
-
-def score_images(
-    directory: Path, paths: Sequence[str], file: Path, name: str, cache: FeatureCache, device: str, batch_size: int
-) -> Model:
-    """Scores of the model in `file`. UserError if its image model is not the one that it was trained with."""
-    predictor, metadata = load_predictor(file)
-    config = predictor.config
-    try:
-        extractor = load_extractor(config.feature_extractor_model, device, config.fp16_features)
-    except UserError as error:
-        raise UserError(f"{file}: its image model can't be had: {error}")
-    if config.extractor_identity and extractor.identity != config.extractor_identity:
-        raise UserError(
-            f"{file}: was trained on features of {config.extractor_identity}, and {config.feature_extractor_model} "
-            f"is now {extractor.identity}; train it again"
-        )
-    used = config.hidden_states_used
-    features = extract_features(directory, paths, extractor, used, cache, batch_size)
+def score_with(
+    model: Model, directory: Path, paths: Sequence[str], cache: FeatureCache, batch_size: int
+) -> ModelScores:
+    """Scores of one model, and the features they come from: all in memory, unlike those of `score_images`."""
+    features = extract_features(directory, paths, model.extractor, model.config.hidden_states_used, cache, batch_size)
     if not features.paths:
         raise UserError(f"{directory}: none of {len(paths)} images can be read; see --directory and --scores")
-    inputs = arrange(features.states, used, config.hidden_states_mode)
+    inputs = model.inputs(features)
+    scores, errors = model.predictor.predict(inputs)
+    found = ModelScores(model.name, scores, errors, inputs.numpy(), model.predictor, model.metadata)
     if features.paths == list(paths):  # no copy of what may be gigabytes
-        return Model(name, *predictor.predict(inputs), inputs.numpy(), predictor, metadata)
+        return found
     place = {path: row for row, path in enumerate(features.paths)}
     rows = [place.get(path, -1) for path in paths]
-    found = [np.append(values, np.nan)[rows] for values in predictor.predict(inputs)]
-    return Model(name, found[0], found[1], inputs.numpy()[rows], predictor, metadata, features.unreadable)
+    scores, errors = (np.append(values, np.nan)[rows] for values in (scores, errors))
+    return replace(found, scores=scores, errors=errors, inputs=inputs.numpy()[rows], unreadable=features.unreadable)
 
 
-def read_model_scores(path: Path, paths: Sequence[str]) -> Model:
+def read_model_scores(path: Path, paths: Sequence[str]) -> ModelScores:
     """Scores from a score file: its column model_score, else score; nan for images that it lacks."""
     try:
         table = read_scorefile(path, "model_score")
@@ -128,10 +111,10 @@ def read_model_scores(path: Path, paths: Sequence[str]) -> Model:
         raise UserError(f"{path}: has no model score of any of the {len(paths)} images; give --model_scores another")
     known = dict(zip(matched.paths, matched.scores.tolist(), strict=True))
     scores = np.array([known.get(image, np.nan) for image in paths])
-    return Model(path.stem, scores, np.full(len(paths), np.nan))
+    return ModelScores(path.stem, scores, np.full(len(paths), np.nan))
 
 
-def keep_scored(table: ScoreTable, models: Sequence[Model]) -> tuple[ScoreTable, list[Model], list[str]]:
+def keep_scored(table: ScoreTable, models: Sequence[ModelScores]) -> tuple[ScoreTable, list[ModelScores], list[str]]:
     """The images for which every model has a score, and sentences on the others."""
     keep = np.all([~np.isnan(model.scores) for model in models], axis=0)
     reasons = {path: reason for model in models for path, reason in model.unreadable.items()}
@@ -155,7 +138,7 @@ def keep_scored(table: ScoreTable, models: Sequence[Model]) -> tuple[ScoreTable,
 
 
 def find_split(
-    arguments: argparse.Namespace, directory: Path, table: ScoreTable, models: Sequence[Model]
+    arguments: argparse.Namespace, directory: Path, table: ScoreTable, models: Sequence[ModelScores]
 ) -> tuple[np.ndarray, str]:
     """Which images are train, eval, test: (N,), and a sentence on how that is known.
 
@@ -205,7 +188,7 @@ def read_split(path: Path, images: Sequence[str]) -> np.ndarray:
     return split
 
 
-def _drawn(arguments: argparse.Namespace, table: ScoreTable, model: Model) -> np.ndarray:
+def _drawn(arguments: argparse.Namespace, table: ScoreTable, model: ModelScores) -> np.ndarray:
     def known(name: str, otherwise: float) -> float:
         return float(model.metadata[name]) if name in model.metadata else otherwise
 
@@ -215,7 +198,7 @@ def _drawn(arguments: argparse.Namespace, table: ScoreTable, model: Model) -> np
     return assign_split(table.paths, table.splits, eval_, test, int(known("eval_pick_seed", seed)), anew)
 
 
-def _doubts(table: ScoreTable, models: Sequence[Model]) -> str:
+def _doubts(table: ScoreTable, models: Sequence[ModelScores]) -> str:
     for model in models:
         trained_on = model.metadata.get("n_images")
         if trained_on is None:

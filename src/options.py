@@ -99,9 +99,7 @@ GROUPS = (
                 DEFAULT_MODEL,
                 USING_MODELS,
             ),
-            shared(
-                "--modelpath", "the model as a path to anywhere, instead of --model", TEXT, None, (LOOK, SPOTLIGHT)
-            ),
+            shared("--modelpath", "the model as a path to anywhere, instead of --model", TEXT, None, USING_MODELS),
             option("-s --savefile", "write all scores, model scores and splits to this CSV or JSON file", TEXT),
             option("--name", "name of the study (default: the name of the directory)", TEXT),
             trained(

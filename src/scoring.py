@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 from tqdm import tqdm
 
 from src.errors import UserError
@@ -19,16 +20,18 @@ CHUNK = 2048  # images whose features are in memory at once: 45 MB of efficientn
 
 @dataclass(frozen=True)
 class Model:
-    """A trained model, ready to score. name: its column's. quantiles: (101,) of its train images' model scores.
+    """A trained model, ready to score. name: its column's. metadata: what its file says.
 
-    threshold: the model score from which an image passes, None where none was asked for.
+    quantiles: (101,) of its train images' model scores. threshold: the model score from which an image passes, None
+    where none was asked for.
     """
 
     name: str
     path: Path
     predictor: Predictor
     extractor: Extractor
-    quantiles: np.ndarray | None
+    quantiles: np.ndarray | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
     threshold: float | None = None
 
     @property
@@ -45,6 +48,10 @@ class Model:
         if self.quantiles is None:
             return np.full(len(scores), np.nan)
         return np.interp(scores, self.quantiles, np.linspace(0, 100, len(self.quantiles)))
+
+    def inputs(self, features: Features) -> Tensor:
+        """(N, ...) what the predictor takes, of N images with features at this model's hidden states."""
+        return arrange(features.states, self.config.hidden_states_used, self.config.hidden_states_mode)
 
 
 @dataclass
@@ -87,19 +94,16 @@ def load_models(paths: Sequence[Path], thresholds: Sequence[float], device: str)
         )
     given: list[float | None] = [*thresholds] * (len(paths) if len(thresholds) == 1 else 1) or [None] * len(paths)
     extractors: dict[tuple[str, bool], Extractor] = {}
-    names = _names(paths)
+    names = unique_names(paths)
     return [_load(path, names[i], given[i], device, extractors) for i, path in enumerate(paths)]
 
 
-def _names(paths: Sequence[Path]) -> list[str]:
-    """A name for each model: the file's, with a number where two are the same."""
-    names: list[str] = []
-    for path in paths:
-        name, number = path.stem, 2
-        while name in names:
-            name, number = f"{path.stem}_{number}", number + 1
-        names.append(name)
-    return names
+def unique_names(paths: Sequence[Path]) -> list[str]:
+    """A short name for each model: its file's, with its folder or a number where two would be the same."""
+    stems = [path.stem for path in paths]
+    folders = [path.resolve().parent.name for path in paths]
+    names = [s if stems.count(s) == 1 else f"{f}/{s}" for f, s in zip(folders, stems, strict=True)]
+    return [n if names.count(n) == 1 else f"{n} ({place + 1})" for place, n in enumerate(names)]
 
 
 def _load(
@@ -119,7 +123,7 @@ def _load(
             f"{path}: was trained on other weights or preprocessing of {key[0]} than are here; train it again, or "
             "get those it was trained on"
         )
-    return Model(name, path, predictor, extractor, _quantiles(path, metadata), threshold)
+    return Model(name, path, predictor, extractor, _quantiles(path, metadata), metadata, threshold)
 
 
 def _quantiles(path: Path, metadata: Mapping[str, str]) -> np.ndarray | None:
@@ -193,5 +197,4 @@ def _predict(model: Model, features: Features) -> tuple[np.ndarray, np.ndarray]:
     """Scores and errors (N,) of N images with features."""
     if not features.paths:
         return np.empty(0), np.empty(0)
-    config = model.config
-    return model.predictor.predict(arrange(features.states, config.hidden_states_used, config.hidden_states_mode))
+    return model.predictor.predict(model.inputs(features))

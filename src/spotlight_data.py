@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from src.model_scores import Model
+from src.model_scores import ModelScores
 from src.scorefile import ScoreTable
 
 TABLE, FEATURES = "table.json", "features.npy"
 
 
-def write_data(folder: Path, directory: Path, table: ScoreTable, models: Sequence[Model], split: np.ndarray) -> None:
+def write_data(
+    folder: Path, directory: Path, table: ScoreTable, models: Sequence[ModelScores], split: np.ndarray
+) -> None:
     """Write `columns` as table.json and the first model's features, (N, W) float32, as features.npy."""
     found = columns(directory, table, models, split)
     (folder / TABLE).write_text(json.dumps(found), encoding="utf-8")
@@ -22,7 +24,9 @@ def write_data(folder: Path, directory: Path, table: ScoreTable, models: Sequenc
         np.save(folder / FEATURES, inputs.reshape(len(inputs), -1).astype(np.float32))
 
 
-def columns(directory: Path, table: ScoreTable, models: Sequence[Model], split: np.ndarray) -> dict[str, list[Any]]:
+def columns(
+    directory: Path, table: ScoreTable, models: Sequence[ModelScores], split: np.ndarray
+) -> dict[str, list[Any]]:
     """N values each. error is model score minus score; ranks count from 1, the best; rank_error is model_rank - rank:
     above 0 where the model puts the image too far down. Of further models only the score, as model_score NAME."""
     first, rank = models[0].scores, ranks(table.scores)

@@ -116,7 +116,7 @@ class _Run:
         loss = self.loss(self._forward(inputs), targets, weights)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        _clip(self.parameters)
+        _clip(self.optimizer, self.parameters)
         self.optimizer.step()
         self.step += 1
 
@@ -160,11 +160,13 @@ def learning_rate_factor(step: int, total_steps: int, warmup_ratio: float) -> fl
     return max(0.0, 0.5 * (1.0 + math.cos(math.pi * progress)))
 
 
-def _clip(parameters: list[nn.Parameter]) -> None:
-    """torch's `clip_grad_norm_`; on a CPU, where steps wait for memory, short gradients are not rewritten."""
+def _clip(optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter]) -> None:
+    """What torch's `clip_grad_norm_` does, without a pass of its own over the gradients: steps wait for memory.
+
+    A fused optimizer divides gradients by its `grad_scale` as it reads them; torch.amp.GradScaler uses it so.
+    """
     length = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-    if not length.is_cpu or length > GRADIENT_CLIP:
-        nn.utils.clip_grads_with_norm_(parameters, GRADIENT_CLIP, length)
+    optimizer.grad_scale = (length / GRADIENT_CLIP).clamp(min=1.0)  # type: ignore[attr-defined]
 
 
 def _optimizer(predictor: Predictor, config: TrainingConfig) -> torch.optim.Optimizer:

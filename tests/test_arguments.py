@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from src.arguments import expand, groups_of, image_directory, model_path, parse_arguments, write_arguments
+from src.arguments import (
+    expand,
+    groups_of,
+    image_directory,
+    model_path,
+    model_paths,
+    parse_arguments,
+    write_arguments,
+)
 from src.errors import UserError
 from src.options import SCORE, SCRIPTS, TRAIN
 
@@ -225,6 +233,25 @@ def test_models_of_the_command_line_replace_those_of_files_and_may_be_several(tm
     assert parse_arguments(SCORE, "", []).model == []
     for words in (["-m", "b", "--model=c"], ["-mb", "--model", "c"]):
         arguments = parse_arguments(SCORE, "", [file, *words])
-        assert (arguments.model, arguments.modelpath, arguments.regex) == (["b", "c"], None, ["x"])
+        assert (arguments.model, arguments.modelpath, arguments.regex) == (["b", "c"], [], ["x"])
     assert parse_arguments(TRAIN, "", [file, "-m", "b"]).model == "b"
     assert parse_arguments(TRAIN, "", [file, "-m", "b"]).modelpath == "else.safetensors"
+
+
+def test_models_that_are_to_be_used_must_be_there(tmp_path):
+    def paths(*words):
+        return model_paths(parse_arguments(SCORE, "", [*words]), tmp_path / "photos")
+
+    (tmp_path / "photos").mkdir()
+    for name in ("model.safetensors", "photos/model.safetensors", "photos/b.safetensors"):
+        (tmp_path / name).touch()
+    here, inside = tmp_path / "model.safetensors", tmp_path / "photos" / "model.safetensors"
+    assert paths() == paths("-m", "model.safetensors") == [inside]
+    assert paths("-m", str(here), "-m", "b.safetensors") == [here, tmp_path / "photos" / "b.safetensors"]
+    assert paths("-m", "none.safetensors", f"--modelpath={here}", f"--modelpath={inside}") == [here, inside]
+    with pytest.raises(UserError, match=r"--model=b: a model file ends with .safetensors"):
+        paths("-m", "b")
+    with pytest.raises(UserError, match=r"--model=c.safetensors: no such model in .*photos, nor at c.safetensors"):
+        paths("-m", "c.safetensors")
+    with pytest.raises(UserError, match=r"--modelpath=b.safetensors: no such model at b.safetensors; train one"):
+        paths("--modelpath=b.safetensors")

@@ -158,7 +158,7 @@ def test_what_is_wrong_is_said_in_one_line(look, words, message):
 
 
 def test_without_a_model_and_model_scores_it_is_said(look):
-    assert "there is no model.safetensors" in look(code=2, scores=None)
+    assert "--model=model.safetensors: no such model in photos" in look(code=2, scores=None)
 
 
 @pytest.fixture(scope="module")

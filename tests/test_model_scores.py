@@ -9,9 +9,10 @@ import torch
 
 from src.errors import UserError
 from src.feature_cache import FeatureCache
-from src.model_scores import Model, find_split, keep_scored, model_paths, read_split, score_images, unique_names
+from src.model_scores import ModelScores, find_split, keep_scored, read_split, score_with, score_with_all
 from src.predictor import Predictor, PredictorConfig, save_predictor
 from src.scorefile import read_scorefile
+from src.scoring import load_models
 from src.split import assign_split
 from tests.toys import ToyExtractor, make_gallery
 
@@ -34,7 +35,7 @@ def table(tmp_path):
 
 def model(table, **metadata):
     about = {"n_images": "40", "fraction_for_eval": "0.25", "fraction_for_test": "0.1", **metadata}
-    return Model("m", table.scores, table.scores, metadata=about)
+    return ModelScores("m", table.scores, table.scores, metadata=about)
 
 
 def test_the_split_is_the_one_the_models_training_drew_whatever_the_arguments_say(table, tmp_path):
@@ -53,7 +54,7 @@ def test_what_any_of_several_models_trained_on_is_train(table, tmp_path):
 def test_a_doubt_about_the_split_is_said(table, tmp_path):
     _, said = find_split(ARGUMENTS, tmp_path, table, [model(table, n_images="50")])
     assert "trained with 50 images and now there are 40" in said
-    _, said = find_split(ARGUMENTS, tmp_path, table, [Model("file", table.scores, table.scores)])
+    _, said = find_split(ARGUMENTS, tmp_path, table, [ModelScores("file", table.scores, table.scores)])
     assert "as far as is known" in said
 
 
@@ -88,18 +89,16 @@ def test_a_wrong_split_is_said(tmp_path):
         read_split(tmp_path / "s.json", ["00.png"])
 
 
-def test_models_of_one_name_are_told_apart(tmp_path):
-    paths = [tmp_path / "a" / "m.safetensors", tmp_path / "b" / "m.safetensors", tmp_path / "n.safetensors"]
-    assert unique_names(paths) == ["a/m", "b/m", "n"]
-
-
-def test_model_scores_are_used_where_no_model_is_named(tmp_path):
-    (tmp_path / "model.safetensors").touch()
-    given = {"modelpath": [], "model": [], "model_scores": None}
-    assert model_paths(argparse.Namespace(**given), tmp_path) == [tmp_path / "model.safetensors"]
-    assert model_paths(argparse.Namespace(**{**given, "model_scores": "a.csv"}), tmp_path) == []
-    named = argparse.Namespace(**{**given, "model_scores": "a.csv", "model": ["model.safetensors"]})
-    assert model_paths(named, tmp_path) == [(tmp_path / "model.safetensors").resolve()]
+def test_model_scores_are_used_only_where_no_model_is_named(table, tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"no model")
+    (tmp_path / "a.csv").write_text("relative_path,score\n" + "05.png,7\n", encoding="utf-8")
+    cache = FeatureCache(tmp_path / "cache")
+    given = argparse.Namespace(modelpath=[], model=[], model_scores="a.csv", device="cpu", extract_batch_size=4)
+    [found] = score_with_all(given, tmp_path, table, cache)
+    assert (found.name, np.flatnonzero(~np.isnan(found.scores)).tolist(), found.scores[5]) == ("a", [5], 7)
+    for change in ({"model_scores": None}, {"model": ["model.safetensors"]}):
+        with pytest.raises(UserError, match=r"model\.safetensors"):
+            score_with_all(argparse.Namespace(**{**vars(given), **change}), tmp_path, table, cache)
 
 
 @pytest.fixture
@@ -107,7 +106,7 @@ def toy(tmp_path, monkeypatch):
     """Eight images, the third broken, and a model file of the toy extractor."""
     paths = make_gallery(tmp_path / "photos", 8)
     (tmp_path / "photos" / paths[2]).write_bytes(b"broken")
-    monkeypatch.setattr("src.model_scores.load_extractor", lambda *_: ToyExtractor())
+    monkeypatch.setattr("src.scoring.load_extractor", lambda *_: ToyExtractor())
     torch.manual_seed(0)
     identity = ToyExtractor().identity
     config = PredictorConfig("toy", (0,), "join", (3,), (4, 4), extractor_identity=identity)
@@ -117,19 +116,14 @@ def toy(tmp_path, monkeypatch):
 
 def test_an_image_that_cannot_be_read_is_left_out_with_its_reason(toy):
     folder, paths, cache = toy
-    found = score_images(folder / "photos", paths, folder / "m.safetensors", "m", cache, "cpu", 4)
+    [model] = load_models([folder / "m.safetensors"], [], "cpu")
+    found = score_with(model, folder / "photos", paths, cache, 4)
     assert np.isnan(found.scores).tolist() == [place == 2 for place in range(8)]
     rows = "".join(f"{path},1\n" for path in paths)
     (folder / "s.csv").write_text("relative_path,score\n" + rows, encoding="utf-8")
     table, kept, notes = keep_scored(read_scorefile(folder / "s.csv"), [found])
     assert table.paths == [path for place, path in enumerate(paths) if place != 2]
     assert len(kept[0].scores) == len(kept[0].inputs) == 7
+    assert kept[0].scores == pytest.approx(model.predictor.predict(torch.from_numpy(kept[0].inputs))[0])
     assert paths[2] in notes[0]
     assert "not an image" in notes[0]
-
-
-def test_a_model_of_another_version_of_its_image_model_is_refused(toy, monkeypatch):
-    folder, paths, cache = toy
-    monkeypatch.setattr("src.model_scores.load_extractor", lambda *_: ToyExtractor("other"))
-    with pytest.raises(UserError, match="was trained on features of toy 1, and toy is now other 1"):
-        score_images(folder / "photos", paths, folder / "m.safetensors", "m", cache, "cpu", 4)

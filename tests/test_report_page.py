@@ -13,7 +13,7 @@ from PIL import Image
 from src.analysis import Subset
 from src.full_report import Material, build_page, write_plots, write_report
 from src.learning_curve import learning_curve
-from src.model_scores import Model
+from src.model_scores import ModelScores
 from src.predictor import Predictor, PredictorConfig
 from src.scorefile import new_table, read_scorefile
 from src.thumbnails import data_url
@@ -45,7 +45,7 @@ def material(tmp_path_factory):
     predictor = Predictor(PredictorConfig("toy", (0,), "join", (6,), (8, 4)))
     metadata = {"metaparameters": json.dumps(PARAMETERS), "study": "<b>toy</b>", "feature_extractor_model": "toy"}
     scores = table.scores + generator.normal(0, 1, COUNT)
-    model = Model("<i>m</i>", scores, np.full(COUNT, np.nan), inputs, predictor, metadata)
+    model = ModelScores("<i>m</i>", scores, np.full(COUNT, np.nan), inputs, predictor, metadata)
     chosen = [Subset("All", np.flatnonzero(split == "eval")), Subset("<u>x</u>", np.arange(5))]
     tables = [("Models", [["<u>a</u>", "b"], ["<u>c</u>", "1"]])]
     return Material(folder, table, [model], split, chosen, "", 0, tables, ["I chose <u>this</u>."])
@@ -117,7 +117,7 @@ def test_png_plots_are_pictures_on_white(material, tmp_path):
 
 def test_few_images_make_a_page_too(material):
     table = new_table(["sub/00.jpg", "sub/01.jpg"])
-    model = Model("m", np.array([1.0, 2]), np.full(2, np.nan))
+    model = ModelScores("m", np.array([1.0, 2]), np.full(2, np.nan))
     table = type(table)(**{**vars(table), "scores": np.array([1.0, 1])})
     chosen = [Subset("All", np.arange(2))]
     page = build_page(Material(material.directory, table, [model], np.array(["", ""]), chosen, "", 0))

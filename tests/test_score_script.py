@@ -322,6 +322,12 @@ def test_a_model_whose_extractor_cannot_be_had_says_so(tmp_path, monkeypatch):
         scoring.load_models([path], [], "cpu")
 
 
+def test_models_of_one_name_are_told_apart(tmp_path):
+    paths = [tmp_path / "a" / "m.safetensors", tmp_path / "b" / "m.safetensors", tmp_path / "n.safetensors"]
+    assert scoring.unique_names(paths) == ["a/m", "b/m", "n"]
+    assert scoring.unique_names([paths[0], paths[0]]) == ["a/m (1)", "a/m (2)"]
+
+
 def start(folder, *words, seconds=0.0):
     code = WITH_TOY.format(root=str(ROOT), seconds=seconds)
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}

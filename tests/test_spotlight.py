@@ -15,7 +15,7 @@ import pytest
 
 import aesthetic_spotlight
 from src import errors
-from src.model_scores import Model
+from src.model_scores import ModelScores
 from src.options import SPOTLIGHT
 from src.scorefile import read_scorefile
 from src.spotlight_data import FEATURES, TABLE, columns, ranks, write_data
@@ -42,7 +42,7 @@ def test_ranks_count_from_the_best():
 
 def test_the_columns_are_those_promised_and_images_are_whole_paths(results):
     table = read_scorefile(results / "photos" / "scores.csv")
-    model = Model("m", -table.scores, np.full(6, np.nan), np.ones((6, 2, 3), np.float32))
+    model = ModelScores("m", -table.scores, np.full(6, np.nan), np.ones((6, 2, 3), np.float32))
     split = np.array(["eval"] * 6)
     found = columns(results / "photos", table, [model], split)
     assert list(found)[2:] == ["score", "model_score", "error", "rank", "model_rank", "rank_error", "split"]

@@ -39,7 +39,7 @@ class FeatureCache:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = Path(folder)
+        self.folder = Path(folder).expanduser()
         self._shards = self.folder / "shards"
         self._rows: dict[tuple[str, int], list[tuple[bytes, np.ndarray]]] = {}  # to be written
         self._files: list[FileRow] = []  # to be written
