@@ -15,6 +15,7 @@ import src.ratings.hyperparameters as hyperparameters
 import src.ratings.outlook as outlook
 import src.ratings.precision as precision
 import src.ratings.similarity as similarity_module
+from benchmarks.simulated_person import make_taste, simulate
 from src.errors import UserError
 from src.ratings.assisted import AssistedFit
 from src.ratings.bradley_terry import LN10, fit_bradley_terry
@@ -473,3 +474,21 @@ def test_the_documentation_states_the_constants_of_the_model():
 def test_similarity_of_other_images_is_zero():
     vectors = Similarity(np.array([2, 5]), np.ones((2, 3))).of(np.array([1, 2, 5, 9]))
     assert vectors.sum(axis=1).tolist() == [0, 3, 3, 0]
+
+
+def test_the_simulated_person_agrees_as_often_as_stated():
+    truth = np.random.default_rng(0).uniform(1, 7, 200)
+    taste, rng = make_taste(truth, 0.85), np.random.default_rng(1)
+    screens = [rng.choice(200, 2, replace=False) for _ in range(4000)]
+    right = [truth[screen[taste.choose(screen, rng)]] == truth[screen].max() for screen in screens]
+    assert np.mean(right) == pytest.approx(0.85, abs=0.02)  # 3.5 standard errors
+
+
+def test_a_simulation_refits_on_the_way_and_keeps_what_was_asked_for():
+    truth = np.random.default_rng(0).normal(size=40)
+    course = simulate(make_taste(truth, 0.85), fit_ratings, "near", 2.0, seed=0, keep=(1.0, 2.0))
+    assert len(course.log) == 80
+    assert course.at == pytest.approx(np.arange(1, 41) / 20)
+    assert course.spearman[-1] > course.spearman[0]
+    assert (course.ratings[1.0].comparisons == 2).mean() > 0.5
+    assert course.ratings[2.0].comparisons.sum() == 160
