@@ -72,12 +72,12 @@ def simulate(
     rating, counts, allowed = np.zeros(n), np.zeros(n, int), np.ones(n, bool)
     points = {round(k * n / REFITS_PER_CHOICE_PER_IMAGE) for k in range(1, 1000)} | {round(p * n) for p in keep}
     for done in sorted(p for p in points if p <= choices_per_image * n + 0.5):
+        tick(done - len(screens))
         for _ in range(done - len(screens)):
             screen = next_screen(pairing, rng, rating, counts, allowed, number_to_compare)
             counts[screen] += 1
             screens = np.vstack([screens, screen])
             winners = np.append(winners, screen[taste.choose(screen, rng)])
-        tick(done)
         course.log = make_log(np.arange(n) + 1, screens + 1, winners + 1)
         ratings = fit(course.log)
         rating = ratings.rating

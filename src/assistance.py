@@ -93,7 +93,7 @@ def _cached(task: Task, cache: FeatureCache, extractor: Extractor, states: tuple
     extractor.check_hidden_states(states)
     hashes, _ = cache.hashes(task.directory, list(task.images.values()))
     digests = list(set(hashes.values()))
-    there = set(digests).intersection(*(cache.stored(extractor.identity, k).among(digests) for k in states))
+    there = set(digests).intersection(*(cache.stored(*extractor.stored_as(k)).among(digests) for k in states))
     return len(there) / max(1, len(digests))
 
 

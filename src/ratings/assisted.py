@@ -1,6 +1,6 @@
 """Assisted ratings: Bradley-Terry with a Gaussian process over the features, so that alike images help each other."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -10,8 +10,8 @@ from src.ratings.fit import Ratings
 from src.ratings.hyperparameters import DEFAULT, Hyperparameters, prior_of, refresh, refresh_level
 from src.ratings.log import Floats, Ints, Log
 from src.ratings.outlook import choices_for_next, expected_spearman
-from src.ratings.posterior import Mode, Prior, find_mode
-from src.ratings.screens import screens_of
+from src.ratings.posterior import Mode, find_mode, posterior_mean
+from src.ratings.screens import Screens, screens_of
 from src.ratings.similarity import Similarity
 
 
@@ -37,7 +37,6 @@ class AssistedFit:
     hyperparameters: Hyperparameters = DEFAULT
     _level: int = 0
     _last: _Last | None = None
-    _prior: Prior | None = field(default=None, repr=False)
 
     def fit(self, log: Log, weights: Floats | None = None, prior_mean: Floats | None = None) -> Ratings:
         """Ratings, errors and outlook for all images of `log`, of one rater.
@@ -50,15 +49,15 @@ class AssistedFit:
 
     def _fit(self, log: Log, weights: Floats | None, mean: Floats) -> Ratings:
         screens = screens_of(log, weights)
-        vectors, rest = self.similarity.of(log.images)
+        vectors = self.similarity.of(log.images)
         level = refresh_level(log)
         if level > self._level:
-            self.hyperparameters = refresh(screens, mean, vectors, rest)
+            self.hyperparameters = refresh(screens, mean, vectors)
             self._level = level
-        prior = prior_of(self.hyperparameters, mean, vectors, rest)
+        prior = prior_of(self.hyperparameters, mean, vectors)
         mode = find_mode(screens, prior, *self._start(log.images, mean))
         self._last = _Last(log.images, mode.utilities, mode.curvature.through, self.hyperparameters)
-        return _ratings(log, mode)
+        return _ratings(log, screens, mode)
 
     def _start(self, images: Ints, mean: Floats) -> tuple[Floats | None, Floats | None]:
         last = self._last
@@ -70,10 +69,9 @@ class AssistedFit:
         return utilities, through if last.hyperparameters == self.hyperparameters else None
 
 
-def _ratings(log: Log, mode: Mode) -> Ratings:
-    counted = ~log.excluded
-    variances = mode.curvature.variances()
-    rating, error = mode.utilities / LN10, np.sqrt(variances) / LN10
-    spearman = expected_spearman(rating[counted], error[counted])
-    more = choices_for_next(log, mode, variances, counted, spearman)
-    return Ratings(log.images, rating, error, log.comparisons, spearman, more)
+def _ratings(log: Log, screens: Screens, mode: Mode) -> Ratings:
+    error, counted = np.sqrt(mode.curvature.variances[0]), ~log.excluded
+    mean = posterior_mean(screens, mode)
+    spearman = expected_spearman(mean[counted], error[counted])
+    more = choices_for_next(log, mode.curvature, mean, counted, spearman)
+    return Ratings(log.images, mode.utilities / LN10, error / LN10, log.comparisons, spearman, more)

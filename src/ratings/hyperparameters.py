@@ -1,7 +1,6 @@
 """How strong the taste is (s²) and how much of it the features tell (ρ): by the evidence of the choices."""
 
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from scipy.sparse.csgraph import breadth_first_order
@@ -15,24 +14,30 @@ VARIANCES = (0.7, 1.4, 2.8, 5.6, 11.0)  # s², squared natural units
 SHARES = (0.0, 0.3, 0.6, 0.8, 0.9, 0.97)  # ρ
 REFRESHED_AT = (0.25, 0.5, 1.0, 2.0, 3.0, 4.5)  # choices per image
 MOST = 1000  # images for the evidence; more hardly change it, and it takes their cube
+OWN_AT_LEAST = 1 / 3  # of (1 − ρ) s², what every image keeps of its own
 PRIOR_LOG_SD = 1.0  # of log s², around the default
 ROUGHLY = 1e-2  # natural units: how well a mode must be known for its evidence
 
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """Prior covariance s² (ρ K + (1 − ρ) 1). variance: s², squared natural units. share: ρ, 0…1."""
+    """Prior covariance s² (ρ K + (1 − ρ) 1). variance: s², squared natural units. share: ρ, 0…1.
+
+    As K's scale is that of differences, s² is the variance of utilities among the images, and ρ the features' share.
+    """
 
     variance: float
     share: float
 
 
-DEFAULT = Hyperparameters(2.8, 0.8)
+DEFAULT = Hyperparameters(2.8, 0.6)
 
 
-def prior_of(chosen: Hyperparameters, mean: Floats, vectors: Floats, rest: Floats) -> Prior:
-    """The prior of images with these eigenvectors (n, r) and what they leave of the diagonal (n,)."""
-    own = chosen.variance * (chosen.share * rest + 1 - chosen.share)
+def prior_of(chosen: Hyperparameters, mean: Floats, vectors: Floats) -> Prior:
+    """The prior of images with these means (n,) and eigenvectors (n, r)."""
+    # Each image has the variance s²: what the eigenvectors lack of it, for an image like few others, is its own.
+    spanned = chosen.share * np.einsum("nr,nr->n", vectors, vectors)
+    own = chosen.variance * np.maximum(1 - spanned, OWN_AT_LEAST * (1 - chosen.share))
     return Prior(mean, np.sqrt(chosen.variance * chosen.share) * vectors, own)
 
 
@@ -42,23 +47,30 @@ def refresh_level(log: Log) -> int:
     return int(np.searchsorted(REFRESHED_AT, per_image, side="right"))
 
 
-def refresh(screens: Screens, mean: Floats, vectors: Floats, rest: Floats) -> Hyperparameters:
-    """The grid point of the highest evidence. Images without choices don't matter to it."""
+def refresh(screens: Screens, mean: Floats, vectors: Floats) -> Hyperparameters:
+    """The highest evidence, ρ on the grid, s² between its points. Images without choices don't matter to it."""
     rows = _sample(screens)
-    few = screens.among(rows)
-    grid = [Hyperparameters(variance, share) for share, variance in product(SHARES, VARIANCES)]
-    best, start = (-np.inf, DEFAULT), None
-    for point in grid:
-        prior = prior_of(point, mean[rows], vectors[rows], rest[rows])
+    few, start = screens.among(rows), None
+    found = np.zeros((len(SHARES), len(VARIANCES)))
+    for i, j in np.ndindex(found.shape):
+        prior = prior_of(Hyperparameters(VARIANCES[j], SHARES[i]), mean[rows], vectors[rows])
         mode = find_mode(few, prior, start, settled=ROUGHLY)
         start = mode.utilities
-        evidence = log_evidence(few, prior, mode) + _log_prior(point)
-        best = max(best, (evidence, point), key=lambda pair: pair[0])
-    return best[1]
+        found[i, j] = log_evidence(few, prior, mode) + _log_prior(VARIANCES[j])
+    i, j = np.unravel_index(np.argmax(found), found.shape)
+    return Hyperparameters(_between(found[i], int(j)), SHARES[i])
 
 
-def _log_prior(point: Hyperparameters) -> float:
-    return -0.5 * (np.log(point.variance / DEFAULT.variance) / PRIOR_LOG_SD) ** 2
+def _between(evidence: Floats, j: int) -> float:
+    """The variance at the top of the parabola, in log s², through the highest point j and its neighbours."""
+    if not 0 < j < len(VARIANCES) - 1:
+        return VARIANCES[j]
+    a, b = np.polyfit(np.log(VARIANCES[j - 1 : j + 2]), evidence[j - 1 : j + 2], 2)[:2]
+    return float(np.exp(-b / (2 * a))) if a < 0 else VARIANCES[j]
+
+
+def _log_prior(variance: float) -> float:
+    return -0.5 * (np.log(variance / DEFAULT.variance) / PRIOR_LOG_SD) ** 2
 
 
 def _sample(screens: Screens) -> Ints:

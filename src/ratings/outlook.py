@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from src.ratings.log import SKIP, Bools, Floats, Log
-from src.ratings.posterior import Mode
+from src.ratings.posterior import Curvature
 
 MOST = 500  # images, as a sample of that size gives the correlation to a hundredth
 PROBES = 16
@@ -27,29 +27,30 @@ def expected_spearman(rating: Floats, error: Floats) -> float | None:
 
 
 def choices_for_next(
-    log: Log, mode: Mode, variances: Floats, counted: Bools, spearman: float | None, gain: float = 0.01
+    log: Log, curvature: Curvature, mean: Floats, counted: Bools, spearman: float | None, gain: float = 0.01
 ) -> int | None:
     """How many more choices raise the expected Spearman by `gain`, if they tell as much as those so far did.
 
-    None without any choice, and where there is no room for it.
+    mean: (n,) of the posterior. counted: (n,) the images that count. None without any choice, and
+    where there is no room for it.
     """
     judged = int(np.sum(log.kinds != SKIP))
     if spearman is None or not judged or spearman + gain >= 1:
         return None
     # With Gaussian utilities Spearman is 6/π asin(r/2), r² = 1 − mean error variance / total variance.
-    error = float(variances[counted].mean())
-    total = error + float(mode.utilities[counted].var())
+    error = float(curvature.variances[0][counted].mean())
+    total = error + float(mean[counted].var())
     now, then = (4 * np.sin(np.pi * s / 6) ** 2 for s in (spearman, spearman + gain))
-    return max(1, int(np.ceil((then - now) * total / _fall(mode, counted) * judged)))
+    return max(1, int(np.ceil((then - now) * total / _fall(curvature, counted) * judged)))
 
 
-def _fall(mode: Mode, counted: Bools) -> float:
+def _fall(curvature: Curvature, counted: Bools) -> float:
     """How fast the mean variance falls as all choices are repeated: the mean of the diagonal of H⁻¹WH⁻¹.
 
     By random signs, whose products with a matrix average to its trace: Hutchinson (1990).
     """
-    sparse = mode.curvature.sparse
+    sparse = curvature.sparse
     signs = np.where(counted[:, None], np.random.default_rng(0).choice([-1.0, 1.0], (len(counted), PROBES)), 0.0)
-    solved = mode.curvature.solve(signs)
+    solved = curvature.solve(signs)
     weighed = sparse @ solved - sparse.prior[:, None] * solved  # W H⁻¹ signs
     return float(np.sum(solved * weighed) / PROBES / counted.sum())

@@ -61,6 +61,18 @@ class Precision:
         return self.prior * x + self.graph.transposed @ (self.weights * (self.graph.incidence @ x))
 
     @cached_property
+    def triangle_of_met(self) -> Floats:
+        """(m, m) whose lower half L has LLᵀ = the rows and columns of the m images that met any other."""
+        graph, met = self.graph, self.graph.met
+        dense = np.diag(self.diagonal[met])
+        # the lower half is all that is read
+        dense[np.searchsorted(met, graph.second), np.searchsorted(met, graph.first)] = -self.weights
+        triangle, failed = lapack.dpotrf(dense, lower=1, overwrite_a=1)
+        if failed:
+            raise ArithmeticError("the fit of the ratings isn't finite; are all priors and weights finite?")
+        return triangle
+
+    @cached_property
     def _matrix(self) -> csr_array:
         first, second, n = self.graph.first, self.graph.second, len(self.prior)
         rows, columns = np.concatenate([first, second, np.arange(n)]), np.concatenate([second, first, np.arange(n)])
@@ -113,36 +125,32 @@ def _ratio(a: Floats, b: Floats) -> Floats:
 
 def inverse_diagonal(precision: Precision) -> Floats:
     """(N,) the diagonal of the inverse: exact up to EXACT_UP_TO images with choices, beyond that nearly."""
-    met = precision.graph.met
-    if len(met) > EXACT_UP_TO:
-        return _inverse_diagonal_by_messages(precision)
-    variance = 1 / precision.prior
-    if len(met):
-        variance[met] = np.diag(inverse_of_met(precision))
-    return variance
+    return variances(precision)[0]
 
 
-def cholesky_of_met(precision: Precision) -> Floats:
-    """(m, m) whose lower triangle L has LLᵀ = the rows and columns of the m images that met any other."""
+def variances(precision: Precision) -> tuple[Floats, Floats]:
+    """(N,) of the images, and (E,) of the gaps between those that met; exact or nearly, as above."""
     graph, met = precision.graph, precision.graph.met
-    dense = np.diag(precision.diagonal[met])
-    # the lower half is all that is read
-    dense[np.searchsorted(met, graph.second), np.searchsorted(met, graph.first)] = -precision.weights
-    triangle, failed = lapack.dpotrf(dense, lower=1, overwrite_a=1)
-    if failed:
-        raise ArithmeticError("the fit of the ratings isn't finite; are all priors and weights finite?")
-    return triangle
+    if len(met) > EXACT_UP_TO:
+        return _variances_by_messages(precision)
+    of_images, of_gaps = 1 / precision.prior, np.zeros(len(graph.first))
+    if len(met):
+        inverse = inverse_of_met(precision)
+        of_images[met] = np.diag(inverse)
+        both = inverse[np.searchsorted(met, graph.second), np.searchsorted(met, graph.first)]  # in the lower half
+        of_gaps = of_images[graph.first] + of_images[graph.second] - 2 * both
+    return of_images, of_gaps
 
 
 def inverse_of_met(precision: Precision) -> Floats:
     """(m, m) of the m ≥ 1 images that met any other: the inverse of their rows and columns; its lower half only."""
-    inverse, failed = lapack.dpotri(cholesky_of_met(precision), lower=1, overwrite_c=1)
+    inverse, failed = lapack.dpotri(precision.triangle_of_met, lower=1)
     if failed:
         raise ArithmeticError("the fit of the ratings isn't finite; are all priors and weights finite?")
     return inverse
 
 
-def _inverse_diagonal_by_messages(precision: Precision) -> Floats:
+def _variances_by_messages(precision: Precision) -> tuple[Floats, Floats]:
     """Gaussian belief propagation: each image tells each it met how firmly the rest of its choices hold it.
 
     Exact on trees; a graph of choices between thousands of images has few short loops. Never too large, for it
@@ -160,4 +168,6 @@ def _inverse_diagonal_by_messages(precision: Precision) -> Floats:
         firm = precision.diagonal - np.bincount(target, told, n)
         if np.max(np.abs(told - before)) < 1e-6 * np.max(precision.diagonal):
             break
-    return 1 / firm
+    to_second, to_first = np.split(told, 2)
+    a, b, w = firm[graph.first] + to_first, firm[graph.second] + to_second, precision.weights
+    return 1 / firm, (a + b - 2 * w) / (a * b - w**2)

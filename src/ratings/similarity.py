@@ -13,54 +13,55 @@ from src.scaling import standardisation
 RANK = 128
 WHOLE_UP_TO = 2000  # images; beyond, the eigenvectors come from landmarks
 LANDMARKS = 1000
+SAME = 1e-6  # a size of vectors below this: all images have the same features
 BLOCK = 4096  # images whose similarities to the landmarks are in memory at once
 
 
 @dataclass(frozen=True)
 class Similarity:
-    """K ≈ vectors vectorsᵀ + diag(rest), up to a shift that all images share.
+    """vectors vectorsᵀ: K's leading part, up to a shift that all images share, scaled to a mean diagonal of 1.
 
     images: (n,) ids, ascending. vectors: (n, r), of mean 0: choices say nothing of a common shift of all utilities,
-    and without it errors are those of the differences. rest: (n,) 0…1, how much of each image is like no other.
+    and without it errors are those of the differences, and the scale that of the differences.
     """
 
     images: Ints
     vectors: Floats
-    rest: Floats
 
-    def of(self, images: Ints) -> tuple[Floats, Floats]:
-        """vectors (N, r) and rest (N,) of these ids, ascending; an image without features is like no other: 0, 1."""
-        vectors, rest = np.zeros((len(images), self.vectors.shape[1])), np.ones(len(images))
+    def of(self, images: Ints) -> Floats:
+        """vectors (N, r) of these ids, ascending; 0, like no other, for an image without features."""
+        vectors = np.zeros((len(images), self.vectors.shape[1]))
         _, here, there = np.intersect1d(images, self.images, assume_unique=True, return_indices=True)
-        vectors[here], rest[here] = self.vectors[there], self.rest[there]
-        return vectors, rest
+        vectors[here] = self.vectors[there]
+        return vectors
 
 
 def make_similarity(images: Ints, features: np.ndarray, rank: int = RANK, seed: int = 0) -> Similarity:
-    """exp(−‖x − x'‖² / median ‖x − x'‖²) of standardised features, in its `rank` leading eigenvectors.
+    """K = exp(−‖x − x'‖² / median ‖x − x'‖²) of standardised features, in its `rank` leading eigenvectors.
 
     images: (n,) ids, ascending, without repeats; features: (n, D), a row each, finite. Up to 2,000 images it is the
     eigendecomposition; beyond, Nyström's approximation from 1,000 images drawn at random (Williams & Seeger, 2001).
-    What the leading eigenvectors leave of the diagonal is `rest`. Takes a second or two; do it once.
-    Raises UserError where images and features don't fit together, or features aren't finite.
+    Takes a second or two; do it once. Raises UserError where images and features don't fit together, or features
+    aren't finite.
     """
     _check(images, features)
     if len(images) < 2:
-        return Similarity(images, np.zeros((len(images), 0)), np.ones(len(images)))
+        return Similarity(images, np.zeros((len(images), 0)))
     shift, scale = standardisation(features)
     x = ((features - shift) / scale).astype(np.float32)
     rng = np.random.default_rng(seed)
     chosen = np.arange(len(x)) if len(x) <= WHOLE_UP_TO else np.sort(rng.choice(len(x), LANDMARKS, replace=False))
     with threadpool_limits(1, user_api="blas"):
         vectors = _eigenvectors(x, x[chosen], min(rank, len(chosen)))
-    rest = np.maximum(1 - np.einsum("nr,nr->n", vectors, vectors), 0.0)
-    return Similarity(images, vectors - vectors.mean(axis=0), rest)
+    vectors -= vectors.mean(axis=0)
+    size = np.sqrt(np.mean(np.sum(vectors**2, axis=1)))
+    return Similarity(images, vectors / size if size > SAME else np.zeros_like(vectors))
 
 
 def _eigenvectors(x: np.ndarray, landmarks: np.ndarray, rank: int) -> Floats:
     squared = _squared_distances(landmarks, landmarks)
     m = len(landmarks)
-    median = float(np.median(squared[~np.eye(m, dtype=bool)])) or 1.0
+    median = float(np.median(squared[np.triu_indices(m, 1)])) or 1.0
     values, basis = eigh(np.exp(-squared / median), subset_by_index=(m - rank, m - 1))
     kept = values > 1e-10 * values[-1]
     onto = basis[:, kept] / np.sqrt(values[kept])  # (m, r): K(x, landmarks) @ onto are the vectors of x
@@ -72,8 +73,8 @@ def _eigenvectors(x: np.ndarray, landmarks: np.ndarray, rank: int) -> Floats:
 
 def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(A, B) from (A, D) and (B, D)."""
-    squares = np.sum(a * a, axis=1, dtype=np.float64)[:, None] + np.sum(b * b, axis=1, dtype=np.float64)
-    return np.maximum(squares - 2 * (a @ b.T), 0.0)
+    of_a, of_b = (np.einsum("nd,nd->n", x, x, dtype=np.float64) for x in (a, b))
+    return np.maximum(of_a[:, None] + of_b - 2 * (a @ b.T), 0.0)
 
 
 def _check(images: Ints, features: np.ndarray) -> None:
