@@ -28,7 +28,7 @@ from src.ratings.statistics import Share, advice, standing
 from tests.scorer import Scorer, draw_images
 
 NAMES = itertools.count()
-NOTHING = Similarity(np.zeros(0, dtype=np.int64), np.zeros((0, 0)), np.zeros(0))
+NOTHING = Similarity(np.zeros(0, dtype=np.int64), np.zeros((0, 0)))
 IMAGES = 20
 
 
