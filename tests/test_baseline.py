@@ -8,6 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import src.baseline as baseline
+from src.dataset import Dataset
 from src.predictor import PredictorConfig, load_predictor, save_predictor
 from src.scaling import standardisation
 
@@ -80,9 +81,27 @@ def test_ridge_as_a_predictor_gives_ridges_scores(tmp_path, mode):
     assert set(loaded.state_dict()) == {"main_process.1.weight", "main_process.1.bias"}
 
 
+def dataset(scores, split, folds=None, inputs=None):
+    config = PredictorConfig("toy", (0,), "join", (6,), (1, 1))
+    inputs = torch.zeros(len(scores), 6) if inputs is None else torch.from_numpy(inputs)
+    return Dataset(config, inputs, scores, np.ones(len(scores)), split, folds)
+
+
+def test_with_folds_ridge_scores_each_image_by_the_other_folds():
+    inputs, scores, _ = toy()
+    folds = np.arange(len(scores)) % 3 - (np.arange(len(scores)) >= 90) * 10  # the last 30 are test images
+    folds = np.maximum(folds, -1)
+    split = np.where(folds < 0, "test", "train")
+    found = baseline.held_out_ridge(dataset(scores, split, folds, inputs), 0)
+    for k in range(3):
+        others = (folds >= 0) & (folds != k)
+        model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(0, 6, 25))).fit(inputs[others], scores[others])
+        assert found[folds == k] == pytest.approx(model.predict(inputs[folds == k]), rel=1e-4)
+
+
 def test_baselines_are_measured_on_the_eval_images_against_the_mean_of_train():
     scores, split = np.array([1.0, 3.0, 4.0, 8.0]), np.array(["train", "train", "eval", "eval"])
-    found = baseline.baselines(scores, split, np.array([0.0, 0.0, 5.0, 6.0]))
+    found = baseline.baselines(dataset(scores, split), np.array([0.0, 0.0, 5.0, 6.0]))
     assert found["ridge"] == {"eval_mse": 2.5, "eval_spearman": 1.0, "eval_ab": 1.0}
     assert found["mean"] == {"eval_mse": 20.0, "eval_ab": 0.5}  # (4 - 2)^2 and (8 - 2)^2; no order
-    assert baseline.baselines(scores, np.array(["train"] * 4), scores) == {"ridge": {}, "mean": {}}
+    assert baseline.baselines(dataset(scores, np.array(["train"] * 4)), scores) == {"ridge": {}, "mean": {}}

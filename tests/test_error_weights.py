@@ -9,9 +9,11 @@ from src.arguments import parse_arguments
 from src.dataset import Dataset, train_data
 from src.error_weights import check_loss, error_weights, weights_of
 from src.errors import UserError
+from src.feature_cache import FeatureCache
 from src.features import Features
 from src.options import TRAIN
 from src.predictor import PredictorConfig
+from src.run_record import comparable
 from src.scorefile import read_scorefile
 from src.search import configure
 from src.training import train
@@ -106,8 +108,8 @@ def test_the_script_weights_images_says_so_and_its_trials_are_not_mixed_with_unw
     for word in ("on", "off"):
         given = arguments(f"--weight_by_error={word}", "--fraction_for_eval=0.25", "--hidden_states_used=0")
         given.hidden_states_mode, given.eval_pick_seed = "join", 1
-        data = script.make_dataset(given, scores, features, ToyExtractor())
-        found[word] = data, capsys.readouterr().out, script.comparable(given, scores, data, "eval_mse")
+        data = script.make_dataset(given, tmp_path, scores, features, ToyExtractor(), FeatureCache(tmp_path / "c"))
+        found[word] = data, capsys.readouterr().out, comparable(given, scores, data, "eval_mse")
     data, said, _ = found["on"]
     errors = np.array([1, 2, 3, np.nan, 2, 1, 3, 2])
     assert np.array_equal(data.error_weights, weights_of(errors, data.split == "train"))

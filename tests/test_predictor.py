@@ -164,7 +164,7 @@ def test_tensors_that_contradict_the_metadata_are_refused(tmp_path):
         ("layers", "[5, 0]", "sizes above 0"),
         ("layers", "[999999999, 999999999]", "contradict its metadata"),  # and no memory is taken for it
         ("layers", "[" * 100_000, "can't be read"),
-        ("widths", "[4]", "one width for each of hidden_states_used"),
+        ("widths", "[4]", "2 hidden states have 1 widths; one each is right"),
         ("widths", "[3, 2]", r"number_of_features='4', and its widths \(3, 2\)"),
         ("number_of_features", "5", r"number_of_features='5', and its widths \(2, 2\)"),
         ("output_channels", "2", r"main_process.7.weight is \(1, 4\) and should be \(2, 4\)"),
