@@ -377,6 +377,22 @@ def test_the_features_share_is_found():
     assert VARIANCES[0] <= telling.hyperparameters.variance <= VARIANCES[-1]
 
 
+@pytest.mark.parametrize("joined", [False, True])
+def test_large_sets_are_sampled_with_the_choices_between_the_sampled(joined, monkeypatch):
+    monkeypatch.setattr(hyperparameters, "MOST", 50)
+    utilities = landscape(400)[1]
+    apart = make_log(np.arange(400) + 1, [(i, i + 1) for i in range(1, 400, 2)], list(range(1, 400, 2)))
+    screens = screens_of(choose(utilities, 800) if joined else apart)
+    rows = hyperparameters._sample(screens)
+    assert len(set(rows.tolist())) == 50
+    assert (np.diff(rows) > 0).all()
+    inside = screens.among(rows)
+    assert sum(len(group.rows) for group in inside.groups) >= (49 if joined else 25)
+    x = landscape(400)[0]
+    found = hyperparameters.refresh(screens, np.zeros(400), similar(x).vectors)
+    assert found.share in SHARES
+
+
 def test_nystroem_comes_close_to_the_eigenvectors(monkeypatch):
     x, _ = landscape(500)
     whole = similar(x, 40)

@@ -74,10 +74,16 @@ def _log_prior(variance: float) -> float:
 
 
 def _sample(screens: Screens) -> Ints:
-    """Rows of the images with choices, at most MOST: those nearest, by choices, to the most compared image."""
+    """Rows of the images with choices, at most MOST: whole neighbourhoods, beginning at the most compared images."""
     graph, met = screens.graph, screens.graph.met
     if len(met) <= MOST:
         return met
     links = abs(graph.transposed) @ abs(graph.incidence)
-    order = breadth_first_order(links, int(np.argmax(links.diagonal())), return_predecessors=False)
-    return np.sort(order[:MOST])
+    chosen: dict[int, None] = {}
+    for first in np.argsort(-links.diagonal(), kind="stable"):
+        if len(chosen) >= MOST:
+            break
+        if int(first) not in chosen:
+            reached = breadth_first_order(links, int(first), directed=False, return_predecessors=False)
+            chosen |= dict.fromkeys(reached.tolist())
+    return np.sort(np.array(list(chosen)[:MOST], dtype=np.int64))
