@@ -7,6 +7,7 @@ import argparse
 import os
 import re
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,10 @@ from src.options import CHOOSE
 if TYPE_CHECKING:
     import numpy as np
 
+    from src.ab_page.gallery import Gallery
     from src.ab_page.live import LiveRatings, Rating
     from src.ab_page.screens import Closed, Plan
+    from src.assistance import Assistance, Assistant
     from src.feature_cache import FeatureCache
     from src.ratings.database import Comparisons, Registered
     from src.ratings.fit import Ratings
@@ -50,23 +53,21 @@ def main() -> None:
         gallery = make_gallery(directory, registered.ids)
         import_scores(arguments, scores, comparisons, registered.ids)
         model_scores = score_with_model(arguments, directory, cache, registered.ids)
-        live = LiveRatings(comparisons, rating(arguments), model_scores, arguments.new_from_model)
-        allowed = allowed_images(arguments, live, gallery.paths)
-
-        def on_close(closed: "Closed") -> None:
-            print(f"\nBatch {closed.number}\n{closed.batch.text()}\n{names(closed, gallery.paths)}", flush=True)
-            write_stats(arguments, directory, closed)
-            write_scores(arguments, scores, registered.ids, live)
-
-        session = Session(comparisons, live, allowed, plan(arguments), on_close)
-        server = Server(session, gallery, arguments.host, listening)
-        announce(server.address, int(allowed.sum()), len(live.log))
-        try:
-            server.run(open_browser=not arguments.no_browser)
-        finally:
-            session.end()
-            write_scores(arguments, scores, registered.ids, live)
-            print(f"The scores are in {scores}, the choices in {comparisons.path}.")
+        with start_assistant(arguments, gallery, cache) as assistant:
+            live = LiveRatings(comparisons, rating(arguments), model_scores, arguments.new_from_model)
+            use(assistant, live, wait=arguments.minimum_score is not None)
+            allowed = allowed_images(arguments, live, gallery.paths)
+            on_close = partial(finish_batch, arguments, scores, registered.ids, live, gallery)
+            session = Session(comparisons, live, allowed, plan(arguments), on_close)
+            server = Server(session, gallery, arguments.host, listening)
+            announce(server.address, int(allowed.sum()), len(live.log))
+            try:
+                server.run(open_browser=not arguments.no_browser)
+            finally:
+                assistant.close()  # what comes now comes too late
+                session.end()
+                write_scores(arguments, scores, registered.ids, live)
+                print(f"{live.basis}\nThe scores are in {scores}, the choices in {comparisons.path}.".strip())
 
 
 def check(arguments: argparse.Namespace, directory: Path) -> Path:
@@ -158,6 +159,39 @@ def score_with_model(
     return {ids[p]: float(score) for p, score in zip(scored.paths, scored.scores[:, 0], strict=True)}
 
 
+def start_assistant(arguments: argparse.Namespace, gallery: "Gallery", cache: "FeatureCache") -> "Assistant":
+    """Begin to get features, in another process, where the ratings are to be assisted by them."""
+    from src.assistance import Assistant, Task
+
+    task = Task(
+        directory=gallery.directory,
+        images=gallery.paths,
+        cache=cache.folder,
+        extractor=arguments.feature_extractor_model,
+        hidden_states=arguments.hidden_states_used,
+        device=arguments.device,
+        fp16=arguments.fp16_features,
+        batch_size=arguments.extract_batch_size,
+    )
+    return Assistant(task if arguments.rating == "assisted" else None)
+
+
+def use(assistant: "Assistant", live: "LiveRatings", wait: bool) -> None:
+    """Let the ratings be assisted as soon as there are features. wait: for them, and for those ratings."""
+    from src.score_formats import listing
+
+    def ready(found: "Assistance") -> None:
+        if found.unreadable:
+            print(f"{len(found.unreadable)} images have no features: {listing(found.unreadable)}")
+        live.assist(found.extractor, found.similarity)
+
+    assistant.report(ready, live.go_without)
+    if wait and assistant.busy:
+        print("Waiting for the features of the images, as --minimum_score is about ratings that they assist ...")
+        assistant.wait()
+        live.fit()
+
+
 def allowed_images(arguments: argparse.Namespace, live: "LiveRatings", paths: dict[int, str]) -> "np.ndarray":
     """(N,) bool, rows of the log: the images that may be shown."""
     import numpy as np
@@ -207,7 +241,7 @@ def write_scores(arguments: argparse.Namespace, path: Path, ids: dict[str, int],
 
     from src.scorefile import add_images, match_images, new_table, read_scorefile, write_scorefile
 
-    ratings, rated = live.ratings, live.rated()
+    ratings, rated = live.latest(), live.rated()
     if not rated.any():
         return
     table = new_table(list(ids), path.name)
@@ -236,8 +270,22 @@ def keep_original(path: Path, table: "ScoreTable") -> None:
         print(f"What {path.name} held before is kept as {copy.name}.")
 
 
-def names(closed: "Closed", paths: dict[int, str]) -> str:
-    """The ten best and the ten worst images by name, as the page shows them."""
+def finish_batch(
+    arguments: argparse.Namespace,
+    scores: Path,
+    ids: dict[str, int],
+    live: "LiveRatings",
+    gallery: "Gallery",
+    closed: "Closed",
+) -> None:
+    """What happens after each batch."""
+    show(closed, gallery.paths)
+    write_stats(arguments, gallery.directory, closed)
+    write_scores(arguments, scores, ids, live)
+
+
+def show(closed: "Closed", paths: dict[int, str]) -> None:
+    """The statistics, and the ten best and the ten worst images by name, as the page shows them."""
     import numpy as np
 
     from src.ratings.statistics import extremes
@@ -249,7 +297,7 @@ def names(closed: "Closed", paths: dict[int, str]) -> str:
         listing([paths[image] for image in ratings.images[rows].tolist()], 10)
         for rows in extremes(ratings.rating, here)
     )
-    return f"best: {best}\nworst: {worst}"
+    print(f"\nBatch {closed.number}\n{closed.batch.text()}\nbest: {best}\nworst: {worst}", flush=True)
 
 
 def announce(address: str, images: int, choices: int) -> None:

@@ -6,7 +6,7 @@ python aesthetic_data_analysis.py @arguments.txt --report=report.html
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
@@ -33,6 +33,7 @@ def main() -> None:
         export_study(arguments)
         return
     directory = image_directory(arguments)
+    check_plots(arguments.plots, directory)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch and transformers.
     from src.analysis import make_subsets
     from src.model_scores import read_all
@@ -62,6 +63,14 @@ def check(arguments: argparse.Namespace) -> None:
         check_report(arguments.report)
 
 
+def check_plots(text: str | None, directory: Path) -> None:
+    """Plots among the images would be taken for images the next time; hidden folders are not looked into."""
+    folder, images = Path(text or ".").expanduser().resolve(), directory.resolve()
+    inside = text and folder.is_relative_to(images)
+    if inside and not any(part.startswith(".") for part in folder.relative_to(images).parts):
+        raise UserError(f"--plots={text}: is in {directory}, where plots would count as images; name another folder")
+
+
 def export_study(arguments: argparse.Namespace) -> None:
     """`--study list`, or a study's trials as CSV."""
     from src.study_export import list_studies, write_trials
@@ -80,10 +89,13 @@ def looked_at(arguments: argparse.Namespace, split: "np.ndarray") -> "np.ndarray
     if arguments.include_train_split:
         print(f"All {len(split)} images, those that were trained on included.")
         return np.ones(len(split), dtype=bool)
-    wanted = split == "eval"
+    name = "eval" if (split == "eval").any() else "test"  # models of --folds have no eval split
+    wanted = split == name
     if not wanted.any():
-        raise UserError("no image is in the eval split; look at all with --include_train_split, or give a --split")
-    print(f"{wanted.sum()} images of the eval split; --include_train_split looks at all {len(split)}.")
+        raise UserError(
+            "no image is in the eval or test split; look at all with --include_train_split, or give a --split"
+        )
+    print(f"{wanted.sum()} images of the {name} split; --include_train_split looks at all {len(split)}.")
     return wanted
 
 
@@ -92,13 +104,15 @@ def print_lines(
 ) -> None:
     """A line per subset and model."""
     from src.analysis import bootstrap
-    from src.report import interval_line, score_line
+    from src.report import error_lines, interval_line, score_line
 
     for model in models:
         print(f"\nModel {model.name}" if len(models) > 1 else "")
         for subset in subsets:
             scores, model_scores = table.scores[subset.rows], model.scores[subset.rows]
             print(score_line(subset.name, scores, model_scores))
+            for line in error_lines(scores, model_scores, model.errors[subset.rows]):
+                print(line)
             if arguments.confidence and len(scores) >= 3:
                 print(interval_line(bootstrap(scores, model_scores, arguments.seed)))
 
@@ -135,18 +149,15 @@ def agreement_with_choices(
 ) -> list["ChoiceAgreement"]:
     """Each model against the choices of the comparisons database, where there is one."""
     from src.choice_agreement import choice_agreement
-    from src.ratings.database import Comparisons
+    from src.choices import comparisons_file, read_log
     from src.report import choices_lines
 
-    path = directory / Path(arguments.comparisons or "comparisons.sqlite").expanduser()
+    path = comparisons_file(arguments, directory)
     if not path.is_file():
         if arguments.comparisons:
             raise UserError(f"--comparisons={arguments.comparisons}: there is no {path}; choose first")
         return []
-    hashes, _ = cache.hashes(directory, table.paths)
-    with Comparisons(path) as comparisons:
-        log, by_content = comparisons.log(arguments.rater), comparisons.known_contents()
-    ids = {image: by_content[content] for image, content in hashes.items() if content in by_content}
+    log, ids = read_log(path, arguments.rater, directory, table.paths, cache)
     unseen = split != "train"
     found = [choice_agreement(log, ids, table.paths, unseen, table.scores, model.scores) for model in models]
     for model, agreement in zip(models, found, strict=True):
@@ -166,7 +177,7 @@ def write_scorefiles(
     from src.scorefile import new_table, write_scorefile
 
     first, difference = models[0], models[0].scores - table.scores
-    columns = {}
+    columns: dict[str, Any] = {}
     for model in models:
         end = "" if len(models) == 1 else f" {model.name}"
         columns |= {f"model_score{end}": model.scores, f"model_error{end}": model.scores - table.scores}

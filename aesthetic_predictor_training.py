@@ -4,10 +4,10 @@ python aesthetic_predictor_training.py @arguments.txt
 """
 
 import argparse
-import hashlib
-import json
 import os
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,64 +18,63 @@ from src.errors import UserError, run
 from src.options import TRAIN
 
 if TYPE_CHECKING:
-    import numpy as np
-    import optuna
-
     from src.best_model import BestModel
+    from src.dataset import Dataset
     from src.extractors import Extractor
+    from src.feature_cache import FeatureCache
     from src.features import Features
-    from src.model_scores import ModelScores
     from src.scorefile import ScoreTable
-    from src.search import Dataset
+    from src.search import Objective
+    from src.training_results import Found
 
 DESCRIPTION = "Train a network that scores images by your own taste, from images and their scores."
 
 
 def main() -> None:
     arguments = parse_arguments(TRAIN, DESCRIPTION)
+    if arguments.list_extractors:
+        return print_extractors()
     directory = image_directory(arguments)
     model, savefile = output_paths(arguments, directory)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch and transformers.
-    from src.baseline import ridge_scores
-    from src.best_model import BestModel
-    from src.extractors import load_extractor
     from src.feature_cache import FeatureCache
-    from src.features import extract_features
-    from src.search import Search, make_objective
-    from src.study import count_finished, dashboard, open_study
+    from src.first_stage import keep_passed
+    from src.search import make_objective
+    from src.training_results import report_results, write_results
 
     table = read_scores(arguments, directory)
-    extractor = load_extractor(arguments.feature_extractor_model, arguments.device, arguments.fp16_features)
+    extractor = image_model(arguments)
     complete(arguments, directory, extractor)
     cache = FeatureCache(Path(arguments.cache_directory))
-    used = arguments.hidden_states_used
-    features = extract_features(directory, table.paths, extractor, used, cache, arguments.extract_batch_size)
-    table = keep_readable(table, features)
-    if arguments.trials == 0:
-        print(f"The features of {len(table.paths)} images are ready; --trials=0 trains nothing.")
-        list_unreadable(features)
-        return
-
-    data = make_dataset(arguments, table, features, extractor)
-    objective = make_objective(arguments, data, table.has_weights)
-    ridge = ridge_scores(data.inputs.cpu().numpy(), data.scores, data.split, arguments.seed)
-    with dashboard(arguments.server, arguments.database) as address:
-        study = open_study(arguments, objective.direction, comparable(arguments, table, data, objective.name))
-        best = BestModel(model, data, about(arguments, study, table, data, ridge))
-        announce(arguments, study, best, address)
-        write_arguments(model.with_suffix(".arguments.txt"), TRAIN, arguments)
-        finished = Search(arguments, data, objective, study, best).run()
-    if not finished:
-        print(f"\nStopped by Ctrl-C after {count_finished(study)} of {arguments.trials} trials; go on with --resume.")
-    report_results(best, ridge)
-    write_results(arguments, directory, savefile, table, best)
-    list_unreadable(features)
+    table, behind = keep_passed(arguments, directory, table, cache, model)
+    table, features = read_features(arguments, directory, table, extractor, cache)
+    if arguments.trials == 0 and arguments.layer_sweep == "off":
+        return say_ready(features)
+    data = make_dataset(arguments, directory, table, features, extractor, cache)
+    finished = True
+    if arguments.trials > 0:
+        objective = make_objective(arguments, data, table.has_weights)
+        train = train_ridge if arguments.model_type == "ridge" else search_networks
+        best, found, finished = train(arguments, table, data, objective, model, behind)
+        report_results(arguments, best, found)
+        write_results(arguments, directory, savefile, table, best, found)
+    if finished and arguments.layer_sweep != "off":
+        sweep_layers(arguments, directory, table, extractor, cache, data, model)
+    list_unreadable(features.unreadable)
     sys.exit(0 if finished else 130)
 
 
+def print_extractors() -> None:
+    """What `--list_extractors` asks for."""
+    from src.extractors.known import list_extractors
+
+    print(list_extractors())
+
+
 def output_paths(arguments: argparse.Namespace, directory: Path) -> tuple[Path, Path | None]:
-    """The model file and the savefile; they and the report are refused now rather than after an hour."""
+    """The model file and the savefile; what can't be is refused now rather than after an hour."""
     model = model_path(arguments, directory)
+    refuse_contradictions(arguments)
     if arguments.report:
         check_report(arguments.report)
     if not arguments.savefile:
@@ -86,6 +85,28 @@ def output_paths(arguments: argparse.Namespace, directory: Path) -> tuple[Path, 
     if not savefile.parent.is_dir():
         raise UserError(f"--savefile={arguments.savefile}: there is no folder {savefile.parent}; make it first")
     return model, savefile
+
+
+def refuse_contradictions(arguments: argparse.Namespace) -> None:
+    """Options that can't stand together, or not alone."""
+    if (arguments.filter_model is None) != (arguments.filter_threshold is None):
+        raise UserError("--filter_model=FILE and --filter_threshold=SCORE go together; give both, or neither")
+    if arguments.group_column and not arguments.folds:
+        raise UserError(f"--group_column={arguments.group_column}: says what stays together in --folds; give both")
+    if arguments.weight_by_error:
+        from src.error_weights import check_loss
+
+        check_loss(arguments.loss_model)
+    for name, asked in (("balance", arguments.balance != "none"), ("weight_by_error", arguments.weight_by_error)):
+        if arguments.model_type == "ridge" and asked:
+            raise UserError(f"--{name} is for networks; ridge regression counts images alike: leave one of them out")
+    if arguments.layer_sweep == "off":
+        return
+    if arguments.folds:
+        raise UserError("--layer_sweep compares layers on the eval images, and with --folds there are none; use one")
+    if arguments.layer_sweep == "network" and (arguments.trials == 0 or arguments.model_type == "ridge"):
+        no_search = "--trials=0 tries none" if arguments.trials == 0 else "--model_type=ridge searches none"
+        raise UserError(f"--layer_sweep=network needs a best trial, and {no_search}; use =ridge with it")
 
 
 def read_scores(arguments: argparse.Namespace, directory: Path) -> "ScoreTable":
@@ -102,6 +123,14 @@ def read_scores(arguments: argparse.Namespace, directory: Path) -> "ScoreTable":
     return table
 
 
+def image_model(arguments: argparse.Namespace) -> "Extractor":
+    """The image model that is asked for."""
+    from src.extractors import load_extractor
+
+    options = arguments.device, arguments.fp16_features, arguments.aim_batch_norm
+    return load_extractor(arguments.feature_extractor_model, *options)
+
+
 def complete(arguments: argparse.Namespace, directory: Path, extractor: "Extractor") -> None:
     """Replace what was left open by what will be used, so that the arguments written down are the real ones."""
     from src.feature_cache import default_folder
@@ -111,160 +140,176 @@ def complete(arguments: argparse.Namespace, directory: Path, extractor: "Extract
     arguments.cache_directory = arguments.cache_directory or str(default_folder(directory))
     arguments.hidden_states_used = arguments.hidden_states_used or extractor.default_hidden_states
     arguments.hidden_states_mode = choose_mode(arguments, extractor.default_hidden_states_mode)
+    if arguments.model_type == "ridge" and arguments.hidden_states_mode == "weight":
+        print("Ridge regression weights every feature by itself: --hidden_states_mode=weight becomes join.")
+        arguments.hidden_states_mode, arguments.weight_hidden_states = "join", False
+        arguments.fixed_hidden_state_weights = None
     for seed in ("model_seed", "eval_pick_seed"):
         if getattr(arguments, seed) is None:
             setattr(arguments, seed, arguments.seed)
 
 
-def keep_readable(table: "ScoreTable", features: "Features") -> "ScoreTable":
-    """The table without the images that could not be read."""
+def read_features(
+    arguments: argparse.Namespace, directory: Path, table: "ScoreTable", extractor: "Extractor", cache: "FeatureCache"
+) -> "tuple[ScoreTable, Features]":
+    """The table without the images that could not be read, and the features of the others.
+
+    For --layer_sweep, the features of all hidden states go into the cache on the way.
+    """
+    from src.features import extract_features, fill_cache
     from src.scorefile import select
 
+    used, batch_size = arguments.hidden_states_used, arguments.extract_batch_size
+    extractor.check_hidden_states(used)
+    if arguments.layer_sweep != "off":
+        from src.layer_sweep import check_extractor
+
+        check_extractor(extractor)
+        fill_cache(directory, table.paths, extractor, cache, batch_size)
+    features = extract_features(directory, table.paths, extractor, used, cache, batch_size)
     if not features.paths:
-        list_unreadable(features)
+        list_unreadable(features.unreadable)
         raise UserError("no image with a score could be read; there is nothing to train on")
     readable = set(features.paths)
-    return select(table, [row for row, path in enumerate(table.paths) if path in readable])
+    return select(table, [row for row, path in enumerate(table.paths) if path in readable]), features
 
 
-def list_unreadable(features: "Features") -> None:
+def list_unreadable(unreadable: Mapping[str, str]) -> None:
     """Every image that was left out, with the reason."""
-    if features.unreadable:
-        print(f"\n{len(features.unreadable)} images could not be read and were left out:")
-    for path, reason in features.unreadable.items():
+    if unreadable:
+        print(f"\n{len(unreadable)} images could not be read and were left out:")
+    for path, reason in unreadable.items():
         print(f"  {path}: {reason}")
 
 
+def say_ready(features: "Features") -> None:
+    """What a run without trials has done."""
+    print(f"The features of {len(features.paths)} images are ready; --trials=0 trains nothing.")
+    list_unreadable(features.unreadable)
+
+
 def make_dataset(
-    arguments: argparse.Namespace, table: "ScoreTable", features: "Features", extractor: "Extractor"
+    arguments: argparse.Namespace,
+    directory: Path,
+    table: "ScoreTable",
+    features: "Features",
+    extractor: "Extractor",
+    cache: "FeatureCache",
 ) -> "Dataset":
     """Features, scores and split, put together for the search."""
+    from src.balance import balance_groups
+    from src.choices import read_choices
+    from src.dataset import Dataset
     from src.devices import pick_device
-    from src.predictor import PredictorConfig, arrange
-    from src.search import Dataset
-    from src.split import assign_split
+    from src.error_weights import error_weights
+    from src.folds import draw_folds
+    from src.predictor import PredictorConfig, arrange, choose_fix
+    from src.split import draw_split
 
     used, mode = arguments.hidden_states_used, arguments.hidden_states_mode
     config = PredictorConfig(
-        feature_extractor_model=arguments.feature_extractor_model,
+        feature_extractor_model=extractor.name,
         hidden_states_used=used,
         hidden_states_mode=mode,
         widths=tuple(features.states[state].shape[1] for state in used),
         layers=(1, 1),  # each trial has its own
         extractor_identity=extractor.identity,
         fp16_features=arguments.fp16_features,
+        aim_batch_norm=arguments.aim_batch_norm,
+        high_end_fix=choose_fix(arguments),
     )
-    fractions = arguments.fraction_for_eval, arguments.fraction_for_test
-    seed, anew = arguments.eval_pick_seed, arguments.ignore_existing_split
-    split = assign_split(table.paths, table.splits, *fractions, seed, anew)
+    # Behind a filter the split is drawn already.
+    anew = arguments.ignore_existing_split and not arguments.filter_model
     inputs = arrange(features.states, used, mode).to(pick_device(arguments.device))
-    return Dataset(config, inputs, table.scores, table.weights, split)
+    given = [""] * len(table.paths) if anew else table.splits
+    if arguments.folds:
+        split, folds = draw_folds(arguments, directory, replace(table, splits=given), cache)
+    else:
+        split, folds = draw_split(arguments, table.paths, given), None
+    groups, choices = balance_groups(arguments, table), None
+    if "choices" in (arguments.loss_model, arguments.metric_for_scoring):
+        choices = read_choices(arguments, directory, table.paths, cache)
+    certainty, said = error_weights(table, split == "train") if arguments.weight_by_error else (None, [])
+    print("\n".join(said), end="\n" if said else "")
+    data = Dataset(config, inputs, table.scores, table.weights, split, folds, groups, choices, certainty)
+    if arguments.layer_sweep != "off":
+        from src.layer_sweep import check_eval
+
+        check_eval(data)
+    return data
 
 
-def comparable(arguments: argparse.Namespace, table: "ScoreTable", data: "Dataset", objective: str) -> dict[str, str]:
-    """What must stay the same for the trials of a study to be comparable."""
-    rows = zip(table.paths, data.split, data.scores, strict=True)
-    digest = hashlib.blake2b(repr([(path, str(split), float(score)) for path, split, score in rows]).encode())
-    return {
-        "objective": objective,
-        "loss_model": arguments.loss_model,
-        "extractor": data.config.extractor_identity,
-        "hidden_states": f"{data.config.hidden_states_mode} of {data.config.hidden_states_used}",
-        "images, scores and split": digest.hexdigest()[:12],
-    }
+def search_networks(
+    arguments: argparse.Namespace,
+    table: "ScoreTable",
+    data: "Dataset",
+    objective: "Objective",
+    model: Path,
+    behind: Mapping[str, Any],
+) -> "tuple[BestModel, Found, bool]":
+    """The best of many networks and its scores; False if Ctrl-C ended the search. behind: the filter before it."""
+    from src.baseline import held_out_ridge
+    from src.best_model import BestModel
+    from src.run_record import about, announce, comparable
+    from src.search import Search
+    from src.study import count_finished, dashboard, open_study
+    from src.training_results import as_on_disk
+
+    ridge = held_out_ridge(data, arguments.seed)
+    with dashboard(arguments.server, arguments.database) as address:
+        study = open_study(arguments, objective.direction, comparable(arguments, table, data, objective.name))
+        best = BestModel(model, data, {**about(arguments, table, data, ridge), **behind, "study": study.study_name})
+        announce(arguments, best, study.study_name, address)
+        write_arguments(model.with_suffix(".arguments.txt"), TRAIN, arguments)
+        search = Search(arguments, data, objective, study, best)
+        finished = search.run()
+    if not finished:
+        print(f"\nStopped by Ctrl-C after {count_finished(study)} of {arguments.trials} trials; go on with --resume.")
+    return best, as_on_disk(best, search.held_out, ridge), finished
 
 
-def about(
-    arguments: argparse.Namespace, study: "optuna.Study", table: "ScoreTable", data: "Dataset", ridge: "np.ndarray"
-) -> dict[str, Any]:
-    """What every model file of this run says of how it was made."""
-    from src.metrics import spearman
+def train_ridge(
+    arguments: argparse.Namespace,
+    table: "ScoreTable",
+    data: "Dataset",
+    objective: "Objective",
+    model: Path,
+    behind: Mapping[str, Any],
+) -> "tuple[BestModel, Found, bool]":
+    """Ridge regression as the model; nothing is searched, so there is no study."""
+    import numpy as np
 
-    return {
-        "study": study.study_name,
-        "loss_model": arguments.loss_model,
-        "score_column": arguments.score_column,
-        "split_counts": {name: len(data.rows(name)) for name in ("train", "eval", "test")},
-        "ridge_eval_spearman": spearman(data.scores[data.rows("eval")], ridge[data.rows("eval")]),
-        "model_seed": arguments.model_seed,
-        "eval_pick_seed": arguments.eval_pick_seed,
-        "fraction_for_eval": arguments.fraction_for_eval,
-        "fraction_for_test": arguments.fraction_for_test,
-        "ignore_existing_split": arguments.ignore_existing_split,
-    }
+    from src.baseline import fit_ridge, held_out_ridge, ridge_predictor
+    from src.best_model import BestModel
+    from src.run_record import about, announce
+    from src.search import SUBSETS
+    from src.training_results import as_on_disk
 
-
-def announce(arguments: argparse.Namespace, study: "optuna.Study", best: "BestModel", address: str | None) -> None:
-    """What is about to happen, and where it can be watched."""
-    counts = ", ".join(f"{len(best.data.rows(name))} {name}" for name in ("train", "eval", "test"))
-    print(f"Split: {counts} (--eval_pick_seed={arguments.eval_pick_seed}).")
-    print(f"Study '{study.study_name}' in {arguments.database or 'memory'}; the best model goes to {best.path}.")
-    if previous := best.keep_previous(arguments.resume):
-        print(f"The model that lay there is kept as {previous.name}.")
-    if address:
-        print(f"Watch the search at {address}.")
+    ridge = fit_ridge(data.inputs.cpu().numpy(), data.scores, data.split, arguments.seed)
+    predictor = ridge_predictor(ridge, data.config).to(data.inputs.device)
+    held_out = held_out_ridge(data, arguments.seed)
+    best = BestModel(model, data, {**about(arguments, table, data, held_out), **behind})
+    announce(arguments, best, "", None)
+    write_arguments(model.with_suffix(".arguments.txt"), TRAIN, arguments)
+    best.write(predictor, {"metrics": objective.measure_all(data, predictor, *SUBSETS), "ridge_alpha": ridge.alpha})
+    inputs, unknown = data.inputs.cpu(), np.full(len(held_out), np.nan)
+    scored = (lambda found: found.predict(inputs)) if data.folds is None else (lambda _: (held_out, unknown))
+    return best, as_on_disk(best, scored, held_out), True
 
 
-def report_results(best: "BestModel", ridge: "np.ndarray") -> None:
-    """The statistics of the model as it lies on disk, and those of the baseline."""
-    from src.predictor import load_predictor
-    from src.report import comparison_with_ridge, split_lines
-
-    predictor, metadata = load_predictor(best.path)
-    scores, split = best.data.scores, best.data.split
-    model_scores, _ = predictor.predict(best.data.inputs.cpu())
-    found = ", ".join(f"{name} {value:.4g}" for name, value in json.loads(metadata["metaparameters"]).items())
-    print(f"\nBest is trial {metadata['trial']}: {found}")
-    print("\n".join(split_lines(scores, model_scores, split)))
-    print("Ridge regression on the same features:")
-    print("\n".join(split_lines(scores, ridge, split)))
-    rows = best.data.rows("eval")
-    print(comparison_with_ridge(scores[rows], model_scores[rows], ridge[rows]))
-    print(f"The model is {best.path}")
-    print("Next: aesthetic_data_analysis.py says how good it is, aesthetic_score_from_model.py scores other folders.")
-
-
-def write_results(
-    arguments: argparse.Namespace, directory: Path, savefile: Path | None, table: "ScoreTable", best: "BestModel"
+def sweep_layers(
+    arguments: argparse.Namespace,
+    directory: Path,
+    table: "ScoreTable",
+    extractor: "Extractor",
+    cache: "FeatureCache",
+    data: "Dataset",
+    model: Path,
 ) -> None:
-    """What is written at the end: the savefile and the report, where they are asked for."""
-    from src.model_scores import ModelScores
-    from src.predictor import load_predictor
+    """The table and the picture of --layer_sweep."""
+    from src.layer_sweep import report_layers
 
-    if not (savefile or arguments.report):
-        return
-    predictor, metadata = load_predictor(best.path)
-    inputs = best.data.inputs.cpu()
-    scores, errors = predictor.predict(inputs)
-    model = ModelScores(best.path.stem, scores, errors, inputs.numpy(), predictor, metadata)
-    if savefile:
-        write_savefile(savefile, table, best.data.split, model)
-    if arguments.report:
-        write_page(arguments, directory, table, best.data.split, model)
-
-
-def write_savefile(path: Path, table: "ScoreTable", split: "np.ndarray", model: "ModelScores") -> None:
-    """The score table with model_score, split and, where the model knows it, error."""
-    from src.scorefile import write_scorefile
-
-    columns: dict[str, Any] = {"model_score": model.scores, "split": split}
-    if model.predictor and model.predictor.config.output_channels == 2:
-        columns["error"] = model.errors
-    write_scorefile(path, table, columns)
-    print(f"All scores and model scores are in {path}")
-
-
-def write_page(
-    arguments: argparse.Namespace, directory: Path, table: "ScoreTable", split: "np.ndarray", model: "ModelScores"
-) -> None:
-    """The page of `--report`, about the eval split."""
-    from src.analysis import make_subsets
-    from src.full_report import Material, write_report
-
-    chosen = make_subsets(table.paths, split == "eval", (), False)
-    database, seed = arguments.database, arguments.seed
-    write_report(Material(directory, table, [model], split, chosen, database, seed), Path(arguments.report))
-    print(f"The report is {arguments.report}")
+    report_layers(arguments, directory, table.paths, extractor, cache, data, model)
 
 
 if __name__ == "__main__":

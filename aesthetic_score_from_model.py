@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from src.feature_cache import FeatureCache
+    from src.predictor import Unsaid
     from src.scorefile import ScoreTable
     from src.scoring import Model, Scored
 
@@ -28,6 +29,9 @@ DESCRIPTION = "Score folders of images with trained models, and choose, sort and
 
 def main() -> None:
     arguments = parse_arguments(SCORE, DESCRIPTION)
+    if arguments.convert or arguments.export_onnx:
+        write_model(arguments)
+        return
     directory = image_directory(arguments)
     check(arguments)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch.
@@ -40,7 +44,8 @@ def main() -> None:
     outfile = check_outfile(arguments.outfile, arguments.watch) if arguments.outfile else None
     images = find_images(directory)
     table = read_scores(arguments, directory, images)
-    models = load_models(model_paths(arguments, directory), arguments.threshold or [], arguments.device)
+    files, thresholds = model_paths(arguments, directory), arguments.threshold or []
+    models = load_models(files, thresholds, arguments.device, unsaid(arguments), arguments.gate)
     check_models(arguments, models)
     cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
     paths, start = matching(images, arguments.regex), time.monotonic()
@@ -58,6 +63,34 @@ def main() -> None:
     summarise(scored, len(chosen), outfile, time.monotonic() - start)
     if arguments.watch:
         watch(arguments, directory, scored, cache, outfile)
+
+
+def unsaid(arguments: argparse.Namespace) -> "Unsaid":
+    """What to take where another's model file does not say it."""
+    from src.predictor import Unsaid
+
+    return Unsaid(arguments.head_extractor, arguments.head_input)
+
+
+def write_model(arguments: argparse.Namespace) -> None:
+    """The one --model in our own format, or as ONNX; nothing is scored."""
+    from src.predictor import load_predictor, save_converted
+
+    paths = model_paths(arguments, Path(arguments.directory or ".").expanduser())
+    targets = {".safetensors": arguments.convert, ".onnx": arguments.export_onnx}
+    for suffix, text in targets.items():
+        if text and Path(text).suffix != suffix:
+            raise UserError(f"--{'export_onnx' if suffix == '.onnx' else 'convert'}={text}: must end with {suffix}")
+    if len(paths) > 1:
+        raise UserError(f"{len(paths)} models are given, and one can be converted or exported at once")
+    predictor, metadata = load_predictor(paths[0], unsaid(arguments))
+    if arguments.convert:
+        save_converted(Path(arguments.convert).expanduser(), predictor, metadata)
+    if arguments.export_onnx:
+        from src.predictor.export import export_onnx
+
+        export_onnx(predictor, Path(arguments.export_onnx).expanduser())
+    print("\n".join(f"{paths[0]} is now also {text}" for text in targets.values() if text))
 
 
 def check(arguments: argparse.Namespace) -> None:
@@ -189,6 +222,13 @@ def summarise(scored: "Scored", chosen: int, outfile: Path | None, seconds: floa
     lines = [f"  {shown(path)}: {reason}" for path, reason in scored.unreadable.items()]
     if lines:
         print(f"{len(lines)} images could not be read and were left out:", *lines, sep="\n", file=sys.stderr)
+    lines = [
+        f"{model.name}: {stopped} of {len(scored)} images fail {model.gate.model.path} ({model.gate.threshold:g} is "
+        "needed) and have its score."
+        for model, stopped in zip(scored.models, scored.stopped().sum(axis=0).tolist(), strict=True)
+        if model.gate
+    ]
+    print("\n".join(lines) + "\n" * bool(lines), end="", file=sys.stderr)
     through = f"{scored.extracted} through the image model, the others from the cache"
     print(f"{len(scored)} images scored in {seconds:.1f} s: {through}; {chosen} chosen.", file=sys.stderr)
     if outfile:

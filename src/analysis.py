@@ -14,6 +14,7 @@ RESAMPLES = 1000
 MOST_DRAWN = 20_000_000
 FEWEST_RESAMPLES = 200
 BINS = 10
+UMAP_NEIGHBOURS = 15
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,36 @@ def slope(scores: np.ndarray, model_scores: np.ndarray) -> float:
     return float(np.cov(scores, model_scores, bias=True)[0, 1] / variance) if variance > 0 else float("nan")
 
 
+@dataclass(frozen=True)
+class ErrorBin:
+    """Images of which a model expects errors of like size: that size and the real one, both root mean squares.
+
+    uncertainty: the standard error of the real one. count: images.
+    """
+
+    expected: float
+    actual: float
+    uncertainty: float
+    count: int
+
+
+def reliability(scores: np.ndarray, model_scores: np.ndarray, errors: np.ndarray, bins: int = BINS) -> list[ErrorBin]:
+    """Up to `bins` groups of equal size by the error that the model expects, smallest first; all shapes (N,).
+
+    Fewer groups where they would have under 5 images. Where errors are what they claim to be, both agree.
+    """
+    groups = np.array_split(np.argsort(errors, kind="stable"), max(1, min(bins, len(scores) // 5)))
+    found = []
+    for rows in groups:
+        if len(rows):
+            expected, actual = (
+                float(np.sqrt(np.mean(values[rows] ** 2))) for values in (errors, scores - model_scores)
+            )
+            # Of a root mean square of n normal values: sigma / sqrt(2 n).
+            found.append(ErrorBin(expected, actual, actual / np.sqrt(2 * len(rows)), len(rows)))
+    return found
+
+
 def coverage(scores: np.ndarray, model_scores: np.ndarray, errors: np.ndarray) -> tuple[float, float]:
     """Share of images whose score lies within one and two errors of the model score; 0.68 and 0.95 would be right."""
     distance = np.abs(scores - model_scores) / errors
@@ -169,17 +200,36 @@ def combinations(
     return found
 
 
-def principal_components(inputs: np.ndarray) -> tuple[np.ndarray, float]:
-    """(N, 2): the two directions in which features vary most, and the share of the variance that they hold.
+def places_on_map(inputs: np.ndarray, seed: int) -> tuple[np.ndarray, tuple[str, str], str]:
+    """Features (N, ...) in two dimensions: (N, 2), names of the two, and a sentence on how it was done.
 
-    inputs: (N, ...), flattened; each feature is standardised, constant ones are left out.
+    UMAP (McInnes, Healy & Melville 2018) where umap-learn is installed and works, else principal components.
     """
+    flat = standardised(inputs)
+    try:
+        import umap
+    except ImportError:  # not there, or its numba does not take this NumPy
+        umap = None
+    if umap and len(flat) > 2 * UMAP_NEIGHBOURS and flat.shape[1] >= 2:
+        projection = umap.UMAP(n_neighbors=UMAP_NEIGHBOURS, random_state=seed, n_jobs=1)
+        return projection.fit_transform(flat), ("UMAP 1", "UMAP 2"), "Like images lie together (UMAP)."
+    places, share = principal_components(flat)
+    names = "first component", "second component"
+    return places, names, f"Two directions hold {share:.0%} of the variance (PCA)."
+
+
+def standardised(inputs: np.ndarray) -> np.ndarray:
+    """(N, V) float64 of features (N, ...): flattened, mean 0 and deviation 1 each; constant ones are left out."""
     flat = inputs.reshape(len(inputs), -1).astype(np.float64)
     deviation = flat.std(axis=0)
     varying = deviation > 1e-6 * (1 + np.abs(flat).max(initial=0))
-    if len(flat) < 3 or varying.sum() < 2:
+    return (flat[:, varying] - flat[:, varying].mean(axis=0)) / deviation[varying]
+
+
+def principal_components(flat: np.ndarray) -> tuple[np.ndarray, float]:
+    """(N, 2): the two directions in which standardised features (N, V) vary most, and their share of the variance."""
+    if len(flat) < 3 or flat.shape[1] < 2:
         return np.zeros((len(flat), 2)), float("nan")
-    flat = (flat[:, varying] - flat[:, varying].mean(axis=0)) / deviation[varying]
     products = flat @ flat.T if len(flat) <= flat.shape[1] else flat.T @ flat
     values, vectors = np.linalg.eigh(products)
     first = vectors[:, [-1, -2]]  # eigh sorts ascending

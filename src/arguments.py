@@ -14,8 +14,9 @@ from typing import Any, NamedTuple, NoReturn
 
 from src.errors import UserError
 from src.files import write_text
-from src.option_kinds import ON_OFF
 from src.options import DEFAULT_MODEL, GROUPS, Group, Option
+
+OTHER_MODELS = (".pth", ".pt")  # how other people's model files end
 
 # An option and its value, with "=" or white space between; the value may hold anything.
 LINE = re.compile(r"(?P<name>-[\w-]+)(?:\s*=\s*|\s+)?(?P<value>.*)", re.DOTALL)
@@ -85,8 +86,8 @@ def write_arguments(path: Path, script: str, arguments: argparse.Namespace) -> N
     for group in groups_of(script):
         lines += ["", f"# {group.title}"]
         for option in group.options:
-            value = getattr(arguments, option.dest)
-            lines += [f"#--{option.dest}="] if value is None else [f"--{option.dest}={to_text(value)}"]
+            value, write = getattr(arguments, option.dest), option.kind.write or to_text
+            lines += [f"#--{option.dest}="] if value is None else [f"--{option.dest}={write(value)}"]
     write_text(path, "\n".join(lines) + "\n")
 
 
@@ -141,13 +142,14 @@ def check_report(text: str) -> None:
 def model_paths(arguments: argparse.Namespace, directory: Path) -> list[Path]:
     """The existing model files of each `--modelpath`, else of each `--model`: in the directory, else from here."""
     option = "modelpath" if arguments.modelpath else "model"
-    return [_existing(text, option, directory) for text in getattr(arguments, option) or [DEFAULT_MODEL]]
+    return [existing_model(text, option, directory) for text in getattr(arguments, option) or [DEFAULT_MODEL]]
 
 
-def _existing(text: str, option: str, directory: Path) -> Path:
+def existing_model(text: str, option: str, directory: Path) -> Path:
+    """The model file that an option names: in the directory, else from here; UserError where there is none."""
     path = Path(text).expanduser()
-    if path.suffix != ".safetensors":
-        raise UserError(f"--{option}={text}: a model file ends with .safetensors")
+    if path.suffix.lower() not in (".safetensors", *OTHER_MODELS):
+        raise UserError(f"--{option}={text}: a model file ends with .safetensors (others' also with .pth or .pt)")
     places = [path] if option == "modelpath" else [directory / path, path]
     for place in places:
         if place.is_file():
@@ -217,8 +219,8 @@ def _add(group: argparse._ActionsContainer, option: Option, script: str) -> None
         action="append",
         metavar=option.kind.metavar,
         help=_help(option).replace("%", "%%") if script in option.scripts else argparse.SUPPRESS,
-        nargs="?" if option.kind is ON_OFF else None,
-        const="on" if option.kind is ON_OFF else None,
+        nargs="?" if option.kind.bare else None,
+        const=option.kind.bare,
     )
 
 

@@ -2,12 +2,13 @@
 
 import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
+from typing import TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -16,9 +17,13 @@ from src.errors import UserError
 from src.extractors.base import Extractor, available_cores
 from src.feature_cache import FeatureCache, Places
 from src.images import Stamp, UnreadableImage, content_hash, file_stamps, open_image
+from src.predecessor_cache import take_over
 
 MOST_THREADS = 16
+CHUNK = 1000  # images whose features of all hidden states are in memory at once
 ATTEMPTS = 4
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -46,6 +51,8 @@ def extract_features(
 ) -> Features:
     """Features of images, given by their relative paths; what is not in the cache is extracted and put there.
 
+    What the predecessor's cache beside the images knows is taken over first.
+
     Files of equal content are extracted once. An image that can't be used is put in `unreadable` and stops nothing.
     Ctrl-C, like any error, keeps what is done. What is returned is always what the cache holds, so that the next run
     gets the same numbers to the last bit; extracted anew in another batch, they may differ by one step of float16
@@ -54,6 +61,7 @@ def extract_features(
     extractor.check_hidden_states(hidden_states)
     if batch_size < 1:
         raise UserError(f"batches of {batch_size} images: give 1 or more")
+    take_over(directory, paths, extractor, hidden_states, cache)
     stamps = file_stamps(directory, paths)
     hashes = cache.known_hashes(directory, stamps)
     unreadable: dict[str, str] = {}
@@ -64,10 +72,38 @@ def extract_features(
         extracted += work.extracted
         readable = [path for path in paths if path not in unreadable]
         keys = [hashes[path] for path in readable]
-        states, complete = cache.load(extractor.identity, keys, hidden_states)
+        states, complete = _load(cache, extractor, keys, hidden_states)
         if complete.all():
             return Features(readable, states, unreadable, extracted)
     raise UserError(f"{cache.folder}: what is written there can't be read back; delete it and start again")
+
+
+def fill_cache(
+    directory: Path, paths: Sequence[str], extractor: Extractor, cache: FeatureCache, batch_size: int = 16
+) -> None:
+    """Put the features of all hidden states into the cache; each image goes through the network once.
+
+    Nothing is returned: all hidden states of many images may be more than memory holds.
+    """
+    states = extractor.hidden_states
+    with _bar(True, len(paths)) as bar:
+        for start in range(0, len(paths), CHUNK):
+            chunk = paths[start : start + CHUNK]
+            extract_features(directory, chunk, extractor, states, cache, batch_size, bar)
+            bar.update(start + len(chunk) - bar.n)  # those that were there
+
+
+def _load(
+    cache: FeatureCache, extractor: Extractor, keys: list[str], hidden_states: Sequence[int]
+) -> tuple[dict[int, np.ndarray], np.ndarray]:
+    """{k: (N, W_k)} of the contents with these hashes, and (N,) bool: whether the cache had all of a row."""
+    states, complete = {}, np.ones(len(keys), dtype=bool)
+    for k in hidden_states:
+        identity, own = extractor.stored_as(k)
+        loaded, there = cache.load(identity, keys, [own])
+        states[k] = loaded[own]
+        complete &= there
+    return states, complete
 
 
 @dataclass
@@ -99,7 +135,7 @@ class _Extraction:
     lock: Lock = field(default_factory=Lock)
 
     def run(self, paths: Sequence[str], progress: bool | tqdm) -> None:
-        self.stored = {k: self.cache.stored(self.extractor.identity, k) for k in self.hidden_states}
+        self.stored = {k: self.cache.stored(*self.extractor.stored_as(k)) for k in self.hidden_states}
         digests = list({self.hashes[path] for path in paths if path in self.hashes})
         whole = set(digests).intersection(*(places.among(digests) for places in self.stored.values()))
         missing = [path for path in dict.fromkeys(paths) if self.hashes.get(path) not in whole]
@@ -119,23 +155,31 @@ class _Extraction:
         return [k for k in self.hidden_states if digest not in self.stored[k]]
 
     def _work_through(self, todo: list[str], bar: tqdm) -> None:
-        batch: list[_Prepared] = []
+        """Some threads open files, others run the network; this one hands over and stores."""
         threads = min(MOST_THREADS, available_cores())
         images = _in_threads(self._prepare, todo, threads, waiting=2 * self.batch_size + threads)
-        with closing(images):
-            for prepared in images:
-                self._take_note(prepared)
-                if prepared.pixels is None:
-                    bar.update()
-                    continue
-                batch.append(prepared)
-                if len(batch) >= self.batch_size:  # it can shrink
-                    self._extract(batch)
+        with closing(images), self.extractor.shared() as calls:
+            self.batch_size = max(1, self.batch_size // calls)
+            # One more than are in work, so that none is idle while features are stored.
+            done = _in_threads(self._extract, self._batches(images, bar), calls, waiting=calls + 1)
+            with closing(done):
+                for batch, features in done:
+                    self._store(batch, features)
                     bar.update(len(batch))
-                    batch = []
+
+    def _batches(self, images: Iterable[_Prepared], bar: tqdm) -> Iterator[list[_Prepared]]:
+        batch: list[_Prepared] = []
+        for prepared in images:
+            self._take_note(prepared)
+            if prepared.pixels is None:
+                bar.update()
+                continue
+            batch.append(prepared)
+            if len(batch) >= self.batch_size:  # it can shrink
+                yield batch
+                batch = []
         if batch:
-            self._extract(batch)
-            bar.update(len(batch))
+            yield batch
 
     def _prepare(self, path: str) -> _Prepared:
         """Runs in several threads."""
@@ -170,13 +214,16 @@ class _Extraction:
         if prepared.reason:
             self.unusable[digest] = prepared.reason
 
-    def _extract(self, batch: list[_Prepared]) -> None:
-        """Run the network and put into the cache what was not there."""
-        digests = [prepared.digest or "" for prepared in batch]
+    def _extract(self, batch: list[_Prepared]) -> tuple[list[_Prepared], dict[int, np.ndarray]]:
+        """The batch and its features at the states that one of its images lacks. Runs in several threads."""
         pixels = [prepared.pixels for prepared in batch if prepared.pixels is not None]
-        wanted = sorted({k for digest in digests for k in self._missing(digest)})
-        features = self._through_network(pixels, wanted)
-        self.extracted += len(pixels)
+        wanted = sorted({k for prepared in batch for k in self._missing(prepared.digest or "")})
+        return batch, self._through_network(pixels, wanted)
+
+    def _store(self, batch: list[_Prepared], features: dict[int, np.ndarray]) -> None:
+        """Put into the cache what was not there."""
+        digests = [prepared.digest or "" for prepared in batch]
+        self.extracted += len(batch)
         finite = np.all([np.isfinite(block).all(axis=1) for block in features.values()], axis=0)  # (B,)
         lacking: dict[tuple[int, ...], list[int]] = {}  # rows by the states that are to be stored, mostly all alike
         for row, digest in enumerate(digests):
@@ -185,8 +232,12 @@ class _Extraction:
             else:
                 self.unusable[digest] = f"{self.extractor.name} gives no finite features; leave out --fp16_features"
         for states, rows in lacking.items():
-            stored = {k: features[k][rows] for k in states}
-            self.cache.add(self.extractor.identity, [digests[row] for row in rows], stored)
+            blocks: dict[str, dict[int, np.ndarray]] = {}  # by identity: all states of one are written together
+            for k in states:
+                identity, own = self.extractor.stored_as(k)
+                blocks.setdefault(identity, {})[own] = features[k][rows]
+            for identity, stored in blocks.items():
+                self.cache.add(identity, [digests[row] for row in rows], stored)
 
     def _through_network(self, pixels: list[np.ndarray], wanted: list[int]) -> dict[int, np.ndarray]:
         """{k: (B, W_k)}, in as many parts as memory demands."""
@@ -220,10 +271,10 @@ def _bar(progress: bool | tqdm, images: int) -> AbstractContextManager[tqdm]:
 
 
 def _in_threads(
-    function: Callable[[str], _Prepared], items: Iterable[str], threads: int, waiting: int
-) -> Generator[_Prepared, None, None]:
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int, waiting: int
+) -> Generator[Result, None, None]:
     """function of each item, in their order; at most `waiting` are in work or done and not yet taken."""
-    queue: deque[Future[_Prepared]] = deque()
+    queue: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(threads)
     try:
         for item in items:

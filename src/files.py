@@ -45,6 +45,14 @@ def copy_to(source: Path, target: Path) -> None:
         shutil.copyfile(source, temporary)
 
 
+def relative_to(path: Path, folder: Path) -> str:
+    """`path` as it is reached from `folder`, with "/"; absolute where there is no way, both are absolute."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # on another drive, on Windows
+        return path.as_posix()
+
+
 def _flush(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())

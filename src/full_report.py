@@ -1,7 +1,7 @@
 """The report: everything known of a model, computed and put on one page."""
 
-import importlib.util
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -11,13 +11,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from src import plots
-from src.analysis import Intervals, Subset, bootstrap, calibration, coverage, extremes, principal_components, slope
+from src.analysis import Intervals, Subset, bootstrap, calibration, extremes, places_on_map, reliability, slope
 from src.errors import UserError
 from src.files import replacing, write_text
 from src.learning_curve import Point, learning_curve, verdict
 from src.metrics import ab, correlations
 from src.model_scores import ModelScores
-from src.report import SUBSETS, score_cells
+from src.report import SUBSETS, baselines_table, coverage_sentence, score_cells
 from src.report_page import Plot, Thumbnail, Tile, gallery, page, paragraphs, section, table
 from src.report_page import plots as plot_grid
 from src.scorefile import ScoreTable
@@ -81,7 +81,7 @@ class Material:
     def study(self) -> StudySummary | str:
         """The study that made the model, or why it can't be shown."""
         if "study" not in self.model.metadata:
-            return "The model scores come from a file, which doesn't say what study made them."
+            return "The model names no study that made it."
         try:
             return summarise(self.database, self.model.metadata["study"], self.seed)
         except UserError as error:
@@ -119,6 +119,14 @@ def draw(material: Material) -> dict[str, tuple[str, Drawing, str]]:
             "The splits should look alike: where they don't, the numbers above are about other images than it seems.",
         ),
     }
+    errors = material.model.errors[material.rows]
+    if not np.isnan(errors).any():
+        found["reliability"] = (
+            "Expected and real errors",
+            lambda colours: plots.reliability_plot(colours, reliability(scores, model_scores, errors)),
+            "Images in groups of equal size by the error that the model expects, with 95 % intervals of the error it "
+            "makes; both are root mean squares. Below the dashed line it is too modest, above too sure.",
+        )
     if material.model.inputs is not None:
         found["map"] = _map(material)
     if material.curve:
@@ -210,8 +218,16 @@ def _numbers(material: Material) -> str:
         if len(these):
             rows.append(score_cells(f"{name} split" if split else name, *_both(material, these)))
     note = "± is the standard deviation. AB is the share of pairs that both put in the same order."
-    extra = "".join(f"<h3>{title}</h3>{table(cells)}" for title, cells in material.tables)
+    tables = [*material.tables, *_baselines(material.model.metadata)]
+    extra = "".join(f"<h3>{title}</h3>{table(cells)}" for title, cells in tables)
     return section("Numbers", table(rows), extra, note=note)
+
+
+def _baselines(metadata: Mapping[str, str]) -> list[tuple[str, list[list[str]]]]:
+    if "baselines" not in metadata:
+        return []
+    measured = {"model": json.loads(metadata.get("metrics", "{}")), **json.loads(metadata["baselines"])}
+    return [("Beside what is simpler, when it was trained", baselines_table(measured))]
 
 
 def _both(material: Material, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -287,8 +303,7 @@ def _calibration_caption(material: Material) -> str:
         parts.append(f"Where model scores differ by 1, scores differ by {rise:.2f}.")
     errors = material.model.errors[material.rows]
     if not np.isnan(errors).any():
-        one, two = coverage(material.scores, material.model_scores, errors)
-        parts.append(f"Within one error of the model score: {one:.0%} (68 % is right); within two: {two:.0%} (95 %).")
+        parts.append(coverage_sentence(material.scores, material.model_scores, errors))
     return " ".join(parts)
 
 
@@ -298,16 +313,6 @@ def _map(material: Material) -> tuple[str, Drawing, str]:
     count = len(material.table.paths)
     rows = np.arange(count) if count <= MOST_ON_THE_MAP else generator.choice(count, MOST_ON_THE_MAP, replace=False)
     inputs, scores = material.model.inputs[rows], material.table.scores[rows]
-    if importlib.util.find_spec("umap") and len(rows) > 30:
-        import umap
-
-        places = umap.UMAP(random_state=material.seed).fit_transform(inputs.reshape(len(rows), -1))
-        names, how = ("UMAP 1", "UMAP 2"), "Like images lie together (UMAP)."
-    else:
-        places, share = principal_components(inputs)
-        names, how = (
-            ("first component", "second component"),
-            f"Two directions hold {share:.0%} of the variance (PCA).",
-        )
+    places, names, how = places_on_map(inputs, material.seed)
     caption = f"All {len(rows)} images by what the image model sees, coloured by score. {how}"
     return "Map of the features", lambda colours: plots.feature_map(colours, places, scores, names, 0), caption

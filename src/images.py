@@ -175,7 +175,7 @@ def _turn_upright(image: Image.Image, orientation: int) -> Image.Image:
 
 def _as_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
-        return image.copy()  # the file's own image closes with the file
+        return image  # loaded: its pixels outlive the file
     if image.mode[0] in "IF":  # I;16, I;16B, I, F: Pillow's own conversion would clip at 255
         return _deep_grey_as_rgb(image)
     if image.mode == "LAB":

@@ -46,7 +46,9 @@ def learning_curve(
     rows, held_out = np.flatnonzero(split == "train"), np.flatnonzero(split == "eval")
     if len(rows) < 40 or len(held_out) < 10 or "metaparameters" not in metadata:
         return []
-    training = _training(metadata)
+    if metadata.get("loss_model") == "choices":  # the comparisons are not here
+        return []
+    training = training_of(metadata)
     rounds = int(np.clip(2 * LONG // (len(rows) * training.train_epochs), 1, ROUNDS))
     generator = np.random.default_rng(seed)
     found = np.empty((len(FRACTIONS), rounds, 2))
@@ -55,16 +57,16 @@ def learning_curve(
         for place, fraction in enumerate(FRACTIONS):
             part = order[: round(fraction * len(rows))]
             same_steps = replace(_as_many_steps(training, len(rows), len(part)), seed=training.seed + turn)
-            data = TrainingData(
-                *(torch.tensor(values[part], dtype=torch.float32) for values in (inputs, scores, weights))
-            )
+            known = (torch.tensor(values[part], dtype=torch.float32) for values in (inputs, scores, weights))
+            data = TrainingData(next(known), next(known), next(known))
             predicted, _ = train(config, same_steps, data).predict(torch.tensor(inputs))
             found[place, turn] = [spearman(scores[some], predicted[some]) for some in (held_out, part)]
     counts = [round(fraction * len(rows)) for fraction in FRACTIONS]
     return [Point(count, *found[place].T) for place, count in enumerate(counts)]
 
 
-def _training(metadata: Mapping[str, str]) -> TrainingConfig:
+def training_of(metadata: Mapping[str, str]) -> TrainingConfig:
+    """How the model with these metadata was trained."""
     found = json.loads(metadata["metaparameters"])
     return TrainingConfig(
         train_epochs=found["train_epochs"],
@@ -88,7 +90,7 @@ def verdict(points: list[Point], ceiling_of_person: float = float("nan")) -> str
     ceiling_of_person: the share of hidden repeats in which the person chose the same again, nan if unknown.
     """
     if not points or any(np.isnan(point.evaluated).all() for point in points[-2:]):
-        return "There are too few images for a learning curve: 40 to train on and 10 to evaluate are needed."
+        return "There is no learning curve: it needs a model of scores, 40 train images and 10 eval images."
     half, whole = (float(np.nanmean(point.evaluated)) for point in points[-2:])
     gain, gap = whole - half, float(np.nanmean(points[-1].trained)) - whole
     noise = float(np.nanstd(points[-1].evaluated - points[-2].evaluated)) / np.sqrt(len(points[-1].evaluated))

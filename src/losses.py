@@ -12,8 +12,10 @@ from torch.nn.functional import softplus
 # outputs (B, C), targets (B,), weights (B,) -> scalar
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
-LOSSES = ("mse", "wmse", "ab", "nll")
-OUTPUT_CHANNELS = {"mse": 1, "wmse": 1, "ab": 1, "nll": 2}
+LOSSES = ("mse", "wmse", "ab", "nll", "choices")
+OUTPUT_CHANNELS = {"mse": 1, "wmse": 1, "ab": 1, "nll": 2, "choices": 1}
+# What these train is an order; a line fitted afterwards gives it the scale of the scores.
+WITHOUT_SCALE = ("ab", "choices")
 
 # In units of one deviation of the scores: pairs further apart than this cost nothing.
 AB_MARGIN = 1.0
@@ -44,7 +46,18 @@ def ranking(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     return nn.functional.margin_ranking_loss(first, second, order, margin=AB_MARGIN)
 
 
-LOSS_FUNCTIONS: dict[str, Loss] = {"mse": mse, "wmse": wmse, "ab": ranking, "nll": nll}
+def choices(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """-log P of choices by Bradley-Terry-Luce: P(i wins) = exp(o_i) / sum over its screen of exp(o_j); Luce (1959).
+
+    outputs (B * K, 1), a screen of K after the other. targets (B, K): each image's share of the choice, as in
+    `metrics.Screens`; -1 where nothing was shown. weights (B,).
+    """
+    there = targets >= 0
+    logs = outputs[:, 0].view(targets.shape).masked_fill(~there, -torch.inf).log_softmax(dim=1)  # (B, K)
+    return -(weights * (targets * logs.masked_fill(~there, 0.0)).sum(dim=1)).mean()
+
+
+LOSS_FUNCTIONS: dict[str, Loss] = {"mse": mse, "wmse": wmse, "ab": ranking, "nll": nll, "choices": choices}
 
 
 def partners(targets: Tensor, rows: Tensor, generator: torch.Generator) -> Tensor:

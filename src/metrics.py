@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
+# Of a fitted scale, in deviations of the predictions: where it is this large, the choices are all foreseen.
+LARGEST_SCALE = 2.0**12
 
 
 @np.errstate(all="ignore")
@@ -99,6 +101,50 @@ def ab(truth: ArrayLike, predicted: ArrayLike) -> float:
     return (ordered - wrong - half / 2) / ordered
 
 
+class Screens(NamedTuple):
+    """C comparisons of up to K images.
+
+    shown: (C, K) rows of the images, -1 where fewer than K were shown. wanted: (C, K) each image's share of the
+    choice: 1 for the winner and 0 for the others, 1/k for all k of a tie; -1 where nothing was shown.
+    """
+
+    shown: NDArray[np.int64]
+    wanted: Floats
+
+
+def choices(truth: ArrayLike, predicted: ArrayLike, screens: Screens | None) -> float:
+    """Mean -log P of what was chosen, by Bradley-Terry-Luce: P(i wins) = exp(t s_i) / sum of exp(t s_j) of all.
+
+    A tie counts as the same share of a win for everyone. The one number t, 0 or more, that turns predictions s (N,)
+    into Bradley-Terry's is fitted to these very screens, as the scale of a score file means nothing here. So log K,
+    which is chance, at most, and 0 where every choice is foreseen; nan without screens. Luce (1959).
+    """
+    _, s = _pair(truth, predicted)
+    if screens is None or not len(screens.shown) or not np.isfinite(s).all():
+        return np.nan
+    deviation = s.std()
+    there = screens.wanted >= 0
+    values = np.where(there, s[screens.shown] / (deviation if deviation > 0 else 1.0), 0.0)
+    wanted = np.where(there, screens.wanted, 0.0)
+
+    def logs(scale: float) -> Floats:
+        scaled = np.where(there, scale * values, -np.inf)
+        largest = scaled.max(axis=1, keepdims=True)
+        return scaled - largest - np.log(np.exp(scaled - largest).sum(axis=1, keepdims=True))
+
+    def rises(scale: float) -> bool:
+        return float((np.exp(logs(scale)) * values - wanted * values).sum()) >= 0  # the derivative by the scale
+
+    low, high = 0.0, 1.0
+    while not rises(high) and high < LARGEST_SCALE:
+        low, high = high, 2 * high
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (low, middle) if rises(middle) else (middle, high)
+    found = np.where(wanted > 0, logs(low), 0.0)
+    return float(-(wanted * found).sum(axis=1).mean())
+
+
 class Correlations(NamedTuple):
     """Both correlations with the two-sided p-value of having none."""
 
@@ -120,9 +166,10 @@ def correlations(truth: ArrayLike, predicted: ArrayLike) -> Correlations:
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric: `function(truth, predicted, *, weights=None, sigma=None, divider=None) -> float`.
+    """One metric: `function(truth, predicted, *, weights=None, sigma=None, divider=None, screens=None) -> float`.
 
-    Without weights all weigh the same, without sigma `nll` is nan, without a divider it is the median of the truth.
+    Without weights all weigh the same, without sigma `nll` is nan, without a divider it is the median of the truth,
+    without screens `choices` is nan.
     """
 
     name: str
@@ -135,6 +182,7 @@ _DEFAULTS: dict[str, Callable[[Floats], Any]] = {
     "weights": np.ones_like,
     "sigma": lambda truth: np.full_like(truth, np.nan),
     "divider": lambda truth: float(np.median(truth)) if len(truth) else np.nan,
+    "screens": lambda truth: None,
 }
 
 
@@ -164,6 +212,7 @@ METRICS: dict[str, Metric] = {
         _metric("spearman", "maximize", spearman),
         _metric("pearson", "maximize", pearson),
         _metric("accuracy", "maximize", accuracy, "divider"),
+        _metric("choices", "minimize", choices, "screens"),
     )
 }
 

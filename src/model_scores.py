@@ -194,13 +194,16 @@ def _drawn(arguments: argparse.Namespace, table: ScoreTable, model: ModelScores)
 
     seed = arguments.seed if arguments.eval_pick_seed is None else arguments.eval_pick_seed
     eval_, test = (known(name, getattr(arguments, name)) for name in ("fraction_for_eval", "fraction_for_test"))
+    if "folds" in model.metadata:  # trained on all but the test split, which was drawn in whole groups
+        return np.where(np.isin(table.paths, json.loads(model.metadata["test_images"])), "test", "train")
     anew = model.metadata.get("ignore_existing_split", str(arguments.ignore_existing_split)) == "True"
     return assign_split(table.paths, table.splits, eval_, test, int(known("eval_pick_seed", seed)), anew)
 
 
 def _doubts(table: ScoreTable, models: Sequence[ModelScores]) -> str:
     for model in models:
-        trained_on = model.metadata.get("n_images")
+        # Behind a filter the split is drawn of all images, before the filter takes some of them away.
+        trained_on = model.metadata.get("filter_images", model.metadata.get("n_images"))
         if trained_on is None:
             return ", as far as is known: model scores from a file don't say what was trained on"
         if int(trained_on) != len(table.paths):

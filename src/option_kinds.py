@@ -4,14 +4,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from src.hidden_states import read_states, write_states
+
 
 @dataclass(frozen=True)
 class Kind:
-    """How a value is read: `read` raises ValueError; `allowed` ends the sentence "must be ..."."""
+    """How a value is read: `read` raises ValueError; `allowed` ends the sentence "must be ...".
+
+    bare: what an option means that stands alone, where it may.
+    """
 
     read: Callable[[str], Any]
     allowed: str = ""
     metavar: str = "TEXT"
+    bare: str | None = None
+    write: Callable[[Any], str] | None = None  # where a value is not written as others of its type are
 
 
 def whole(low: int, high: int | None = None) -> Kind:
@@ -26,13 +33,13 @@ def number(low: float | None = None, high: float | None = None) -> Kind:
     return Kind(lambda text: _between(float(text), low, high), "a number" + limits, "X")
 
 
-def choice(*values: str) -> Kind:
+def choice(*values: str, bare: str | None = None) -> Kind:
     """One of these words, in any case."""
 
     def read(text: str) -> str:
         return next(value for value in values if value.lower() == text.lower())
 
-    return Kind(lambda text: _or_value_error(read, text), "one of " + ", ".join(values), "WORD")
+    return Kind(lambda text: _or_value_error(read, text), "one of " + ", ".join(values), "WORD", bare)
 
 
 def _or_value_error(read: Callable[[str], str], text: str) -> str:
@@ -62,13 +69,6 @@ def _on_off(text: str) -> bool:
     raise ValueError(text)
 
 
-def _whole_numbers(text: str) -> tuple[int, ...]:
-    values = tuple(_between(int(part), 0, None) for part in text.split(","))
-    if len(set(values)) < len(values):
-        raise ValueError(text)
-    return values
-
-
 def _stars(text: str) -> tuple[float, ...]:
     values = tuple(_between(float(part), 0, 100) for part in text.split(","))
     if len(values) != 4 or sorted(values) != list(values):
@@ -76,9 +76,26 @@ def _stars(text: str) -> tuple[float, ...]:
     return values
 
 
+def _balance(text: str) -> str:
+    if text.lower() in ("none", "mean", "max", "min"):
+        return text.lower()
+    if not (0 < float(text) < float("inf") and ("." in text or float(text) == int(text))):
+        raise ValueError(text)
+    return text
+
+
 TEXT = Kind(_filled, "a text that is not empty")
 ANY_TEXT = Kind(str)
-ON_OFF = Kind(_on_off, "on or off", "on|off")
-WHOLE_NUMBERS = Kind(_whole_numbers, "different whole numbers from 0 with commas between, such as 0,2,5", "N,N,...")
+ON_OFF = Kind(_on_off, "on or off", "on|off", bare="on")
+STATES = Kind(
+    read_states,
+    "different whole numbers from 0 with commas between, such as 0,2,5; of several image models, with ; between the "
+    "models, such as 0,2;1",
+    "N,N,...",
+    write=write_states,
+)
 NUMBERS = Kind(lambda text: tuple(float(part) for part in text.split(",")), "numbers with commas between", "X,X,...")
+BALANCE = Kind(
+    _balance, "none, mean, max, min, a fraction of the largest group such as 0.5, or a count such as 200", "SIZE"
+)
 STARS = Kind(_stars, "four percentiles from 0 to 100, rising, where 2, 3, 4 and 5 stars begin", "A,B,C,D")

@@ -9,11 +9,12 @@ from typing import Any
 
 from src.option_kinds import (
     ANY_TEXT,
+    BALANCE,
     NUMBERS,
     ON_OFF,
     STARS,
+    STATES,
     TEXT,
-    WHOLE_NUMBERS,
     Kind,
     choice,
     number,
@@ -31,7 +32,7 @@ SCRIPTS = (CHOOSE, TRAIN, SCORE, LOOK, SPOTLIGHT)
 USING_MODELS = (SCORE, LOOK, SPOTLIGHT)
 DEFAULT_MODEL = "model.safetensors"
 
-METRICS = ("mse", "wmse", "nll", "ab", "spearman", "pearson", "accuracy")
+METRICS = ("mse", "wmse", "nll", "ab", "spearman", "pearson", "accuracy", "choices")
 
 
 @dataclass(frozen=True)
@@ -122,19 +123,26 @@ GROUPS = (
     Group(
         "Features",
         (
-            option(
+            of(TRAIN, CHOOSE)(
                 "--feature_extractor --feature_extractor_model",
-                "the image model: efficientnet-lite0 (embedded, "
-                "needs no download), or a CLIP model by hub name or folder",
+                "the image model: efficientnet-lite0 (embedded, needs no download), or one by hub name or folder; "
+                "several with commas between",
                 TEXT,
                 "ChrisGoringe/vitH16",
             ),
+            option("--list_extractors", "print well-known image models, and which are here, and stop", ON_OFF, False),
             shared("--extract_batch_size", "images that go through the image model at once", whole(1), 16),
-            option("--fp16_features", "run the image model in half precision", ON_OFF, False),
+            of(TRAIN, CHOOSE)("--fp16_features", "run the image model in half precision", ON_OFF, False),
             option(
+                "--aim_batch_norm",
+                "AIM only: its head normalises by the statistics of its training (eval) or of each image (batch)",
+                choice("eval", "batch"),
+                "eval",
+            ),
+            of(TRAIN, CHOOSE)(
                 "--hidden_states_used",
                 "layers to take features from, counted from the last one, 0 (default: the image model's best)",
-                WHOLE_NUMBERS,
+                STATES,
             ),
             option(
                 "--hidden_states_mode",
@@ -161,12 +169,53 @@ GROUPS = (
             trained(
                 "--ignore_existing_split", "draw anew, whatever the score file's split column says", ON_OFF, False
             ),
+            option(
+                "--folds",
+                "judge trials by cross-validation in so many parts instead of one eval split; near-identical images "
+                "stay together",
+                whole(2, 100),
+            ),
+            option("--group_column", "with --folds: images of equal value in this column stay together", TEXT),
+            option(
+                "--filter_model",
+                "train on those images alone that this model passes: a file in the directory, or a path",
+                TEXT,
+            ),
+            option("--filter_threshold", "the --filter_model's score from which an image passes", number()),
+        ),
+    ),
+    Group(
+        "Network",
+        (
+            option(
+                "--high_end_fix",
+                "a second network, of the same sizes, which speaks where the first finds an image good",
+                ON_OFF,
+                False,
+            ),
+            option(
+                "--variable_high_end_fix", "the same, and where and how much it speaks is trained too", ON_OFF, False
+            ),
         ),
     ),
     Group(
         "Loss and metrics",
         (
-            option("--loss_model", "what training minimises", choice("mse", "wmse", "ab", "nll"), "mse"),
+            option("--loss_model", "what training minimises", choice("mse", "wmse", "ab", "nll", "choices"), "mse"),
+            option(
+                "--weight_by_error",
+                "images of uncertain score count for less, by the score file's column score_error (loss mse or wmse)",
+                ON_OFF,
+                False,
+            ),
+            option(
+                "--balance",
+                "bring groups of train images to one size: some are repeated or left out",
+                BALANCE,
+                "none",
+            ),
+            option("--balance_by", "what the groups are: score (in bins), folder, or a column", TEXT, "score"),
+            option("--balance_bins", "equal steps of the score that are groups", whole(2), 10),
             option("--normalise_weights", "scale the weight column to mean 1 (loss wmse)", ON_OFF, False),
             option(
                 "--set_for_scoring",
@@ -204,8 +253,24 @@ GROUPS = (
                 choice("none", "median", "percentile", "hyperband", "successive_halving"),
                 "none",
             ),
+            option(
+                "--ensemble", "keep so many of the best networks as one model, which gives their mean", whole(1), 1
+            ),
             option("--resume", "go on with the newest study of this name", ON_OFF, False),
+            option(
+                "--layer_sweep",
+                "which layer knows best? each by itself, on the eval images: by ridge regression (quick), or also by "
+                "the best trial's network; alone: network",
+                choice("off", "ridge", "network", bare="network"),
+                "off",
+            ),
             option("--model_seed", "starts the networks' weights (default: --seed)", whole(0, 2**32 - 1)),
+            option(
+                "--model_type",
+                "what is trained: mlp, networks; ridge, ridge regression, which needs no search",
+                choice("mlp", "ridge"),
+                "mlp",
+            ),
         ),
     ),
     Group(
@@ -226,12 +291,12 @@ GROUPS = (
     Group(
         "Choosing",
         (
-            of(CHOOSE, LOOK)(
+            of(CHOOSE, TRAIN, LOOK)(
                 "--comparisons",
                 "the file that keeps every choice (default: comparisons.sqlite in the directory)",
                 TEXT,
             ),
-            of(CHOOSE, LOOK)("--rater", "who chooses; each rater's choices are rated apart", TEXT, "me"),
+            of(CHOOSE, TRAIN, LOOK)("--rater", "who chooses; each rater's choices are rated apart", TEXT, "me"),
             choosing("--number", "screens in a batch; statistics follow each", whole(1), 100),
             choosing("--number_to_compare", "images on a screen", whole(2, 9), 2),
             choosing(
@@ -271,9 +336,10 @@ GROUPS = (
         (
             choosing(
                 "--rating",
-                "how ratings come from choices: bradley_terry (all at once), elo (one after the other)",
-                choice("bradley_terry", "elo"),
-                "bradley_terry",
+                "how ratings come from choices: assisted (similar images teach each other, where features can be had "
+                "without a download, else bradley_terry), bradley_terry (all choices at once), elo (one by one)",
+                choice("assisted", "bradley_terry", "elo"),
+                "assisted",
             ),
             choosing("--k", "elo: the largest step of one choice", number(0.001, 100), 0.8),
             choosing("--weight_by_speed", "quick choices count for more", ON_OFF, False),
@@ -305,6 +371,15 @@ GROUPS = (
         "Scoring",
         (
             scoring("-o --outfile", "write the scores to this .csv, .json or .parquet (none: a table here)", TEXT),
+            scoring("--convert", "only write the --model, whoever made it, to this file in our own format", TEXT),
+            scoring("--export_onnx", "only write the --model, from features to score, to this .onnx file", TEXT),
+            scoring("--head_extractor", "the image model of a --model that does not name its own", TEXT),
+            scoring(
+                "--head_input",
+                "what is done with the features of an image for a --model that does not say: l2 divides them by "
+                "their length",
+                choice("none", "l2"),
+            ),
             scoring("--maximum_score", "choose images of at most this model score", number()),
             scoring("--top", "choose so many of the best", whole(1)),
             scoring("--bottom", "choose so many of the worst (with --top: both)", whole(1)),
@@ -317,6 +392,12 @@ GROUPS = (
                 (SCORE, LOOK),
             ),
             scoring("--only_passed", "choose images that pass every model's --threshold", ON_OFF, False),
+            scoring(
+                "--gate",
+                "images that the filter of a model (--filter_model in training) fails get the filter's score",
+                ON_OFF,
+                True,
+            ),
             scoring("--copy_to", "copy the chosen images into this folder, with a scores.csv", TEXT),
             scoring("--move_to", "move them there", TEXT),
             scoring("--link_to", "link to them there", TEXT),

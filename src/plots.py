@@ -17,7 +17,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from src.analysis import Bin
+from src.analysis import Bin, ErrorBin
 from src.learning_curve import Point
 
 P = ParamSpec("P")
@@ -114,6 +114,28 @@ def calibration_plot(colours: Colours, bins: Sequence[Bin]) -> Figure:
 
 
 @in_style
+def reliability_plot(colours: Colours, bins: Sequence[ErrorBin]) -> Figure:
+    """Real errors of groups by expected error, with 95 % intervals, beside the line of equality."""
+    figure, axes = _figure("error that the model expects", "error that it makes")
+    x, y, spread = (np.array([getattr(b, name) for b in bins]) for name in ("expected", "actual", "uncertainty"))
+    ends = [0, max(x.max(), y.max())]
+    axes.plot(ends, ends, color=colours.ink, linewidth=1, linestyle=(0, (3, 3)), label="right")
+    axes.errorbar(
+        x,
+        y,
+        1.96 * spread,
+        fmt="o-",
+        color=colours.a,
+        linewidth=2,
+        markersize=5,
+        elinewidth=1,
+        label="the model",
+    )
+    axes.legend(loc="upper left")
+    return figure
+
+
+@in_style
 def distributions(colours: Colours, scores: Mapping[str, np.ndarray]) -> Figure:
     """Scores of each split, as shares of its images."""
     figure, axes = _figure("score", "share of the images")
@@ -167,6 +189,25 @@ def learning_curve_plot(colours: Colours, points: Sequence[Point]) -> Figure:
 
 
 @in_style
+def layer_plot(
+    colours: Colours, states: Sequence[int], found: Mapping[str, Sequence[float]], together: tuple[str, float]
+) -> Figure:
+    """Spearman by depth, the image model's first layer on the left, its final output, 0, on the right.
+
+    found: {"ridge": one a state, …}, nan where there is none. together: the states used now, and theirs.
+    """
+    figure, axes = _figure("hidden state (0: the final output)", "Spearman on the eval images")
+    for (name, values), colour in zip(found.items(), (colours.b, colours.a), strict=False):
+        axes.plot(states, values, "o-", color=colour, linewidth=2, markersize=4.5, label=f"each by itself, {name}")
+    axes.axhline(together[1], color=colours.ink, linewidth=1, linestyle=(0, (3, 3)), label=f"together: {together[0]}")
+    step = -(-len(states) // 12)
+    axes.set_xticks(list(states)[::step])
+    axes.invert_xaxis()
+    axes.legend(loc="best")
+    return figure
+
+
+@in_style
 def importance_bars(colours: Colours, importances: Mapping[str, float]) -> Figure:
     """Shares of 1, a bar each, the largest on top."""
     figure, axes = _figure("importance", "")
@@ -201,6 +242,15 @@ def to_svg(figure: Figure, name: str) -> str:
     for name, colour in VARIABLES._asdict().items():
         svg = svg.replace(colour, f"var(--{name})")
     return svg
+
+
+def to_svg_file(figure: Figure) -> str:
+    """A figure drawn with ON_WHITE, as the text of an SVG file; the same figure gives the same text."""
+    text = io.StringIO()
+    figure.set_facecolor("white")
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": "file"}):
+        FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None})
+    return text.getvalue()
 
 
 def to_png(figure: Figure) -> bytes:

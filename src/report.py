@@ -4,12 +4,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from src.analysis import Combination, Intervals
+from src.analysis import Combination, Intervals, bootstrap, coverage, reliability
 from src.choice_agreement import ChoiceAgreement
 from src.metrics import ab, correlations
 from src.ratings.statistics import Share, ceiling
 
-SUBSETS = {"train": "Train", "eval": "Eval", "test": "Test", "all": "All"}
+BASELINES = {
+    "model": "this model",
+    "ridge": "ridge regression on the same features",
+    "mean": "mean of the train scores",
+}
+SUBSETS = {"train": "Train", "eval": "Eval", "folds": "Folds", "test": "Test", "all": "All"}
 
 
 def score_line(name: str, scores: np.ndarray, model_scores: np.ndarray) -> str:
@@ -34,9 +39,27 @@ def score_line(name: str, scores: np.ndarray, model_scores: np.ndarray) -> str:
 
 
 def split_lines(scores: np.ndarray, model_scores: np.ndarray, split: np.ndarray) -> list[str]:
-    """`score_line` for train, eval, test where there is one, and all; split: (N,)."""
-    masks = {name: split == name for name in ("train", "eval", "test")} | {"all": np.ones(len(split), bool)}
+    """`score_line` for train, eval, test where there is one, and all; split: (N,), "folds" for out-of-fold scores."""
+    masks = {name: split == name for name in SUBSETS} | {"all": np.ones(len(split), bool)}
     return [score_line(SUBSETS[name], scores[mask], model_scores[mask]) for name, mask in masks.items() if mask.any()]
+
+
+def baselines_table(measured: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
+    """Rows of cells, a header first: what the model, ridge regression and the mean reach on the eval images.
+
+    measured: {name: {"eval_mse": …, "eval_spearman": …, "eval_ab": …}}, as in a model's metadata.
+    """
+    rows = [["eval images", "mse", "spearman", "AB"]]
+    names = {
+        "model": "this model",
+        "ridge": "ridge regression on the same features",
+        "mean": "mean of the train scores",
+    }
+    for name in [name for name in names if name in measured]:
+        found = {key: measured[name].get(f"eval_{key}", np.nan) for key in ("mse", "spearman", "ab")}
+        order = _or_dash(100 * found["ab"], ".2f", "%")
+        rows.append([BASELINES[name], _or_dash(found["mse"], ".4g"), _or_dash(found["spearman"], ".4f"), order])
+    return rows
 
 
 def comparison_with_ridge(scores: np.ndarray, model_scores: np.ndarray, ridge: np.ndarray) -> str:
@@ -53,6 +76,25 @@ def comparison_with_ridge(scores: np.ndarray, model_scores: np.ndarray, ridge: n
     )
 
 
+def error_lines(scores: np.ndarray, model_scores: np.ndarray, errors: np.ndarray) -> list[str]:
+    """Below a `score_line`: whether a model makes the errors that it expects; [] for models without. (N,) each."""
+    if len(scores) < 3 or np.isnan(errors).any():
+        return []
+    found = reliability(scores, model_scores, errors)
+    expected, actual = (", ".join(f"{getattr(b, name):.3g}" for b in found) for name in ("expected", "actual"))
+    return [
+        f"      {coverage_sentence(scores, model_scores, errors)}",
+        f"      Expected errors in {len(found)} groups: {expected}",
+        f"      what they really are:        {actual}",
+    ]
+
+
+def coverage_sentence(scores: np.ndarray, model_scores: np.ndarray, errors: np.ndarray) -> str:
+    """How many scores lie within the errors; all shapes (N,). 68.3 and 95.4 % would be a normal distribution's."""
+    one, two = coverage(scores, model_scores, errors)
+    return f"Within one error of the model score: {one:.0%} (68 % is right); within two: {two:.0%} (95 %)."
+
+
 def interval_line(intervals: Intervals) -> str:
     """The line below a `score_line`: 95 % bootstrap intervals."""
     (s_low, s_high), (p_low, p_high), (a_low, a_high) = intervals.spearman, intervals.pearson, intervals.ab
@@ -62,6 +104,35 @@ def interval_line(intervals: Intervals) -> str:
         f"      95 % intervals: spearman {s_low:.4f} to {s_high:.4f}, pearson {p_low:.4f} to {p_high:.4f}, "
         f"AB {100 * a_low:.2f}% to {100 * a_high:.2f}%"
     )
+
+
+def selected_and_untouched(
+    scores: np.ndarray, model_scores: np.ndarray, selected: np.ndarray, test: np.ndarray, seed: int
+) -> list[list[str]]:
+    """Rows of cells: the images that the best trial was chosen on beside the test split, with 95 % intervals.
+
+    scores, model_scores: (N,). selected, test: rows.
+    """
+    table = [
+        ["", "eval (selected on, optimistic)", "test (looked at once)"],
+        ["images", str(len(selected)), str(len(test))],
+        *([name] for name in ("spearman", "pearson", "AB")),
+    ]
+    for rows in (selected, test):
+        truth, found = scores[rows], model_scores[rows]
+        if len(rows) < 3:
+            for cells in table[2:]:
+                cells.append("-")
+            continue
+        values, intervals = correlations(truth, found), bootstrap(truth, found, seed)
+        table[2].append(_with_interval(values.spearman, intervals.spearman))
+        table[3].append(_with_interval(values.pearson, intervals.pearson))
+        table[4].append(_with_interval(ab(truth, found), intervals.ab))
+    return table
+
+
+def _with_interval(value: float, interval: tuple[float, float]) -> str:
+    return "-" if np.isnan(value) else f"{value:.4f} (95 %: {interval[0]:.4f} to {interval[1]:.4f})"
 
 
 def models_table(

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +57,7 @@ def read_document(path: Path, score_column: str) -> tuple[Document, list[str]]:
 
 
 def write_document(path: Path, document: Document, chosen: Collection[int]) -> None:
-    """Replace `path` atomically, as CSV or JSON by its ending.
+    """Replace `path` atomically, as CSV or JSON by its ending; what a CSV has no place for is named on stderr.
 
     chosen: the rows to keep where a JSON can hold only one of those that name the same image.
     """
@@ -68,6 +69,11 @@ def write_document(path: Path, document: Document, chosen: Collection[int]) -> N
     except UnicodeEncodeError as error:
         where = shown(text[max(0, error.start - 40) : error.end])
         raise UserError(f"{path}: '{where}' can't be written in UTF-8; rename that image or write a .json")
+    lost = [name for name, value in document.top.items() if name != "ImageRecords" and value]
+    if lost and path.suffix.lower() == ".csv":
+        print(
+            f"note: {path}: a CSV has no place for {listing(lost)} of {document.name}; a .json has", file=sys.stderr
+        )
 
 
 def normal(key: str) -> str:

@@ -39,8 +39,17 @@ def columns_of(models: list[Model]) -> list[str]:
     for model in models:
         ending = f"_{model.name}" if len(models) > 1 else ""
         names += [f"model_score{ending}", f"percentile{ending}"]
-        names += [f"error{ending}"] * model.has_error + [f"passes{ending}"] * (model.threshold is not None)
+        names += [f"error{ending}"] * _has_error(model) + [f"filter_score{ending}"] * (model.gate is not None)
+        names += [f"passes{ending}"] * _may_fail(model)
     return names
+
+
+def _has_error(model: Model) -> bool:
+    return model.has_error or (model.gate is not None and model.gate.model.has_error)
+
+
+def _may_fail(model: Model) -> bool:
+    return model.threshold is not None or model.gate is not None
 
 
 def rows_of(scored: Scored) -> Iterator[list[Any]]:
@@ -55,8 +64,9 @@ def _columns(scored: Scored) -> list[list[Any]]:
     passed = scored.passed()
     for i, model in enumerate(scored.models):
         columns += [_short(scored.scores[:, i]), _rounded(model.percentiles(scored.scores[:, i]))]
-        columns += [_short(scored.errors[:, i])] * model.has_error
-        columns += [passed[:, i].astype(int).tolist()] * (model.threshold is not None)
+        columns += [_short(scored.errors[:, i])] * _has_error(model)
+        columns += [_short(scored.gates[:, i])] * (model.gate is not None)
+        columns += [passed[:, i].astype(int).tolist()] * _may_fail(model)
     return columns
 
 

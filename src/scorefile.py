@@ -72,6 +72,26 @@ def read_scorefile(path: Path, score_column: str | None = None) -> ScoreTable:
     )
 
 
+def column_values(table: ScoreTable, name: str) -> list[str]:
+    """A column of the table's images as N texts, "" where a cell is empty. UserError if there is no such column."""
+    document = table.document
+    column = document.column(name)
+    values = [document.rows[row].get(column) for row in table.rows.tolist()]
+    if all(value is None for value in values):
+        raise UserError(f"{document.name}: no column '{name}'; it has {', '.join(document.columns)}")
+    return ["" if _is_blank(value) else str(value).strip() for value in values]
+
+
+def read_numbers(table: ScoreTable, name: str) -> np.ndarray | None:
+    """(N,) float64, another column of the table's file, nan where it holds no number; None without such a column."""
+    document = table.document
+    column, comma = document.column(name), document.delimiter != ","
+    if column not in document.columns:
+        return None
+    values = [number(document.rows[row].get(column), comma) for row in table.rows]
+    return np.array(values, dtype=np.float64)  # None becomes nan
+
+
 def new_table(images: Sequence[str], name: str = "scores.csv") -> ScoreTable:
     """A table of images without scores, for a directory that has no score file yet."""
     none = np.zeros(0)

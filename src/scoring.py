@@ -13,7 +13,8 @@ from src.errors import UserError
 from src.extractors import Extractor, load_extractor
 from src.feature_cache import FeatureCache
 from src.features import Features, extract_features
-from src.predictor import Predictor, PredictorConfig, arrange, load_predictor
+from src.gate import find_filter
+from src.predictor import Predictor, PredictorConfig, Unsaid, arrange, check_extractor, load_predictor
 
 CHUNK = 2048  # images whose features are in memory at once: 45 MB of efficientnet-lite0's
 
@@ -23,7 +24,7 @@ class Model:
     """A trained model, ready to score. name: its column's. metadata: what its file says.
 
     quantiles: (101,) of its train images' model scores. threshold: the model score from which an image passes, None
-    where none was asked for.
+    where none was asked for. gate: what decides whether this model is asked at all, None if nothing does.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Model:
     quantiles: np.ndarray | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     threshold: float | None = None
+    gate: "Gate | None" = None
 
     @property
     def config(self) -> PredictorConfig:
@@ -40,8 +42,8 @@ class Model:
 
     @property
     def has_error(self) -> bool:
-        """Whether it estimates its own error (trained with nll)."""
-        return self.config.output_channels == 2
+        """Whether it estimates its own error (trained with nll, or an ensemble)."""
+        return self.predictor.has_error
 
     def percentiles(self, scores: np.ndarray) -> np.ndarray:
         """Where scores (N,) lie among those of the train images, 0 to 100; nan where the model does not say."""
@@ -54,18 +56,28 @@ class Model:
         return arrange(features.states, self.config.hidden_states_used, self.config.hidden_states_mode)
 
 
+@dataclass(frozen=True)
+class Gate:
+    """The first of two stages, and its model score from which an image goes on to the second."""
+
+    model: Model
+    threshold: float
+
+
 @dataclass
 class Scored:
     """N images in their order, and what each model says of them.
 
-    scores, errors: (N, models) float64; errors are nan for models that have none. unreadable: {path: reason}.
-    extracted: images that had to go through an image model.
+    scores, errors: (N, models) float64; errors are nan for models that have none. Of a model with a gate they are the
+    gate's where an image fails it. gates: (N, models) what each model's gate says, nan without one. unreadable:
+    {path: reason}. extracted: images that had to go through an image model.
     """
 
     models: Sequence[Model]
     paths: list[str]
     scores: np.ndarray
     errors: np.ndarray
+    gates: np.ndarray
     unreadable: dict[str, str] = field(default_factory=dict)
     extracted: int = 0
 
@@ -73,29 +85,46 @@ class Scored:
         return len(self.paths)
 
     def passed(self) -> np.ndarray:
-        """(N, models) bool: whether the score reaches the model's threshold; True where it has none."""
+        """(N, models) bool: whether the image passes the model's gate, and the score reaches its threshold.
+
+        True where there is neither.
+        """
         thresholds = [-np.inf if model.threshold is None else model.threshold for model in self.models]
-        return self.scores >= np.array(thresholds)
+        return (self.scores >= np.array(thresholds)) & ~self.stopped()
+
+    def stopped(self) -> np.ndarray:
+        """(N, models) bool: whether the image fails the model's gate; False where there is none."""
+        return self.gates < np.array([model.gate.threshold if model.gate else -np.inf for model in self.models])
 
     def part(self, rows: np.ndarray) -> "Scored":
         """Only these images, by position."""
         paths = [self.paths[row] for row in rows]
-        return Scored(self.models, paths, self.scores[rows], self.errors[rows], self.unreadable, self.extracted)
+        values = self.scores[rows], self.errors[rows], self.gates[rows]
+        return Scored(self.models, paths, *values, self.unreadable, self.extracted)
 
 
-def load_models(paths: Sequence[Path], thresholds: Sequence[float], device: str) -> list[Model]:
+def load_models(
+    paths: Sequence[Path],
+    thresholds: Sequence[float],
+    device: str,
+    unsaid: Unsaid = Unsaid(),  # noqa: B008
+    with_gates: bool = False,
+) -> list[Model]:
     """Models with their extractors, those of one extractor sharing it. thresholds: none, one for all, or one each.
 
-    Raises UserError where one can't be read, its extractor can't be had or is another than it was trained on.
+    unsaid: what to take where another's model file does not say it. with_gates: a model that was trained behind a
+    filter is loaded with it. Raises UserError where one can't be read, its extractor can't be had or is another than
+    it was trained on.
     """
     if len(thresholds) not in (0, 1, len(paths)):
         raise UserError(
             f"--threshold stands {len(thresholds)} times and --model {len(paths)} times; give one for each model"
         )
     given: list[float | None] = [*thresholds] * (len(paths) if len(thresholds) == 1 else 1) or [None] * len(paths)
-    extractors: dict[tuple[str, bool], Extractor] = {}
+    extractors: dict[tuple[str, bool, str], Extractor] = {}
     names = unique_names(paths)
-    return [_load(path, names[i], given[i], device, extractors) for i, path in enumerate(paths)]
+    each = zip(paths, names, given, strict=True)
+    return [_load(path, name, threshold, device, extractors, unsaid, with_gates) for path, name, threshold in each]
 
 
 def unique_names(paths: Sequence[Path]) -> list[str]:
@@ -107,23 +136,29 @@ def unique_names(paths: Sequence[Path]) -> list[str]:
 
 
 def _load(
-    path: Path, name: str, threshold: float | None, device: str, extractors: dict[tuple[str, bool], Extractor]
+    path: Path,
+    name: str,
+    threshold: float | None,
+    device: str,
+    extractors: dict[tuple[str, bool, str], Extractor],
+    unsaid: Unsaid,
+    with_gate: bool,
 ) -> Model:
-    predictor, metadata = load_predictor(path)
+    predictor, metadata = load_predictor(path, unsaid)
     config = predictor.config
-    key = (config.feature_extractor_model, config.fp16_features)
+    key = (config.feature_extractor_model, config.fp16_features, config.aim_batch_norm)
     if key not in extractors:
         try:
-            extractors[key] = load_extractor(key[0], device, key[1])
+            extractors[key] = load_extractor(key[0], device, *key[1:])
         except UserError as error:
             raise UserError(f"{path}: its image model {key[0]} can't be had: {error}")
     extractor = extractors[key]
-    if extractor.identity != config.extractor_identity:
-        raise UserError(
-            f"{path}: was trained on other weights or preprocessing of {key[0]} than are here; train it again, or "
-            "get those it was trained on"
-        )
-    return Model(name, path, predictor, extractor, _quantiles(path, metadata), metadata, threshold)
+    check_extractor(path, config, extractor.identity)
+    gate = None
+    if with_gate and (found := find_filter(path, metadata)):
+        # A filter is never itself behind one: training refuses that.
+        gate = Gate(_load(found.path, found.path.stem, None, device, extractors, unsaid, False), found.threshold)
+    return Model(name, path, predictor, extractor, _quantiles(path, metadata), metadata, threshold, gate)
 
 
 def _quantiles(path: Path, metadata: Mapping[str, str]) -> np.ndarray | None:
@@ -151,18 +186,17 @@ def score_images(
     Whatever goes through an image model is in the cache soon after, so that a killed run goes on where it was. In
     memory are all names and scores, and the features of one chunk. Raises UserError where the cache can't be used.
     """
-    scores, errors = np.empty((len(paths), len(models))), np.empty((len(paths), len(models)))
-    result = Scored(models, [], scores, errors)
+    values = np.empty((3, len(paths), len(models)))
+    result = Scored(models, [], *values)
     with tqdm(total=len(paths), desc="scoring", unit="image", disable=None if progress else True) as bar:
         for start in range(0, len(paths), CHUNK):
             part = _score_chunk(directory, paths[start : start + CHUNK], models, cache, batch_size, bar)
-            rows = slice(len(result), len(result) + len(part))
-            scores[rows], errors[rows] = part.scores, part.errors
+            values[:, len(result) : len(result) + len(part)] = part.scores, part.errors, part.gates
             result.paths += part.paths
             result.unreadable |= part.unreadable
             result.extracted += part.extracted
             bar.update(min(start + CHUNK, len(paths)) - bar.n)
-    result.scores, result.errors = scores[: len(result)], errors[: len(result)]
+    result.scores, result.errors, result.gates = values[:, : len(result)]
     return result
 
 
@@ -175,22 +209,31 @@ def _score_chunk(
     bar: tqdm,
 ) -> Scored:
     """One chunk through all extractors, one after the other, and all models."""
-    columns: dict[int, tuple[list[str], np.ndarray, np.ndarray]] = {}
+    asked = [*models, *(model.gate.model for model in models if model.gate)]
+    columns: dict[int, tuple[list[str], np.ndarray, np.ndarray]] = {}  # by the id of the model
     unreadable: dict[str, str] = {}
     extracted = 0
-    for extractor in {id(model.extractor): model.extractor for model in models}.values():
-        own = [i for i, model in enumerate(models) if model.extractor is extractor]
-        states = sorted({state for i in own for state in models[i].config.hidden_states_used})
+    for extractor in {id(model.extractor): model.extractor for model in asked}.values():
+        own = [model for model in asked if model.extractor is extractor]
+        states = sorted({state for model in own for state in model.config.hidden_states_used})
         features = extract_features(directory, paths, extractor, states, cache, batch_size, bar)
         unreadable |= features.unreadable
         extracted += features.extracted
-        columns |= {i: (features.paths, *_predict(models[i], features)) for i in own}
+        columns |= {id(model): (features.paths, *_predict(model, features)) for model in own}
     readable = [path for path in paths if path not in unreadable]
-    scores, errors = np.empty((len(readable), len(models))), np.empty((len(readable), len(models)))
-    for i, (names, model_scores, model_errors) in columns.items():
+    known: dict[int, np.ndarray] = {}  # (2, N), scores and errors
+    for key, (names, *found) in columns.items():
         keep = np.array([path not in unreadable for path in names], dtype=bool)
-        scores[:, i], errors[:, i] = model_scores[keep], model_errors[keep]
-    return Scored(models, readable, scores, errors, unreadable, extracted)
+        known[key] = np.array([values[keep] for values in found])
+    values = np.full((3, len(readable), len(models)), np.nan)
+    for i, model in enumerate(models):
+        values[:2, :, i] = known[id(model)]
+        if model.gate:
+            first = known[id(model.gate.model)]
+            values[:2, :, i] = np.where(first[0] < model.gate.threshold, first, values[:2, :, i])
+            values[2, :, i] = first[0]
+    scores, errors, gates = values
+    return Scored(models, readable, scores, errors, gates, unreadable, extracted)
 
 
 def _predict(model: Model, features: Features) -> tuple[np.ndarray, np.ndarray]:

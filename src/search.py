@@ -11,37 +11,20 @@ import torch
 from optuna.trial import Trial, TrialState
 from tqdm import tqdm
 
+from src.dataset import Dataset, train_data
 from src.errors import UserError
 from src.interruption import Interruption
 from src.losses import OUTPUT_CHANNELS
 from src.metrics import METRICS
-from src.predictor import Predictor, PredictorConfig
+from src.predictor import Predictor, PredictorConfig, combine
 from src.study import count_finished
-from src.training import TrainingConfig, TrainingData, train
+from src.training import TrainingConfig, train
 
 WHOLE = ("train_epochs", "batch_size", "first_layer_size", "second_layer_size")
 REAL = ("warmup_ratio", "log_lr", "log_weight_lr", "dropout", "input_dropout", "output_dropout")
 SUBSETS = ("train", "eval", "full")
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """What a search learns from; rows are images.
-
-    config: of the predictors, but for sizes, dropouts and the score scale, which each trial has of its own.
-    inputs: what `predictor.arrange` gives, on the device that trains. scores, weights: (N,) float64.
-    split: (N,) of "train", "eval", "test".
-    """
-
-    config: PredictorConfig
-    inputs: torch.Tensor
-    scores: np.ndarray
-    weights: np.ndarray
-    split: np.ndarray
-
-    def rows(self, subset: str) -> np.ndarray:
-        """Row numbers of train, eval, test, or full: all but test, which is looked at once, at the end."""
-        return np.flatnonzero(self.split != "test" if subset == "full" else self.split == subset)
+# The trial's predictor, where there is one to keep already, and its metrics.
+Tried = tuple[Predictor | None, dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -66,8 +49,18 @@ class Objective:
         """{metric: value} over one subset; model_scores, errors: (N,) for all images."""
         rows = data.rows(subset)
         known = {"weights": data.weights[rows], "sigma": errors[rows], "divider": self.accuracy_divider}
+        known["screens"] = None if data.choices is None else data.choices.within(rows)
         return {
             name: METRICS[name].function(data.scores[rows], model_scores[rows], **known) for name in self.recorded
+        }
+
+    def measure_all(self, data: Dataset, predictor: Predictor, *subsets: str) -> dict[str, float]:
+        """{"eval_spearman": value…} for each recorded metric and subset."""
+        model_scores, errors = predictor.predict(data.inputs)
+        return {
+            f"{subset}_{name}": value
+            for subset in dict.fromkeys(subsets)
+            for name, value in self.measure(data, model_scores, errors, subset).items()
         }
 
 
@@ -79,13 +72,15 @@ def make_objective(arguments: argparse.Namespace, data: Dataset, has_weights: bo
         raise UserError("wmse needs a column 'weight' in the score file; add one, or use mse")
     if metric == "nll" and loss != "nll":
         raise UserError("--metric_for_scoring=nll needs a network that knows its error: use --loss_model=nll with it")
+    _check_folds(arguments, data)
+    _check_choices(loss, metric, subset, data)
     if len(data.rows(subset)) < 2:
         raise UserError(
             f"--set_for_scoring={subset}: {len(data.rows(subset))} images are in it, and at least 2 are needed; "
             "raise --fraction_for_eval (or _test), score more images, --ignore_existing_split if the file's "
             "split column has too few, or --set_for_scoring=full"
         )
-    possible = {"wmse": has_weights, "nll": loss == "nll"}
+    possible = {"wmse": has_weights, "nll": loss == "nll", "choices": data.choices is not None}
     wanted = [name for name in METRICS if name == metric or getattr(arguments, f"calculate_{name}")]
     divider = arguments.accuracy_divider
     return Objective(
@@ -96,29 +91,76 @@ def make_objective(arguments: argparse.Namespace, data: Dataset, has_weights: bo
     )
 
 
+@dataclass(frozen=True)
+class Member:
+    """One of the best trials so far; value is the objective's."""
+
+    trial: int
+    value: float
+    predictor: Predictor
+    parameters: Mapping[str, Any]
+    metrics: Mapping[str, float]
+
+
+def _check_folds(arguments: argparse.Namespace, data: Dataset) -> None:
+    if data.folds is None:
+        return
+    if arguments.set_for_scoring != "eval":
+        raise UserError(
+            f"--folds={arguments.folds}: each image is scored by a network that was not trained on it, so "
+            f"--set_for_scoring={arguments.set_for_scoring} can't be; leave it out"
+        )
+    if arguments.pruner != "none":
+        raise UserError(
+            f"--folds={arguments.folds}: a trial is so many networks, one after the other, and "
+            f"--pruner={arguments.pruner} looks at one; use --pruner=none"
+        )
+    if min(len(part.rows("eval")) for part in data.parts()) < 2:
+        raise UserError(f"--folds={arguments.folds}: a fold has a single image, and 2 are needed; take fewer folds")
+
+
+def _check_choices(loss: str, metric: str, subset: str, data: Dataset) -> None:
+    wanted = [name for name, needed in (("train", loss), (subset, metric)) if needed == "choices"]
+    if data.choices is None:
+        return
+    for part in data.parts():
+        for name in wanted:
+            if not len(data.choices.within(part.rows(name)).shown):
+                raise UserError(
+                    f"no comparison is among {name} images alone; choose more, another --fraction_for_eval, or with "
+                    "--metric_for_scoring=spearman judge by scores"
+                )
+
+
 class Keeper(Protocol):
-    """What keeps the best predictor safe."""
+    """What keeps the best predictor, or an ensemble of the best, safe."""
 
     def save(
-        self, predictor: Predictor, trial: int, parameters: Mapping[str, Any], metrics: Mapping[str, float]
+        self,
+        predictor: Predictor,
+        trial: int,
+        parameters: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        about_members: Mapping[str, Any],
     ) -> None:
-        """Put this predictor in the place of the one before."""
+        """Put this predictor in the place of the one before. trial, parameters: of the (first) member."""
 
-    def holds(self, trial: int) -> bool:
-        """Is the predictor of this trial the one that is kept?"""
+    def kept(self) -> dict[int, Predictor]:
+        """The predictors that are kept, by trial, the best first; nothing where there is none of this study."""
 
 
 class Search:
-    """One search: `run` tries configurations; each predictor that is better than all before goes to `keeper`."""
+    """One search: `run` tries configurations; the best predictor, or the --ensemble best, always lie at `keeper`."""
 
     def __init__(
         self, arguments: argparse.Namespace, data: Dataset, objective: Objective, study: optuna.Study, keeper: Keeper
     ) -> None:
         self.arguments, self.data, self.objective, self.study = arguments, data, objective, study
         self.keeper = keeper
-        self.train_data = _train_data(arguments, data)
+        self.parts = data.parts()
         self.fixed_weights = _fixed_weights(arguments)
         self.interruption = Interruption()
+        self.members: list[Member] = []  # the best first
 
     def run(self) -> bool:
         """Go on until the study has `--trials` trials; False if Ctrl-C ended it before.
@@ -149,35 +191,90 @@ class Search:
         done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return self.study.best_trial if done else None
 
+    def held_out(self, predictor: Predictor) -> tuple[np.ndarray, np.ndarray]:
+        """Model scores and errors (N,) by `predictor`, the best that is kept; with folds, those of all images but the
+        test split by networks of the same metaparameters that were not trained on them.
+        """
+        found = predictor.predict(self.data.inputs.cpu())
+        for part in self.parts if self.data.folds is not None else ():
+            rows = part.rows("eval")
+            again = combine([self._train(member.parameters, part) for member in self.members])
+            for whole, values in zip(found, again.predict(part.inputs), strict=True):
+                whole[rows] = values[rows]
+        return found
+
     def _restore(self) -> None:
-        """Train a resumed study's best trial once more where its model file is gone or another's."""
-        best = self.best()
-        if best is not None and not self.keeper.holds(best.number):
-            self.keeper.save(self._train(best.params), best.number, best.params, best.user_attrs)
+        """Train a resumed study's best trials once more where the model file is gone, another's, or lacks them."""
+        done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        kept = self.keeper.kept() if done else {}
+        best = sorted(done, key=lambda trial: self._rank(trial.value, trial.number))[: self.arguments.ensemble]
+        for trial in best:
+            predictor = kept[trial.number] if trial.number in kept else self._train(trial.params, self.data)
+            value = float("nan") if trial.value is None else trial.value
+            self.members.append(Member(trial.number, value, predictor, trial.params, trial.user_attrs))
+        if list(kept) != [trial.number for trial in best]:
+            self._save()
+
+    def _rank(self, value: float | None, trial: int) -> tuple[float, int]:
+        """Sorts the best first, and of equals the earlier."""
+        sign = -1 if self.objective.direction == "maximize" else 1
+        return float("inf") if value is None else sign * value, trial
+
+    def _is_among_the_best(self, value: float, trial: int) -> bool:
+        if len(self.members) < self.arguments.ensemble:
+            return True
+        last = self.members[-1]
+        return self._rank(value, trial) < self._rank(last.value, last.trial)
+
+    def _keep(self, member: Member) -> None:
+        """Take it in among the best, and write them down."""
+        members = sorted([*self.members, member], key=lambda each: self._rank(each.value, each.trial))
+        self.members = members[: self.arguments.ensemble]
+        self._save()
+
+    def _save(self) -> None:
+        best, metrics = self.members[0], self.members[0].metrics
+        about_members: dict[str, Any] = {}
+        predictor = combine([member.predictor for member in self.members])
+        if len(self.members) > 1:
+            about_members = {"trials": [member.trial for member in self.members]}
+        if len(self.members) > 1 and self.data.folds is None:  # with folds, the first member's stand for all
+            metrics = self._measure(predictor, self.data, *SUBSETS, self.objective.subset)
+            about_members["single_best_metrics"] = dict(sorted(best.metrics.items()))
+        self.keeper.save(predictor, best.trial, best.parameters, metrics, about_members)
 
     def _try(self, trial: Trial) -> float:
-        predictor = self._train(suggest(trial, self.arguments, self.data.config), trial)
-        metrics = self._measure(predictor, *SUBSETS, self.objective.subset)
+        parameters = suggest(trial, self.arguments, self.data.config)
+        try_out = self._train_once if self.data.folds is None else self._cross_validate
+        predictor, metrics = try_out(parameters, trial)
         for name, metric in metrics.items():
             trial.set_user_attr(name, metric)
         value = metrics[self.objective.name]
         if not np.isfinite(value):
             raise optuna.TrialPruned(f"{self.objective.name} is undefined for this network")
-        best = self.best()
-        sign = 1 if self.objective.direction == "maximize" else -1
-        if best is None or best.value is None or sign * value > sign * best.value:
-            self.keeper.save(predictor, trial.number, trial.params, metrics)
+        if self._is_among_the_best(value, trial.number):
+            predictor = predictor or self._train(parameters, self.data)
+            self._keep(Member(trial.number, value, predictor, trial.params, metrics))
         return value
 
-    def _train(self, parameters: Mapping[str, Any], trial: Trial | None = None) -> Predictor:
-        config, training = configure(parameters, self.arguments, self.data.config)
+    def _train_once(self, parameters: Mapping[str, Any], trial: Trial) -> Tried:
+        predictor = self._train(parameters, self.data, trial)
+        return predictor, self._measure(predictor, self.data, *SUBSETS, self.objective.subset)
+
+    def _cross_validate(self, parameters: Mapping[str, Any], trial: Trial) -> Tried:
+        """Means over the folds of each metric, of the images trained on and of those of the fold."""
+        found = [self._measure(self._train(parameters, part), part, "train", "eval") for part in self.parts]
+        return None, {name: float(np.mean([metrics[name] for metrics in found])) for name in found[0]}
+
+    def _train(self, parameters: Mapping[str, Any], data: Dataset, trial: Trial | None = None) -> Predictor:
+        config, training = configure(parameters, self.arguments, data.config)
         after_epoch = None if trial is None or self.arguments.pruner == "none" else self._pruning(trial)
         with self.interruption.safe():
-            return train(config, training, self.train_data, self.fixed_weights, after_epoch)
+            return train(config, training, train_data(self.arguments, data), self.fixed_weights, after_epoch)
 
     def _pruning(self, trial: Trial) -> Callable[[int, Predictor], None]:
         def after_epoch(epoch: int, predictor: Predictor) -> None:
-            value = self._measure(predictor, self.objective.subset)[self.objective.name]
+            value = self._measure(predictor, self.data, self.objective.subset)[self.objective.name]
             with self.interruption.safe(False):
                 trial.report(value, epoch)
                 if trial.should_prune():
@@ -185,14 +282,8 @@ class Search:
 
         return after_epoch
 
-    def _measure(self, predictor: Predictor, *subsets: str) -> dict[str, float]:
-        """{"eval_spearman": value…} for each recorded metric and subset."""
-        model_scores, errors = predictor.predict(self.data.inputs)
-        return {
-            f"{subset}_{name}": value
-            for subset in dict.fromkeys(subsets)
-            for name, value in self.objective.measure(self.data, model_scores, errors, subset).items()
-        }
+    def _measure(self, predictor: Predictor, data: Dataset, *subsets: str) -> dict[str, float]:
+        return self.objective.measure_all(data, predictor, *subsets)
 
     def _show(self, bar: tqdm) -> None:
         best = self.best()
@@ -205,7 +296,7 @@ def suggest(trial: Trial, arguments: argparse.Namespace, config: PredictorConfig
     """Metaparameters of a trial, each from its --min_ to its --max_."""
     parameters: dict[str, Any] = {}
     for name in (*WHOLE, *REAL):
-        if name == "log_weight_lr" and config.hidden_states_mode != "weight":
+        if name == "log_weight_lr" and config.hidden_states_mode != "weight" and config.high_end_fix != "variable":
             continue
         pick = trial.suggest_int if name in WHOLE else trial.suggest_float
         parameters[name] = pick(name, getattr(arguments, f"min_{name}"), getattr(arguments, f"max_{name}"))
@@ -228,19 +319,16 @@ def configure(
         log_lr=parameters["log_lr"],
         log_weight_lr=parameters.get("log_weight_lr", 0.0),
         warmup_ratio=parameters["warmup_ratio"],
-        loss_model=arguments.loss_model,
+        loss_model="wmse" if arguments.weight_by_error else arguments.loss_model,
         seed=arguments.model_seed,
     )
     return predictor, training
 
 
-def _train_data(arguments: argparse.Namespace, data: Dataset) -> TrainingData:
-    rows = torch.from_numpy(data.rows("train"))
-    scores, weights = (torch.tensor(values, dtype=torch.float32)[rows] for values in (data.scores, data.weights))
-    if arguments.normalise_weights:
-        weights = weights / weights.mean()
-    device = data.inputs.device
-    return TrainingData(data.inputs[rows.to(device)], scores.to(device), weights.to(device))
+def train_again(parameters: Mapping[str, Any], arguments: argparse.Namespace, data: Dataset) -> Predictor:
+    """A network of a trial's metaparameters, trained on the train split of `data`, whatever its hidden states."""
+    config, training = configure(parameters, arguments, data.config)
+    return train(config, training, train_data(arguments, data))
 
 
 def _fixed_weights(arguments: argparse.Namespace) -> torch.Tensor | None:

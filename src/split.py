@@ -1,5 +1,6 @@
 """What each image is used for: train, eval or test."""
 
+import argparse
 import hashlib
 from collections.abc import Sequence
 
@@ -31,7 +32,7 @@ def assign_split(
     split = np.array([""] * len(paths) if ignore_existing else [str(word) for word in given], dtype="<U5")
     if not np.isin(split, ("", *SPLITS)).all():
         raise ValueError(f"given splits must be one of {', '.join(SPLITS)} or empty")
-    free = sorted(np.flatnonzero(split == "").tolist(), key=lambda row: _hash(seed, paths[row]))
+    free = sorted(np.flatnonzero(split == "").tolist(), key=lambda row: hash_of(seed, paths[row]))
     for name, fraction in (("test", fraction_for_test), ("eval", fraction_for_eval)):
         missing = max(0, round(fraction * len(paths)) - int((split == name).sum()))
         split[free[:missing]] = name
@@ -41,7 +42,14 @@ def assign_split(
     return split
 
 
-def _hash(seed: int, path: str) -> tuple[bytes, str]:
+def draw_split(arguments: argparse.Namespace, paths: Sequence[str], given: Sequence[str]) -> np.ndarray:
+    """`assign_split` as the options ask."""
+    fractions = arguments.fraction_for_eval, arguments.fraction_for_test
+    return assign_split(paths, given, *fractions, arguments.eval_pick_seed)
+
+
+def hash_of(seed: int, path: str) -> tuple[bytes, str]:
+    """A place in a random order that depends on nothing but seed and path."""
     text = f"{seed}\0{path}".encode("utf-8", "surrogatepass")
     return hashlib.blake2b(text, digest_size=8).digest(), path
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from src.devices import torch_threads
-from src.losses import LOSS_FUNCTIONS, Loss, partners
+from src.losses import LOSS_FUNCTIONS, WITHOUT_SCALE, Loss, partners
 from src.predictor import Predictor, PredictorConfig, fold_scaling
 from src.scaling import standardisation
 
@@ -34,12 +34,25 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
+class Comparisons:
+    """What loss choices learns from: shown (C, K) rows and wanted (C, K) as in `metrics.Screens`, weights (C,)."""
+
+    shown: Tensor
+    wanted: Tensor
+    weights: Tensor
+
+
+@dataclass(frozen=True)
 class TrainingData:
-    """The train split: inputs as `predictor.arrange` gives them, scores (N,) and weights (N,), on one device."""
+    """The train split: inputs as `predictor.arrange` gives them, scores (N,) and weights (N,), on one device.
+
+    comparisons: of loss choices, which takes the scale alone from scores.
+    """
 
     inputs: Tensor
     scores: Tensor
     weights: Tensor
+    comparisons: Comparisons | None = None
 
 
 def train(
@@ -92,12 +105,16 @@ class _Run:
         self.parameters = [parameter for parameter in predictor.parameters() if parameter.requires_grad]
         self.optimizer = _optimizer(predictor, config)
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
-        self.total_steps = config.train_epochs * math.ceil(len(self.targets) / config.batch_size)
+        examples = len(self.targets if data.comparisons is None else data.comparisons.shown)
+        self.total_steps = config.train_epochs * math.ceil(examples / config.batch_size)
         self.step = 0
 
     def epoch(self) -> None:
         """One pass over the train split in a new random order."""
         self.predictor.train()
+        if self.data.comparisons is not None:
+            self._epoch_of_choices(self.data.comparisons)
+            return
         order = torch.randperm(len(self.targets), generator=self.generator)
         if self.config.loss_model == "ab":
             others = partners(self.targets.cpu(), order, self.generator)
@@ -108,6 +125,14 @@ class _Run:
         for start in range(0, len(order), rows_per_step):
             rows = slice(start, start + rows_per_step)
             self._step(inputs[rows], targets[rows], weights[rows])
+
+    def _epoch_of_choices(self, comparisons: Comparisons) -> None:
+        order = torch.randperm(len(comparisons.shown), generator=self.generator).to(comparisons.shown.device)
+        for rows in order.split(self.config.batch_size):
+            shown = (
+                comparisons.shown[rows].clamp(min=0).flatten()
+            )  # (B * K,); what fills up is row 0, and not counted
+            self._step(self.inputs[shown], comparisons.wanted[rows], comparisons.weights[rows])
 
     def _step(self, inputs: Tensor, targets: Tensor, weights: Tensor) -> None:
         factor = learning_rate_factor(self.step, self.total_steps, self.config.warmup_ratio)
@@ -129,7 +154,7 @@ class _Run:
     def finished(self) -> Predictor:
         """A copy that takes raw features and returns scores on the score file's own scale."""
         config = self.predictor.config
-        slope, offset = self._calibration() if self.config.loss_model == "ab" else (1.0, 0.0)
+        slope, offset = self._calibration() if self.config.loss_model in WITHOUT_SCALE else (1.0, 0.0)
         finished = copy.deepcopy(self.predictor).eval()  # drawing no random number, unlike a new Predictor
         shift = config.score_mean + config.score_deviation * offset
         fold_scaling(finished, self.shift, self.scale, shift, config.score_deviation * slope)
@@ -170,10 +195,11 @@ def _clip(optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter]) -> N
 
 
 def _optimizer(predictor: Predictor, config: TrainingConfig) -> torch.optim.Optimizer:
-    groups = [{"params": list(predictor.main_process.parameters()), "lr": 10**config.log_lr}]
-    if predictor.config.hidden_states_mode == "weight":
-        mixing = [parameter for parameter in predictor.weight.parameters() if parameter.requires_grad]
-        groups += [{"params": mixing, "lr": 10**config.log_weight_lr}] if mixing else []
+    """The weights of hidden states, and of the high-end fix, have a rate of their own."""
+    trained = {name: parameter for name, parameter in predictor.named_parameters() if parameter.requires_grad}
+    own = [name for name in trained if name.startswith(("weight.", "main_process.weight_fn."))]
+    groups = [{"params": [trained[name] for name in trained if name not in own], "lr": 10**config.log_lr}]
+    groups += [{"params": [trained[name] for name in own], "lr": 10**config.log_weight_lr}] if own else []
     return torch.optim.AdamW(groups, fused=True)
 
 

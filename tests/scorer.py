@@ -26,13 +26,18 @@ def draw_images(folder, count, size=(60, 40), seed=0):
 
 
 class Scorer:
-    """aesthetic_ab_scorer.py as another process. address: what it printed."""
+    """aesthetic_ab_scorer.py as another process. address: what it printed.
 
-    def __init__(self, directory, *words, port=0):
+    Its ratings are Bradley-Terry's unless `words` say otherwise: it takes the processor seconds to load what assists.
+    """
+
+    def __init__(self, directory, *words, port=0, **environment):
         command = [sys.executable, str(ROOT / "aesthetic_ab_scorer.py"), f"--directory={directory}", "--no_browser"]
-        environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "OMP_NUM_THREADS": "1"}
+        command += ["--rating=bradley_terry"]
+        environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "OMP_NUM_THREADS": "1", **environment}
         self.process = subprocess.Popen(
             [*command, f"--port={port}", *words],
+            start_new_session=True,  # so that a signal can be sent to it and its helper, as a terminal does
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

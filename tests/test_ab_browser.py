@@ -238,6 +238,30 @@ def test_a_whole_session_on_the_sample_gallery_and_a_model_trained_on_what_comes
         assert sum(int(text) for text in page.locator("#report td:last-child").all_inner_texts()) >= 3
 
 
+def test_the_page_says_what_assists_the_ratings_and_how_right_they_are(browser, sample):
+    phone = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
+    with Scorer(sample, "--rating=assisted") as scorer, opened(browser, scorer.address, **phone) as page:
+        line, pictures = page.locator("#standing"), page.locator(f"{SHOWN} img")
+        expect(line).to_contain_text("until then the ratings come from your choices alone")
+        wait_until(lambda: "assisted by the features of efficientnet-lite0" in scorer.output, 60)
+        choose(page, "1")
+        choose(page, "2")
+        page.wait_for_timeout(500)  # the fit behind the last choice
+        choose(page, "1")
+        expect(line).to_contain_text("The ratings are assisted by the features of efficientnet-lite0.")
+        expect(line).to_contain_text(re.compile(r"The order of your pictures is about 0\.\d\d right \(1 = perfect\)"))
+        box = line.bounding_box()
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        assert max(image.bounding_box()["y"] + image.bounding_box()["height"] for image in pictures.all()) <= box["y"]
+        page.set_viewport_size({"width": 1400, "height": 900})
+        assert line.bounding_box()["height"] < 20  # one line
+        page.get_by_role("button", name="Finish").click()
+        card = page.locator("#report .card").filter(has_text="How right the order is")
+        expect(card.locator(".big")).to_have_text(re.compile(r"0\.\d\d"))
+        expect(card).to_contain_text("assisted by the features of efficientnet-lite0")
+        wait_until(lambda: "The order of your pictures is about 0." in scorer.output)
+
+
 def test_from_key_press_to_the_next_pair_painted_takes_less_than_100_ms_with_2_mb_pictures(browser, tmp_path):
     generator = np.random.default_rng(0)
     small = Image.fromarray(generator.integers(0, 256, (90, 120, 3), dtype=np.uint8))

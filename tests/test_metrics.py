@@ -9,7 +9,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.metrics import METRICS, ab, accuracy, correlations, mse, nll, pearson, spearman, wmse
+from src.metrics import METRICS, Screens, ab, accuracy, correlations, mse, nll, pearson, spearman, wmse
 
 
 @pytest.fixture(autouse=True)
@@ -158,12 +158,18 @@ def test_lists_of_different_length_are_refused(name):
         METRICS[name].function([1, 2, 3], [1, 2], sigma=[1, 2], weights=[1, 2])
 
 
+# Of 41 images in rising order, the later one of neighbours ten apart was chosen.
+SCREENS = Screens(np.stack([np.arange(31), np.arange(10, 41)], axis=1), np.tile([0.0, 1.0], (31, 1)))
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_every_metric_says_truly_which_direction_is_better(name):
     truth = np.linspace(-1, 1, 41)
     noise = np.random.default_rng(1).normal(size=41)
     good, bad = (
-        METRICS[name].function(truth, truth + scale * noise, weights=np.ones(41), sigma=np.full(41, 0.5))
+        METRICS[name].function(
+            truth, truth + scale * noise, weights=np.ones(41), sigma=np.full(41, 0.5), screens=SCREENS
+        )
         for scale in (0.1, 2)
     )
     assert (good < bad) == (METRICS[name].direction == "minimize")

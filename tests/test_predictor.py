@@ -15,6 +15,7 @@ from src.predictor import (
     PredictorConfig,
     arrange,
     check_mode,
+    combine,
     fold_scaling,
     load_predictor,
     save_predictor,
@@ -136,7 +137,7 @@ def test_a_file_that_is_no_safetensors_is_refused(tmp_path):
 
 def test_a_safetensors_of_something_else_is_refused(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
-    with pytest.raises(UserError, match="is no predictor of this toolkit"):
+    with pytest.raises(UserError, match="is no predictor of this toolkit, nor of a kind that it knows"):
         load_predictor(tmp_path / "other.safetensors")
 
 
@@ -153,11 +154,34 @@ def test_tensors_that_contradict_the_metadata_are_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
-    [("widths", "two", "widths='two'"), ("score_mean", "[", r"score_mean='\['"), ("layers", None, "lack 'layers'")],
+    [
+        ("widths", "two", "widths='two'"),
+        ("score_mean", "[", r"score_mean='\['"),
+        ("score_mean", "NaN", "score_mean='NaN'"),
+        ("layers", None, "lack 'layers'"),
+        ("layers", "[5.0, 4]", r"layers='\[5.0, 4\]', which can't be read"),
+        ("layers", "[5, 4, 3]", "dropouts one more than layers"),
+        ("layers", "[5, 0]", "sizes above 0"),
+        ("layers", "[999999999, 999999999]", "contradict its metadata"),  # and no memory is taken for it
+        ("layers", "[" * 100_000, "can't be read"),
+        ("widths", "[4]", "2 hidden states have 1 widths; one each is right"),
+        ("widths", "[3, 2]", r"number_of_features='4', and its widths \(3, 2\)"),
+        ("number_of_features", "5", r"number_of_features='5', and its widths \(2, 2\)"),
+        ("output_channels", "2", r"main_process.7.weight is \(1, 4\) and should be \(2, 4\)"),
+        ("output_channels", "3", "output_channels of 1 or 2"),
+        ("final_layer_bias", "False", "final_layer_bias='False'"),
+        ("fp16_features", "yes", "fp16_features='yes'"),
+        ("score_deviation", "0", "score_deviation above 0"),
+        ("high_end_fix", "fixed", "main_process.primary.1.weight is missing"),
+        ("high_end_fix", "some", "high_end_fix of none, fixed, variable"),
+        ("input_normalisation", "l1", "input_normalisation of none or l2"),
+        ("error_form", "squared", "error_form of softplus or absolute"),
+        ("member_layers", "[[5, 4], [5, 4]]", "member_layers, member_dropout_rates and layers contradict"),
+    ],
 )
 def test_metadata_that_cannot_be_read_are_named(tmp_path, key, value, message):
     path, tensors, metadata = saved(tmp_path)
-    metadata.pop(key)
+    metadata.pop(key, None)
     save_file(tensors, path, metadata=metadata if value is None else {**metadata, key: value})
     with pytest.raises(UserError, match=message):
         load_predictor(path)
@@ -166,3 +190,72 @@ def test_metadata_that_cannot_be_read_are_named(tmp_path, key, value, message):
 def test_no_image_gives_no_score():
     scores, errors = Predictor(config()).predict(torch.empty(0, 4))
     assert scores.shape == errors.shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "message"),
+    [
+        ("main_process.1.weight", torch.zeros(4, 5), r"main_process.1.weight is \(4, 5\) and should be \(5, 4\)"),
+        ("main_process.4.bias", torch.full((4,), torch.inf), "main_process.4.bias holds something else than finite"),
+        ("main_process.4.bias", torch.zeros(4, dtype=torch.int64), "main_process.4.bias holds something else"),
+        ("main_process.9.weight", torch.zeros(1), "main_process.9.weight is not expected"),
+        ("weight.0.weight", torch.zeros(1, 2), "weight.0.weight is not expected"),
+    ],
+)
+def test_a_tensor_that_does_not_fit_is_named(tmp_path, name, tensor, message):
+    path, tensors, metadata = saved(tmp_path)
+    save_file({**tensors, name: tensor}, path, metadata=metadata)
+    with pytest.raises(UserError, match=message):
+        load_predictor(path)
+
+
+def test_a_file_from_before_there_were_high_end_fixes_loads(tmp_path):
+    path, tensors, metadata = saved(tmp_path)
+    for name in ("high_end_fix", "input_normalisation", "error_form"):
+        del metadata[name]
+    metadata["dropouts"] = metadata.pop("dropout_rates")
+    save_file(tensors, path, metadata=metadata)
+    assert load_predictor(path)[0].config == config()
+
+
+def test_features_of_another_width_are_refused():
+    with pytest.raises(UserError, match="the model takes 4 features, and toy gives 6: it was made for another"):
+        Predictor(config()).predict(torch.zeros(3, 6))
+
+
+def members(channels=1):
+    torch.manual_seed(1)
+    return [Predictor(config(channels=channels, layers=(3 + i, 4))).eval() for i in range(3)]
+
+
+def test_an_ensemble_gives_the_mean_of_its_members_and_their_spread(tmp_path):
+    inputs = arrange(STATES, (0, 3), "join")
+    save_predictor(tmp_path / "m.safetensors", combine(members()), {})
+    loaded, metadata = load_predictor(tmp_path / "m.safetensors")
+    scores, errors = loaded.predict(inputs)
+    each = np.array([member.predict(inputs)[0] for member in members()])
+    assert scores == pytest.approx(each.mean(axis=0), rel=1e-6)
+    assert errors == pytest.approx(each.std(axis=0), rel=1e-4)
+    assert metadata["member_layers"] == "[[3, 4], [4, 4], [5, 4]]"
+    assert [member.config for member in loaded.predictors] == [member.config for member in members()]
+
+
+def test_an_ensemble_that_knows_errors_adds_them_to_its_spread():
+    inputs = arrange(STATES, (0, 3), "join")
+    found = [member.predict(inputs) for member in members(channels=2)]
+    expected = np.sqrt(np.var([scores for scores, _ in found], axis=0) + np.mean([e**2 for _, e in found], axis=0))
+    assert combine(members(channels=2)).predict(inputs)[1] == pytest.approx(expected, rel=1e-4)
+
+
+def test_an_ensemble_that_lacks_a_member_is_refused(tmp_path):
+    save_predictor(tmp_path / "m.safetensors", combine(members()), {})
+    with safe_open(tmp_path / "m.safetensors", "pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys() if not key.startswith("members.2")}  # noqa: SIM118
+        save_file(tensors, tmp_path / "n.safetensors", metadata=file.metadata())
+    with pytest.raises(UserError, match=r"members.2.main_process.1.weight is missing.*and 3 more"):
+        load_predictor(tmp_path / "n.safetensors")
+
+
+def test_one_predictor_is_no_ensemble():
+    (only, *_) = members()
+    assert combine([only]) is only

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from src.report import comparison_with_ridge, score_line, split_lines
+from src.report import baselines_table, comparison_with_ridge, score_line, split_lines
 
 
 def test_a_line_has_the_form_people_know():
@@ -47,3 +47,15 @@ def test_the_comparison_says_better_or_worse():
     worse = comparison_with_ridge(scores, np.array([1, 0, 2, 3, 4.0]), scores)
     assert "0.1000 Spearman worse" in worse
     assert "try more --trials" in worse
+
+
+def test_the_baselines_stand_below_the_model():
+    measured = {
+        "mean": {"eval_mse": 2.0, "eval_ab": 0.5},
+        "model": {"eval_mse": 0.5, "eval_spearman": 0.75, "eval_ab": 0.8, "eval_nll": 3.0},
+    }
+    assert baselines_table(measured) == [
+        ["eval images", "mse", "spearman", "AB"],
+        ["this model", "0.5", "0.7500", "80.00%"],
+        ["mean of the train scores", "2", "-", "50.00%"],
+    ]

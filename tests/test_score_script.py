@@ -286,7 +286,7 @@ def test_stars_go_into_sidecars_and_images_are_not_touched(here, capsys):
         (("-o", "out.txt"), "--outfile=out.txt: must end with .csv, .json or .parquet"),
         (("-o", "no/out.csv"), "there is no folder no; make it first"),
         (("-m", "none.safetensors"), "--model=none.safetensors: no such model in photos"),
-        (("-m", "a.pth"), "a model file ends with .safetensors"),
+        (("-m", "a.ckpt"), "a model file ends with .safetensors"),
         (("--copy_to=a", "--move_to=b"), "--copy_to and --move_to: an image can go one way only"),
         (("--copy_to=a", "--filename_format=../{name}"), "a file name holds none of"),
         (("--regex=(",), "is no regular expression"),

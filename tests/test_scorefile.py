@@ -453,6 +453,17 @@ def test_json_records_metadata_and_unknown_keys_stay(write, tmp_path):
     assert json.loads((tmp_path / "new.json").read_bytes()) == content
 
 
+def test_what_stands_beside_the_records_has_no_place_in_a_csv_and_that_is_said(write, tmp_path, capsys):
+    content = {"ImageRecords": {"a.png": {"score": 1}}, "Metadata": {"rater": "me"}, "Other": {}, "More": [1]}
+    table = read_scorefile(write(json.dumps(content), "scores.json"))
+    rewritten(tmp_path / "new.json", table)
+    assert capsys.readouterr().err == ""
+    rewritten(tmp_path / "new.csv", table)
+    assert capsys.readouterr().err == (
+        f"note: {tmp_path / 'new.csv'}: a CSV has no place for Metadata, More of scores.json; a .json has\n"
+    )
+
+
 def test_short_json_forms_become_records(write, tmp_path):
     table = read_scorefile(write('{"a.png": [1.5, 4], "#meta#": {"rater": "me"}}', "scores.json"))
     assert json.loads(rewritten(tmp_path / "new.json", table, {"model_score": [2]})) == {

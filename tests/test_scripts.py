@@ -1,6 +1,7 @@
 """The scripts, run as a person runs them."""
 
 import csv
+import json
 import os
 import re
 import signal
@@ -77,8 +78,9 @@ def test_a_run_ends_with_the_statistics_of_the_model_on_disk(photos, finished):
     lines = finished.stdout.splitlines()
     for name, count in (("Train", 22), ("Eval", 10), ("Test", 8), ("All", 40)):
         found = [line for line in lines if re.match(rf"{name} *: +{count} images, db score ", line)]
-        assert len(found) == 2  # the network's and the baseline's
-    assert "Ridge regression on the same features:" in lines
+        assert len(found) == 1
+    for name in ("this model", "ridge regression on the same features", "mean of the train scores"):
+        assert any(line.startswith(name) for line in lines)
     assert any("Spearman" in line and "ridge regression on the eval images" in line for line in lines)
     assert (photos / "db.sqlite").exists()
     with (photos / "photos" / "out.csv").open(encoding="utf-8", newline="") as file:
@@ -233,3 +235,19 @@ def test_the_demo_finds_the_imaginary_persons_taste(tmp_path):
     assert result.returncode == 0, result.stderr
     evaluation = next(line for line in result.stdout.splitlines() if line.startswith("Eval"))
     assert float(re.search(r"spearman (-?[\d.]+)", evaluation)[1]) >= 0.7
+
+
+def test_ridge_alone_may_be_the_model(photos, finished):
+    ended = run(
+        photos, "--directory=photos", "--model=ridge.safetensors", "--model_type=ridge", "--report=ridge.html"
+    )
+    assert ended.returncode == 0, ended.stderr
+    predictor, metadata = load_predictor(photos / "photos" / "ridge.safetensors")
+    assert (predictor.config.layers, metadata["model_type"]) == ((), "ridge")
+    assert json.loads(metadata["metrics"])["eval_mse"] == pytest.approx(
+        json.loads(metadata["baselines"])["ridge"]["eval_mse"], rel=1e-3
+    )
+    assert "Ridge regression with penalty" in ended.stdout
+    page = (photos / "ridge.html").read_text(encoding="utf-8")
+    assert "ridge regression on the same features" in page
+    assert "mean of the train scores" in page

@@ -1,5 +1,6 @@
 """The search on a data set small enough to know the answer."""
 
+import json
 import math
 import signal
 import subprocess
@@ -15,14 +16,17 @@ from safetensors import safe_open
 
 from src.arguments import parse_arguments
 from src.best_model import BestModel
+from src.dataset import Dataset
 from src.errors import UserError
 from src.metrics import METRICS
 from src.options import METRICS as METRIC_NAMES
 from src.options import TRAIN
 from src.predictor import PredictorConfig, load_predictor
-from src.search import Dataset, Search, make_objective
+from src.search import Search, configure, make_objective
 from src.study import open_study
+from src.training import TrainingData, train
 
+SCORE_METRICS = [name for name in METRIC_NAMES if name != "choices"]  # that needs comparisons: test_choices.py
 QUICK = (
     "--name=toy",
     "--max_train_epochs=8",
@@ -82,7 +86,7 @@ def test_the_same_arguments_and_seed_give_the_same_file(tmp_path):
 def test_every_metric_of_every_subset_is_an_attribute_of_the_trial(tmp_path):
     study, best, _ = run(tmp_path, "--loss_model=nll", "--trials=1")
     attributes = study.trials[0].user_attrs
-    assert {f"{subset}_{metric}" for subset in ("train", "eval", "full") for metric in METRIC_NAMES} == set(
+    assert {f"{subset}_{metric}" for subset in ("train", "eval", "full") for metric in SCORE_METRICS} == set(
         attributes
     )
     assert all(math.isfinite(value) for value in attributes.values())
@@ -91,7 +95,8 @@ def test_every_metric_of_every_subset_is_an_attribute_of_the_trial(tmp_path):
     rows = best.data.rows("eval")
     truth, weights, divider = best.data.scores[rows], best.data.weights[rows], np.median(best.data.scores)
     known = {"weights": weights, "sigma": errors[rows], "divider": divider}
-    for name, metric in METRICS.items():
+    for name in SCORE_METRICS:
+        metric = METRICS[name]
         assert attributes[f"eval_{name}"] == pytest.approx(metric.function(truth, model_scores[rows], **known))
 
 
@@ -109,7 +114,7 @@ def test_metrics_can_be_left_out(tmp_path):
     assert "eval_spearman" in study.trials[0].user_attrs
 
 
-@pytest.mark.parametrize("metric", METRIC_NAMES)
+@pytest.mark.parametrize("metric", SCORE_METRICS)
 def test_every_metric_can_decide_in_its_own_direction(tmp_path, metric):
     loss = "nll" if metric == "nll" else "mse"
     study, best, _ = run(tmp_path, f"--metric_for_scoring={metric}", f"--loss_model={loss}", "--trials=4")
@@ -190,14 +195,16 @@ def test_ctrl_c_keeps_the_best_so_far(tmp_path, monkeypatch):
     assert sum(trial.state == TrialState.COMPLETE for trial in study.trials) == 6
 
 
-def test_kill_9_leaves_a_usable_model_and_a_study_to_resume(tmp_path):
+@pytest.mark.parametrize("size", ["--ensemble=1", "--ensemble=3"])
+def test_kill_9_leaves_a_usable_model_and_a_study_to_resume(tmp_path, size):
     code = (
         "import sys; from pathlib import Path; sys.path.insert(0, '.')\n"
         "import tests.test_search as t\n"
-        "t.run(Path(sys.argv[1]), '--trials=1000', '--server=off')"
+        "t.run(Path(sys.argv[1]), '--trials=1000', '--server=off', sys.argv[2])"
     )
     root = Path(__file__).parents[1]
-    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=root, stderr=subprocess.DEVNULL)
+    words = [sys.executable, "-c", code, str(tmp_path), size]
+    process = subprocess.Popen(words, cwd=root, stderr=subprocess.DEVNULL)
     database = f"sqlite:///{tmp_path / 'db.sqlite'}"
     _wait_for_trials(process, database, 8)
     process.kill()
@@ -205,10 +212,10 @@ def test_kill_9_leaves_a_usable_model_and_a_study_to_resume(tmp_path):
     assert math.isfinite(load_predictor(tmp_path / "model.safetensors")[0].predict(toy_data().inputs)[0].sum())
     before = optuna.load_study(study_name="toy", storage=database)
     done = sum(trial.state == TrialState.COMPLETE for trial in before.trials)
-    study, best, finished = run(tmp_path, f"--trials={done + 3}", "--resume")
+    study, best, finished = run(tmp_path, f"--trials={done + 3}", "--resume", size)
     assert finished
     assert sum(trial.state == TrialState.COMPLETE for trial in study.trials) == done + 3
-    assert load_predictor(best.path)[1]["trial"] == str(study.best_trial.number)
+    assert list(best.kept()) == [trial.number for trial in alone(study, int(size[-1]))]
 
 
 def _wait_for_trials(process, database, count):
@@ -261,11 +268,11 @@ def test_ctrl_c_before_the_first_trial_is_said(tmp_path, monkeypatch):
 
 
 def test_normalised_weights_have_mean_one(tmp_path):
-    from src.search import _train_data
+    from src.dataset import train_data
 
     arguments = parse_arguments(TRAIN, "", ["--normalise_weights"])
-    assert float(_train_data(arguments, toy_data()).weights.mean()) == pytest.approx(1.0)
-    plain = _train_data(parse_arguments(TRAIN, "", []), toy_data())
+    assert float(train_data(arguments, toy_data()).weights.mean()) == pytest.approx(1.0)
+    plain = train_data(parse_arguments(TRAIN, "", []), toy_data())
     assert plain.weights.numpy() == pytest.approx(np.linspace(0.5, 2, 80)[:40])
 
 
@@ -275,3 +282,58 @@ def test_an_earlier_model_is_kept_aside(tmp_path):
     assert best.keep_previous(resumed=True) is None
     assert best.keep_previous(resumed=False) == tmp_path / "model.previous.safetensors"
     assert (tmp_path / "model.previous.safetensors").read_bytes() == original
+
+
+def alone(study, count):
+    """The best trials, the best first, and of equals the earlier."""
+    done = [trial for trial in study.trials if trial.state == TrialState.COMPLETE]
+    return sorted(done, key=lambda trial: (trial.value, trial.number))[:count]
+
+
+def test_an_ensemble_is_the_mean_of_the_best_trials_and_its_metrics_are_its_own(tmp_path):
+    study, best, _ = run(tmp_path, "--ensemble=3")
+    predictor, metadata = load_predictor(best.path)
+    chosen = alone(study, 3)
+    assert json.loads(metadata["trials"]) == [trial.number for trial in chosen]
+    assert metadata["trial"] == str(study.best_trial.number)
+    scores, errors = predictor.predict(best.data.inputs)
+    each = []
+    for trial in chosen:  # trained once more, from what the study says
+        config, training = configure(trial.params, best_arguments(), best.data.config)
+        each.append(train(config, training, train_data_of(best.data)).predict(best.data.inputs)[0])
+    assert scores == pytest.approx(np.mean(each, axis=0), abs=1e-5)
+    assert errors == pytest.approx(np.std(each, axis=0), abs=1e-5)
+    rows = best.data.rows("eval")
+    measured = np.mean((scores[rows] - best.data.scores[rows]) ** 2)
+    assert json.loads(metadata["metrics"])["eval_mse"] == pytest.approx(measured, rel=1e-5)
+    assert json.loads(metadata["single_best_metrics"])["eval_mse"] == study.best_value
+
+
+def best_arguments():
+    arguments = parse_arguments(TRAIN, "", list(QUICK))
+    arguments.model_seed = arguments.seed
+    return arguments
+
+
+def train_data_of(data):
+    rows = torch.from_numpy(data.rows("train"))
+    scores, weights = (torch.tensor(values, dtype=torch.float32)[rows] for values in (data.scores, data.weights))
+    return TrainingData(data.inputs[rows], scores, weights)
+
+
+@pytest.mark.parametrize("second", [2, 1])
+def test_a_resumed_search_makes_the_ensemble_as_large_as_is_asked_now(tmp_path, second):
+    run(tmp_path, f"--ensemble={3 - second}", "--trials=3")
+    study, best, _ = run(tmp_path, f"--ensemble={second}", "--trials=4", "--resume")
+    predictor, metadata = load_predictor(best.path)
+    numbers = [trial.number for trial in alone(study, second)]
+    assert json.loads(metadata.get("trials", f"[{metadata['trial']}]")) == numbers
+    assert predictor.has_error == (second > 1)
+
+
+def test_a_resumed_ensemble_takes_its_members_from_the_file(tmp_path, monkeypatch):
+    _, best, _ = run(tmp_path, "--ensemble=3", "--trials=4")
+    before = content(best.path)
+    monkeypatch.setattr("src.search.train", None)  # whoever trained now would fail
+    run(tmp_path, "--ensemble=3", "--trials=4", "--resume")
+    assert content(best.path) == before

@@ -12,12 +12,13 @@ class Threshold:
     """As much of a Model as choosing needs."""
 
     def __init__(self, threshold):
-        self.threshold = threshold
+        self.threshold, self.gate = threshold, None
 
 
 def scored(*scores, thresholds=(None,)):
     values = np.array(scores, dtype=float).reshape(len(scores), len(thresholds))
-    return Scored([Threshold(t) for t in thresholds], [f"{i}.png" for i in range(len(scores))], values, values * 0)
+    paths, none = [f"{i}.png" for i in range(len(scores))], values * np.nan
+    return Scored([Threshold(t) for t in thresholds], paths, values, none, none)
 
 
 def test_any_of_the_regular_expressions_chooses_by_path():

@@ -1,6 +1,8 @@
 """Stars in sidecars: read back by an independent parser, and everything else stays."""
 
 import re
+import shutil
+import subprocess
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -123,3 +125,17 @@ def test_stars_begin_at_their_percentiles():
     assert stars(np.array([0, 9.9, 10, 29, 30, 60, 84.9, 85, 100]), (10, 30, 60, 85)).tolist() == [
         *(1, 1, 2, 2, 3, 4, 4, 5, 5)
     ]
+
+
+@pytest.mark.parametrize(
+    "command", [["exiv2", "-K", "Xmp.xmp.Rating", "-Pv"], ["exiftool", "-s3", "-XMP-xmp:Rating"]], ids=lambda c: c[0]
+)
+def test_programs_that_know_xmp_read_the_rating(tmp_path, command):
+    if not shutil.which(command[0]):
+        pytest.skip(f"{command[0]} is not installed")
+    for name, text in (("new", None), ("attribute", LIGHTROOM), ("element", ELEMENT)):
+        sidecar = tmp_path / f"{name}.jpg.xmp"
+        if text:
+            sidecar.write_text(text, encoding="utf-8")
+        assert write_rating(sidecar, 4)
+        assert subprocess.run([*command, sidecar], capture_output=True, text=True).stdout.strip() == "4"

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from src.ab_page.live import LiveRatings
 from src.ab_page.screens import Closed
 from src.ab_page.session import AHEAD, CHOOSING, Session
 from src.ratings.batch import Batch
 from src.ratings.rescale import standardise
-from src.ratings.statistics import AS_GOOD_AS_PEOPLE_GET, WANTED, Share, ceiling, extremes
+from src.ratings.statistics import AS_GOOD_AS_PEOPLE_GET, WANTED, Share, ceiling, extremes, standing
 
 
 def state(session: Session, gallery: str, ids: set[int]) -> dict[str, Any]:
@@ -27,6 +28,8 @@ def state(session: Session, gallery: str, ids: set[int]) -> dict[str, Any]:
             "last": session.last,
             "notes": session.notes[-5:],
             "notes_in_all": len(session.notes),
+            "basis": session.live.basis,
+            "standing": _standing(session.live),
             "can_go_on": session.can_go_on(),
             "report": report(session.closed, ids) if session.closed and session.phase != CHOOSING else None,
         }
@@ -61,10 +64,17 @@ def report(closed: Closed, ids: set[int]) -> dict[str, Any]:
         "ceiling": [_plain(share) for share in ceiling(batch.repeats.share)],
         "left": _share(batch.left),
         "odd": _odd(batch),
+        "expected_spearman": batch.expected_spearman,
+        "standing": batch.standing,
         "advice": batch.advice,
         "best": best,
         "worst": worst,
     }
+
+
+def _standing(live: LiveRatings) -> str:
+    ratings = live.ratings
+    return standing(ratings.expected_spearman, ratings.choices_for_next) if ratings.comparisons.any() else ""
 
 
 def _share(share: Share) -> dict[str, Any]:

@@ -1,22 +1,29 @@
 """The ratings while somebody chooses: fitted again behind each choice, without making anybody wait."""
 
+import copy
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from src.ratings.assisted import AssistedFit
 from src.ratings.database import Comparisons
 from src.ratings.elo import K
 from src.ratings.fit import Ratings, SpeedWeights, fit_ratings
 from src.ratings.log import Bools, Floats, Ints, Log
 from src.ratings.rescale import rescale_to
+from src.ratings.similarity import Similarity
 from src.ratings.statistics import predicted_winner
+
+WAITING = "The features of your pictures are being read; until then the ratings come from your choices alone."
+TOO_LATE = "The features of your pictures were not ready in time; the ratings come from your choices alone."
 
 
 @dataclass(frozen=True)
 class Rating:
-    """How ratings are computed: see `fit_ratings`."""
+    """How ratings are computed: see `fit_ratings`. Assisted ones are Bradley-Terry's until there are features."""
 
     method: str = "bradley_terry"
     k: float = K
@@ -26,8 +33,9 @@ class Rating:
 class LiveRatings:
     """One rater's log and the ratings fitted to it.
 
-    log: with every choice of this session at once. ratings: a moment behind it. model_scores: (N,) in rows of `log`,
-    nan where unknown, None without a model.
+    log: with every choice of this session at once. ratings: those of the last finished fit, a moment behind it.
+    basis: a sentence on what assists the ratings, empty of methods that nothing assists. tell: says something to the
+    person.
     """
 
     def __init__(
@@ -38,38 +46,71 @@ class LiveRatings:
         new_from_model: bool = False,
     ) -> None:
         """model_scores: by image id, any unit. new_from_model: they are the prior of images without comparisons."""
+        self.tell: Callable[[str], None] = print
+        self.basis = WAITING if rating.method == "assisted" else ""
+        self._assisted: AssistedFit | None = None
         self._comparisons, self._rating = comparisons, rating
         self._model_scores, self._new_from_model = model_scores, new_from_model
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="ratings")
         self._pending: Future | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._fitted: Log | None = None
         self._guess = np.zeros(0)
         self.log: Log
         self.ratings: Ratings
         self._start: Ratings | None = None
         self.read()
 
-    def read(self) -> None:
-        """Read the whole log again, after an undo or for what another program stored, and fit."""
-        self.log = self._comparisons.log(self._comparisons.rater)
-        if len(self._guess) != len(self.log.images):
-            self._guess = self._model_prior()
-        self.fit()
+    def read(self, wait: bool = True) -> None:
+        """Read the whole log again, after an undo or for what another program stored, and fit.
+
+        wait: for that fit; else it is begun, unless there are new images, which have no rating before it is done.
+        """
+        log = self._comparisons.log(self._comparisons.rater)
+        if len(self._guess) == len(log.images):
+            self.log = log
+        else:
+            with self._lock:  # a fit that is under way must not see the one without the other
+                self.log = log
+                self._guess = self._model_prior()
+        if wait or len(self.ratings.images) != len(self.log.images):
+            self.fit()
+        else:
+            self._fit_behind()
 
     def fit(self) -> Ratings:
         """Fit now, and wait for it."""
         with self._lock:
-            mean = self.prior()
-            fitted = fit_ratings(
-                self.log,
-                self._rating.method,
-                prior_mean=mean,
-                k=self._rating.k,
-                speed=self._rating.speed,
-                start=self._start,
-            )
-            self.ratings = self._start = fitted
-            return fitted
+            log = self.log
+            self.ratings = self._start = self._fit(log)
+            self._fitted = log
+            return self.ratings
+
+    def latest(self) -> Ratings:
+        """The ratings fitted to every choice; waits if they aren't yet."""
+        with self._lock:
+            behind = self._fitted is not self.log
+        return self.fit() if behind else self.ratings
+
+    def assist(self, extractor: str, similarity: Similarity) -> None:
+        """From now on, images teach each other by their features, which come from the extractor of this name."""
+        with self._lock:
+            self._assisted = AssistedFit(similarity)
+        self.basis = f"The ratings are assisted by the features of {extractor}."
+        print(self.basis, flush=True)
+        self._fit_behind()
+
+    def go_without(self, reason: str) -> None:
+        """There are no features to assist: Bradley-Terry from now on."""
+        self._assisted = None
+        self.basis = f"The ratings come from your choices alone: {reason}."
+        print(self.basis, flush=True)
+
+    def ratings_before(self, position: int) -> Ratings:
+        """The ratings before the comparison at `position` of the log, by the method of the latest ones."""
+        with self._lock:
+            assisted = copy.copy(self._assisted)  # fits go on from the last one, and this is none of them
+            return self._by_method(self.log.before(position), assisted)
 
     def add(
         self,
@@ -97,12 +138,11 @@ class LiveRatings:
             repeat_of=np.append(log.repeat_of, repeat_of or 0),
             predicted=np.append(log.predicted, predicted),
         )
-        if self._pending is None or self._pending.running() or self._pending.done():
-            self._pending = self._pool.submit(self.fit)
+        self._fit_behind()
 
     def prior(self) -> Floats:
         """(N,) where each image starts, in Elo units: its stored starting rating, else the model's guess, else 0."""
-        return np.nan_to_num(np.where(np.isnan(self.log.starting_ratings), self._guess, self.log.starting_ratings))
+        return self._prior(self.log)
 
     def first_guesses(self, screen: Ints) -> dict[int, float]:
         """Of the images on `screen` those that begin with the model's guess and have no comparisons: id -> guess."""
@@ -131,8 +171,49 @@ class LiveRatings:
         return self.log.comparisons > 0
 
     def close(self) -> None:
-        """Wait for the fit that is under way."""
-        self._pool.shutdown()
+        """Wait for the fit that is under way, and begin none any more."""
+        self._pool.shutdown(cancel_futures=True)
+        if self.basis == WAITING:
+            self.basis = TOO_LATE
+
+    def _fit_behind(self) -> None:
+        """Begin a fit, unless one waits already."""
+        if self._pending is None or self._pending.running() or self._pending.done():
+            self._pending = self._pool.submit(self._fit_and_tell)
+
+    def _fit_and_tell(self) -> None:
+        try:
+            self.fit()
+        except Exception as error:  # nobody asks this thread for its result
+            self.tell(f"The ratings can't be fitted ({_named(error)}); your choices are stored all the same.")
+
+    def _fit(self, log: Log) -> Ratings:
+        try:
+            return self._by_method(log, self._assisted)
+        except Exception as error:
+            if self._assisted is None:
+                raise
+            # What failed once would fail again; choosing goes on.
+            self.go_without(f"assisting them failed ({_named(error)})")
+            self.tell(self.basis)
+            return self._by_method(log, None)
+
+    def _by_method(self, log: Log, assisted: AssistedFit | None) -> Ratings:
+        rating, method = self._rating, "assisted" if assisted else self._rating.method
+        if method == "assisted" and not assisted:
+            method = "bradley_terry"
+        return fit_ratings(
+            log,
+            method,
+            prior_mean=self._prior(log),
+            k=rating.k,
+            speed=rating.speed,
+            start=self._start,
+            assisted=assisted,
+        )
+
+    def _prior(self, log: Log) -> Floats:
+        return np.nan_to_num(np.where(np.isnan(log.starting_ratings), self._guess, log.starting_ratings))
 
     def _is_guess(self, row: int) -> bool:
         return bool(np.isnan(self.log.starting_ratings[row]) and not np.isnan(self._guess[row]))
@@ -147,3 +228,7 @@ class LiveRatings:
         rated = self.rated()
         guess = rescale_to(scores, self.fit().rating, rated)
         return np.where(rated, np.nan, guess)
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -38,6 +38,7 @@ class Session:
 
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
+        self.live.tell = self.note
         self._rng = np.random.default_rng([self.plan.seed, len(self.live.log)])
         self._name, self._made = self.comparisons.start_session(vars(self.plan)), 0
         self._history = self._earlier_steps()
@@ -99,7 +100,7 @@ class Session:
                 self.comparisons.undo(step.id)
                 self._repeats.undone(step.id)
                 self._answered.discard(step.screen.id)
-                self.live.read()
+                self.live.read(wait=False)
             else:
                 self.comparisons.include(step.id)
                 self.allowed[self.live.log.rows([step.id])] = True
@@ -235,8 +236,9 @@ class Session:
         comparison = next((step.id for step in first if step.kind == "comparison"), None)
         position = len(live.log) if comparison is None else int(np.searchsorted(live.log.ids, comparison))
         self.allowed = _longer(self.allowed, len(live.log.images))
-        rating, error, comparisons = (_longer(a, len(live.log.images)) for a in _arrays(before))
-        before = Ratings(live.log.images, rating, error, comparisons)
+        if (before.expected_spearman is None) != (live.ratings.expected_spearman is None):
+            before = live.ratings_before(position)  # the features came meanwhile: like is to be compared with like
+        before = _all_images(before, live.log.images)
         batch = batch_statistics(
             live.log, position, before, live.ratings, self.allowed, self.plan.number, live.scores_of_model()
         )
@@ -256,8 +258,9 @@ class Session:
         return HiddenRepeats(self.live.log, self.plan.hidden_repeats, self.plan.number_to_compare)
 
 
-def _arrays(ratings: Ratings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return ratings.rating, ratings.error, ratings.comparisons
+def _all_images(ratings: Ratings, images: Ints) -> Ratings:
+    rating, error, counts = (_longer(a, len(images)) for a in (ratings.rating, ratings.error, ratings.comparisons))
+    return Ratings(images, rating, error, counts)
 
 
 def _longer(values: np.ndarray, n: int) -> np.ndarray:

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from src.errors import UserError
+from src.hidden_states import by_place, write_states
 
 MEGABYTE = 1 << 20
 
@@ -30,6 +32,15 @@ class Extractor(abc.ABC):
     default_hidden_states_mode: str
     n_hidden_states: int
 
+    @property
+    def hidden_states(self) -> Sequence[int]:
+        """All that there are."""
+        return range(self.n_hidden_states)
+
+    def stored_as(self, hidden_state: int) -> tuple[str, int]:
+        """The identity and the hidden state under which the cache keeps these features."""
+        return self.identity, hidden_state
+
     @abc.abstractmethod
     def prepare(self, image: Image.Image) -> np.ndarray:
         """What the network needs of one RGB image, in as few bytes as possible. Called from several threads."""
@@ -42,13 +53,19 @@ class Extractor(abc.ABC):
         can't be loaded. Rows do not depend on the other images beyond float rounding (about 1e-6 of their size).
         """
 
+    def shared(self) -> AbstractContextManager[int]:
+        """So many threads may call the extractor at once while this lasts."""
+        return nullcontext(1)
+
     def check_hidden_states(self, hidden_states: Sequence[int]) -> None:
         """Raise UserError unless there is at least one hidden state, each exists, and none is named twice."""
         valid = f"{self.name} has hidden states 0 (the final output) to {self.n_hidden_states - 1}"
         if not hidden_states:
             raise UserError(f"no hidden state is asked for; {valid}")
+        if len(by_place(hidden_states)) > 1:
+            raise UserError(f"hidden states {write_states(hidden_states)} are those of several image models; {valid}")
         for k in hidden_states:
-            if k not in range(self.n_hidden_states):
+            if k not in self.hidden_states:
                 raise UserError(f"hidden state {k} does not exist; {valid}")
         if len(set(hidden_states)) < len(hidden_states):
             raise UserError(f"hidden states {', '.join(map(str, hidden_states))}: one is named twice; {valid}")

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ class Checkpoint:
     def __init__(self, name: str) -> None:
         self.name = name
         self.is_local = Path(name).expanduser().is_dir()
-        self.config = _read_json(self.file("config.json"))
+        self.config = read_json(self.file("config.json"))
         self.folder = self.file("config.json").parent
 
     def file(self, filename: str) -> Path:
@@ -41,14 +42,30 @@ class Checkpoint:
 
     def weights(self) -> list[Path]:
         """All weights files, those of a sharded checkpoint in the order of their names."""
-        found = next((path for name in WEIGHTS_NAMES if (path := self._here(name))), None)
-        if found is None and not self.is_local:
-            found = next((path for name in WEIGHTS_NAMES if (path := hub_file(self.name, name))), None)
+        found = self.first_of(WEIGHTS_NAMES)
         if found is None:
             raise UserError(f"{self.name}: no weights there; one of these is needed: {', '.join(WEIGHTS_NAMES)}")
         if found.suffix != ".json":
             return [found]
-        return [self.file(shard) for shard in sorted(set(_read_json(found)["weight_map"].values()))]
+        return [self.file(shard) for shard in sorted(set(read_json(found)["weight_map"].values()))]
+
+    def weight_names(self) -> set[str]:
+        """What all tensors are called. Raises UserError where the files can't be read."""
+        try:
+            return {name for path in self.weights() for name in _tensor_names(path)}
+        except UserError:
+            raise
+        except Exception as error:  # each weights format has errors of its own
+            raise UserError(
+                f"{self.name}: its weights can't be read ({first_line(error)}); fetch the checkpoint again"
+            )
+
+    def first_of(self, names: Sequence[str]) -> Path | None:
+        """The first of these files that is on this machine, else the first that the hub has, else None."""
+        found = next((path for name in names if (path := self._here(name))), None)
+        if found is None and not self.is_local:
+            found = next((path for name in names if (path := hub_file(self.name, name))), None)
+        return found
 
     def _here(self, filename: str) -> Path | None:
         if not self.is_local:
@@ -75,8 +92,13 @@ def hub_file(name: str, filename: str) -> Path | None:
     except RemoteEntryNotFoundError:
         return None
     except Exception as error:  # not found, gated, cut off: the hub's errors and those of its HTTP client
-        reason = _first_line(error)
+        reason = first_line(error)
         raise UserError(f"extractor {name!r}: the hub gave no {filename} ({reason}); {_help(name, filename)}")
+
+
+def in_cache(name: str) -> bool:
+    """Whether a model's configuration and weights are in the Hugging Face cache on this machine."""
+    return all(any(_cached_file(name, filename) for filename in names) for names in (("config.json",), WEIGHTS_NAMES))
 
 
 def _cached_file(name: str, filename: str) -> Path | None:
@@ -111,15 +133,28 @@ def _help(name: str, filename: str) -> str:
     return f"with a network, fetch it by: hf download {name}{file}. {OFFLINE_HELP}"
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _tensor_names(path: Path) -> Iterable[str]:
+    if path.suffix == ".safetensors":
+        from safetensors import safe_open
+
+        with safe_open(path, framework="numpy") as file:
+            return list(file.keys())
+    import torch
+
+    return torch.load(path, map_location="meta", weights_only=True)  # without reading the values
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a checkpoint's JSON file."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: can't be read as JSON ({_first_line(error)}); fetch the checkpoint again")
+        raise UserError(f"{path}: can't be read as JSON ({first_line(error)}); fetch the checkpoint again")
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds no JSON object; fetch the checkpoint again")
     return content
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error says, in one line."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -3,7 +3,6 @@
 `src.feature_cache.shards` holds the features, `src.feature_cache.index` says where.
 """
 
-import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from src.errors import UserError
 from src.feature_cache.index import FileRow, Index, ShardRow, Tables, note
 from src.feature_cache.places import Places
 from src.feature_cache.shards import SUFFIX, DamagedShard, Shard, compact, merged, read_shard, write_shard
+from src.files import relative_to
 from src.images import HASH_BYTES, Stamp, UnreadableImage, content_hash, file_stamps
 
 FOLDER_NAME = ".aesthetic_cache"
@@ -96,7 +96,8 @@ class FeatureCache:
 
     def _key(self, directory: Path) -> bytes:
         if directory not in self._keys:
-            self._keys[directory] = _bytes(_relative(directory.resolve(), self.folder.resolve()))
+            # Relative to the cache, so that a directory that is moved together with its cache stays known.
+            self._keys[directory] = _bytes(relative_to(directory.resolve(), self.folder.resolve()))
         return self._keys[directory]
 
     # ---- features ----
@@ -230,14 +231,6 @@ class FeatureCache:
             with suppress(OSError):
                 if time.time() - path.stat().st_mtime > STALE_PART_SECONDS:
                     path.unlink()
-
-
-def _relative(directory: Path, folder: Path) -> str:
-    # Relative to the cache, so that a directory that is moved together with its cache stays known.
-    try:
-        return Path(os.path.relpath(directory, folder)).as_posix()
-    except ValueError:  # on another drive, on Windows
-        return directory.as_posix()
 
 
 def _row(name: str, shard: Shard) -> ShardRow:

@@ -19,6 +19,7 @@ from src.ratings.statistics import (
     outcomes,
     rank_correlation,
     side_bias,
+    standing,
 )
 
 
@@ -27,7 +28,8 @@ class Batch:
     """choices, ties, skips, outcomes, seconds (median per choice, nan of none) are of this batch, the rest of all.
 
     spearman: between the ratings before and after the batch, over images with comparisons. images: how many have
-    0, 1, 2, … comparisons. odd: None without a model. advice: what to do next.
+    0, 1, 2, … comparisons. odd: None without a model. advice: what to do next. expected_spearman, choices_for_next:
+    see `Ratings`.
     """
 
     choices: int
@@ -42,6 +44,13 @@ class Batch:
     left: Share
     odd: OddOneOut | None
     advice: str
+    expected_spearman: float | None = None
+    choices_for_next: int | None = None
+
+    @property
+    def standing(self) -> str:
+        """How right the order is, in words; empty where the ratings can't say."""
+        return standing(self.expected_spearman, self.choices_for_next)
 
     def row(self) -> dict[str, object]:
         """For ab_stats.csv: shares as fractions; empty where there is no number."""
@@ -76,7 +85,11 @@ class Batch:
             f"your own consistency {_said(self.repeats)}{_ceiling(self.repeats)}",
             f"the left image won {_said(self.left)}",
         ]
-        return "\n".join([*lines, *([_odd(self.odd)] if self.odd else []), self.advice])
+        if self.odd:
+            lines.append(_odd(self.odd))
+        if self.standing:
+            lines.append(self.standing)
+        return "\n".join([*lines, self.advice])
 
 
 def batch_statistics(
@@ -110,7 +123,9 @@ def batch_statistics(
         repeats=repeats,
         left=side_bias(log),
         odd=None if model_scores is None else odd_one_out(log, model_scores),
-        advice=advice(after.comparisons[allowed], met.agreement, repeats, at_once),
+        advice=advice(after.comparisons[allowed], met.agreement, repeats, at_once, after.expected_spearman),
+        expected_spearman=after.expected_spearman,
+        choices_for_next=after.choices_for_next,
     )
 
 

@@ -4,7 +4,7 @@ Images are named here by their *row*, 0…N−1, their place in `Log.images`; th
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -84,6 +84,12 @@ class Log:
     def screen(self, position: int) -> Ints:
         """(k,) the rows on the screen of the comparison at `position`, left to right."""
         return self.shown[self.starts[position] : self.starts[position + 1]]
+
+    def before(self, position: int) -> "Log":
+        """What was known when the comparison at `position` was about to be made; the images stay."""
+        columns = ("ids", "kinds", "winners", "seconds", "raters", "repeat_of", "predicted")
+        part = {name: getattr(self, name)[:position] for name in columns}
+        return replace(self, shown=self.shown[: self.starts[position]], starts=self.starts[: position + 1], **part)
 
     def rows(self, image_ids: ArrayLike) -> Ints:
         """Rows of the images with these ids, same shape. UserError for an id that isn't in the database."""

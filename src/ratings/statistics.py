@@ -8,6 +8,7 @@ from src.ratings.log import CHOICE, Bools, Floats, Ints, Log
 
 WANTED = 3.0  # comparisons per image; beyond that, each further choice teaches a model less and less
 AS_GOOD_AS_PEOPLE_GET = 0.75  # agreement of choices with ratings, over pairs drawn at random
+GOOD_ORDER = 0.85  # expected Spearman; a model learns little more from better scores
 ENOUGH_REPEATS = 20  # for the person's own consistency to say more than that
 _Z95 = 1.959963984540054
 
@@ -165,12 +166,33 @@ def extremes(ratings: Floats, rated: Bools, n: int = 10) -> tuple[Ints, Ints]:
     return order[: min(n, half)], order[: half - 1 if half else None : -1][:n]
 
 
-def advice(comparisons: Ints, agreement: Share, repeats: Share, number_to_compare: int = 2) -> str:
+def standing(expected_spearman: float | None, choices_for_next: int | None) -> str:
+    """How right the order is and what a better one costs, in words; empty where the ratings can't say."""
+    if expected_spearman is None:
+        return ""
+    right = f"The order of your pictures is about {max(0.0, expected_spearman):.2f} right (1 = perfect)"
+    if choices_for_next is None:
+        return f"{right}."
+    more = float(f"{choices_for_next:.1e}")  # two digits: it is an estimate
+    return f"{right}; about {more:.0f} more {'choice' if more == 1 else 'choices'} for the next 0.01."
+
+
+def advice(
+    comparisons: Ints,
+    agreement: Share,
+    repeats: Share,
+    number_to_compare: int = 2,
+    expected_spearman: float | None = None,
+) -> str:
     """One sentence on what to do next.
 
     comparisons: (N,) of the images that count. agreement: of the latest choices with the ratings. repeats: the
     person's consistency, from the same kind of pairs, so that it says how far agreement can rise with any pairing.
     """
+    if expected_spearman is not None and expected_spearman >= GOOD_ORDER:
+        return (
+            f"The order is about {expected_spearman:.2f} right: enough to train a model; more sharpens the ratings."
+        )
     mean = float(np.mean(comparisons)) if len(comparisons) else 0.0
     if mean < WANTED:
         more = int(np.ceil((WANTED - mean) * len(comparisons) / number_to_compare))

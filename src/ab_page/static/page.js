@@ -117,7 +117,8 @@ function apply(next) {
   const answered = new Set(outbox.filter((entry) => entry.name === "answer").map((entry) => entry.body.screen));
   const choosing = state.phase === "choosing" || answered.size > 0;
   document.title = choosing ? "Which is better?" : "Report";
-  if (choosing) closeReport(); // before views are made: their images are asked for in the size of the stage
+  showStanding(); // before views are made: their images are asked for in the size of the stage
+  if (choosing) closeReport();
   else openReport();
   const wanted = state.screens.filter((screen) => !answered.has(screen.id));
   const old = new Map(views.filter((view) => !view.failed).map((view) => [view.id, view]));
@@ -127,6 +128,14 @@ function apply(next) {
   if (fresh > 0) note(state.notes.slice(-fresh).join(" "));
   notesSeen = state.notes_in_all;
   show();
+}
+
+// What the ratings rest on, and what they are worth. A line more or less leaves the images another size.
+function showStanding() {
+  const line = $("standing"), before = line.offsetHeight;
+  [state.basis, state.standing].forEach((text, place) => (line.children[place].textContent = text));
+  line.hidden = !state.basis && !state.standing;
+  if (line.offsetHeight !== before) views.forEach((view) => view.ready && layOut(view));
 }
 
 function showProgress() {
@@ -449,6 +458,7 @@ function actions() {
 
 function reportParts(r) {
   const cards = make("div", "cards",
+    ...(r.standing ? [card("How right the order is", r.expected_spearman.toFixed(2), r.standing, state.basis)] : []),
     card("Choices", String(r.choices), `${r.ties} ties, ${r.skips} skips`, r.seconds === null ? "" : `${r.seconds.toFixed(1)} s each (median)`),
     card("The ratings foresaw", percent(r.agreement.share), `${r.matched} matched, ${r.contradicted} contradicted, ${r.not_predicted} not predicted`, range(r.agreement)),
     card("You agree with yourself", percent(r.consistency.share), range(r.consistency), r.ceiling[0] === null ? "" : `a perfect model would foresee ${percent(r.ceiling[0])} to ${percent(r.ceiling[1])}`),

@@ -1,0 +1,84 @@
+"""A predictor as ONNX gives what torch gives."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+import aesthetic_score_from_model as script
+from src.errors import UserError
+from src.predictor import Predictor, PredictorConfig, combine, save_predictor
+from src.predictor.export import export_onnx
+
+
+def made(**changes):
+    base = {"feature_extractor_model": "toy", "hidden_states_used": (0, 1), "hidden_states_mode": "join"}
+    torch.manual_seed(len(changes))
+    return Predictor(PredictorConfig(**{**base, "widths": (6, 4), "layers": (8, 5), **changes}))
+
+
+HEADS = {
+    "plain": made(),
+    "nll on a scale of its own": made(output_channels=2, score_mean=1500.0, score_deviation=40.0),
+    "another's sigma": made(output_channels=2, error_form="absolute"),
+    "linear, normalised": made(layers=(), dropouts=(0.0,), input_normalisation="l2"),
+    "weight": made(hidden_states_mode="weight", widths=(6, 6)),
+    "high-end fix": made(high_end_fix="variable", output_channels=2),
+    "ensemble": combine([made(), made(layers=(7, 3)), made(high_end_fix="fixed")]),
+    "ensemble with errors": combine([made(output_channels=2), made(output_channels=2, layers=(2, 2))]),
+}
+
+
+def check(predictor, path):
+    session = onnxruntime.InferenceSession(str(path))
+    shape = (2, 6) if predictor.config.hidden_states_mode == "weight" else (predictor.config.number_of_features,)
+    for images in (1, 33):
+        inputs = 3 * torch.randn(images, *shape, generator=torch.Generator().manual_seed(images))
+        found = session.run(None, {"features": inputs.numpy()})
+        expected = predictor.predict(inputs)
+        assert [output.name for output in session.get_outputs()] == ["score", "error"][: len(found)]
+        assert len(found) == (2 if predictor.has_error else 1)
+        for values, truth in zip(found, expected, strict=False):
+            assert np.abs(values - truth).max() <= 1e-5 * max(1, np.abs(truth).max())
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_every_kind_of_head_gives_the_same_to_a_hundred_thousandth(tmp_path, name):
+    export_onnx(HEADS[name], tmp_path / "head.onnx")
+    check(HEADS[name], tmp_path / "head.onnx")
+
+
+def test_the_script_exports_without_images(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    save_predictor(tmp_path / "m.safetensors", HEADS["plain"], {})
+    monkeypatch.setattr(sys, "argv", ["score", "-m", "m.safetensors", "--export_onnx=a.onnx"])
+    script.main()
+    check(HEADS["plain"], tmp_path / "a.onnx")
+    assert "m.safetensors is now also a.onnx" in capsys.readouterr().out
+
+
+def test_without_the_package_the_sentence_says_how_to_get_it(tmp_path, monkeypatch):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *_: None if name == "onnx" else real(name))
+    with pytest.raises(UserError, match="needs the package onnx, which is not here: python -m pip install onnx"):
+        export_onnx(HEADS["plain"], Path(tmp_path / "a.onnx"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--export_onnx=a.pt"], "--export_onnx=a.pt: must end with .onnx"),
+        (["--convert=a.pth"], "--convert=a.pth: must end with .safetensors"),
+        (["-m", "m.safetensors", "--convert=a.safetensors"], "2 models are given"),
+    ],
+)
+def test_what_can_not_be_written_is_said(tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    save_predictor(tmp_path / "m.safetensors", HEADS["plain"], {})
+    monkeypatch.setattr(sys, "argv", ["score", "-m", "m.safetensors", *words])
+    with pytest.raises(UserError, match=message):
+        script.main()
