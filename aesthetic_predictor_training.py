@@ -287,7 +287,7 @@ def train_ridge(
 
     ridge = fit_ridge(data.inputs.cpu().numpy(), data.scores, data.split, arguments.seed)
     predictor = ridge_predictor(ridge, data.config).to(data.inputs.device)
-    held_out = held_out_ridge(data, arguments.seed)
+    held_out = held_out_ridge(data, arguments.seed, ridge)
     best = BestModel(model, data, {**about(arguments, table, data, held_out), **behind})
     announce(arguments, best, "", None)
     write_arguments(model.with_suffix(".arguments.txt"), TRAIN, arguments)

@@ -139,19 +139,21 @@ def points(bench: Bench) -> None:
 
 def shuffled(bench: Bench) -> None:
     print("\nFeatures of other images, Spearman after" + "".join(f"{point:>8.1f}" for point in POINTS))
-    for agreement in AGREEMENTS:
-        for method, name in (("near", "Bradley-Terry"), ("shuffled", "assisted, shuffled")):
-            values = "".join(f"{bench.at(method, agreement, point):>8.3f}" for point in POINTS)
-            print(f"{agreement:.0%}  {name:<35}{values}")
+    print_rows(bench, {"near": "Bradley-Terry", "shuffled": "assisted, shuffled"}, POINTS, 35)
 
 
 def four(bench: Bench) -> None:
     screens = (0.5, 0.7, 1.0, 2.0)
     print("\nFour at once, Spearman after screens per image" + "".join(f"{point:>8.1f}" for point in screens))
+    print_rows(bench, {"four, Bradley-Terry": "Bradley-Terry", "four": "assisted"}, screens, 41)
+
+
+def print_rows(bench: Bench, methods: dict[str, str], points: tuple[float, ...], width: int) -> None:
+    """A line for each agreement and method, {its key: its name}: Spearman at these points."""
     for agreement in AGREEMENTS:
-        for method, name in (("four, Bradley-Terry", "Bradley-Terry"), ("four", "assisted")):
-            values = "".join(f"{bench.at(method, agreement, point):>8.3f}" for point in screens)
-            print(f"{agreement:.0%}  {name:<41}{values}")
+        for method, name in methods.items():
+            values = "".join(f"{bench.at(method, agreement, point):>8.3f}" for point in points)
+            print(f"{agreement:.0%}  {name:<{width}}{values}")
 
 
 def estimate(bench: Bench) -> None:

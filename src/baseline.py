@@ -17,6 +17,11 @@ ALPHAS = np.logspace(0, 6, 25)
 MOST_ROWS = 10_000
 
 
+def one_thread() -> threadpool_limits:
+    """Threads of BLAS wait for each other on a busy machine."""
+    return threadpool_limits(limits=1, user_api="blas")
+
+
 @dataclass(frozen=True)
 class Ridge:
     """score = ((x - shift) / scale) @ weights + bias, of images' features in one row, x (W,). alpha: the penalty."""
@@ -30,7 +35,8 @@ class Ridge:
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """(N, ...) -> (N,) float64."""
         flat = inputs.reshape(len(inputs), -1)
-        return ((flat - self.shift) / self.scale) @ self.weights + self.bias
+        with one_thread():
+            return ((flat - self.shift) / self.scale) @ self.weights + self.bias
 
 
 def fit_ridge(inputs: np.ndarray, scores: np.ndarray, split: np.ndarray, seed: int) -> Ridge:
@@ -45,15 +51,14 @@ def fit_ridge(inputs: np.ndarray, scores: np.ndarray, split: np.ndarray, seed: i
         rows = np.random.default_rng(seed).choice(rows, MOST_ROWS, replace=False)
     flat = inputs[rows].reshape(len(rows), -1)
     shift, scale = standardisation(flat)
-    with threadpool_limits(limits=1, user_api="blas"):  # threads of BLAS wait for each other on a busy machine
+    with one_thread():
         found = RidgeCV(ALPHAS).fit((flat - shift) / scale, scores[rows])
     return Ridge(shift, scale, found.coef_, float(found.intercept_), float(found.alpha_))
 
 
 def ridge_scores(inputs: np.ndarray, scores: np.ndarray, split: np.ndarray, seed: int) -> np.ndarray:
     """Scores (N,) that ridge regression predicts for all rows; see `fit_ridge`."""
-    with threadpool_limits(limits=1, user_api="blas"):
-        return fit_ridge(inputs, scores, split, seed).predict(inputs)
+    return fit_ridge(inputs, scores, split, seed).predict(inputs)
 
 
 @torch.no_grad()
@@ -68,10 +73,13 @@ def ridge_predictor(ridge: Ridge, config: PredictorConfig) -> Predictor:
     return predictor
 
 
-def held_out_ridge(data: Dataset, seed: int) -> np.ndarray:
-    """Scores (N,) of ridge regression on the train split; with folds, those of each fold by the others."""
+def held_out_ridge(data: Dataset, seed: int, whole: Ridge | None = None) -> np.ndarray:
+    """Scores (N,) of ridge regression on the train split; with folds, those of each fold by the others.
+
+    whole: what was fitted on the train split already, if it was.
+    """
     inputs = data.inputs.cpu().numpy()
-    found = ridge_scores(inputs, data.scores, data.split, seed)
+    found = (whole or fit_ridge(inputs, data.scores, data.split, seed)).predict(inputs)
     for part in data.parts() if data.folds is not None else ():
         rows = part.rows("eval")
         found[rows] = ridge_scores(inputs, data.scores, part.split, seed)[rows]

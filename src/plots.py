@@ -103,13 +103,7 @@ def calibration_plot(colours: Colours, bins: Sequence[Bin]) -> Figure:
     """Mean score of groups by model score, with 95 % of the mean, beside the line of equality."""
     figure, axes = _figure("mean model score of a group", "its mean score")
     x, y, error = (np.array([getattr(b, name) for b in bins]) for name in ("model_score", "score", "error"))
-    axes.plot(
-        [x.min(), x.max()], [x.min(), x.max()], color=colours.ink, linewidth=1, linestyle=(0, (3, 3)), label="right"
-    )
-    axes.errorbar(
-        x, y, 1.96 * error, fmt="o-", color=colours.a, linewidth=2, markersize=5, elinewidth=1, label="the model"
-    )
-    axes.legend(loc="upper left")
+    _beside_equality(axes, colours, x, y, error, (x.min(), x.max()))
     return figure
 
 
@@ -118,20 +112,7 @@ def reliability_plot(colours: Colours, bins: Sequence[ErrorBin]) -> Figure:
     """Real errors of groups by expected error, with 95 % intervals, beside the line of equality."""
     figure, axes = _figure("error that the model expects", "error that it makes")
     x, y, spread = (np.array([getattr(b, name) for b in bins]) for name in ("expected", "actual", "uncertainty"))
-    ends = [0, max(x.max(), y.max())]
-    axes.plot(ends, ends, color=colours.ink, linewidth=1, linestyle=(0, (3, 3)), label="right")
-    axes.errorbar(
-        x,
-        y,
-        1.96 * spread,
-        fmt="o-",
-        color=colours.a,
-        linewidth=2,
-        markersize=5,
-        elinewidth=1,
-        label="the model",
-    )
-    axes.legend(loc="upper left")
+    _beside_equality(axes, colours, x, y, spread, (0, max(x.max(), y.max())))
     return figure
 
 
@@ -269,3 +250,13 @@ def _figure(across: str, up: str) -> tuple[Figure, Axes]:
     axes.set_xlabel(across)
     axes.set_ylabel(up)
     return figure, axes
+
+
+def _beside_equality(
+    axes: Axes, colours: Colours, x: np.ndarray, y: np.ndarray, error: np.ndarray, ends: tuple[float, float]
+) -> None:
+    """y of groups with 95 % of their standard errors, and from end to end the line where it would be x."""
+    axes.plot(ends, ends, color=colours.ink, linewidth=1, linestyle=(0, (3, 3)), label="right")
+    bars = 1.96 * error
+    axes.errorbar(x, y, bars, fmt="o-", color=colours.a, linewidth=2, markersize=5, elinewidth=1, label="the model")
+    axes.legend(loc="upper left")

@@ -1,5 +1,6 @@
 """What all image models of `transformers` share: configuration, loading, number format, identity, batches."""
 
+import abc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -123,9 +124,9 @@ class TransformersExtractor(TorchExtractor):
     def _tower(self, network: Any) -> Any:
         return network
 
+    @abc.abstractmethod
     def _pool(self, network: Any, layer: Tensor, k: int) -> Tensor:
         """Features (B, W) of hidden state k, from its layer: (B, T, D), of convolutional networks (B, C, H, W)."""
-        raise NotImplementedError
 
 
 def _vision_config(checkpoint: Checkpoint) -> Any:
