@@ -239,6 +239,7 @@ def write_scores(arguments: argparse.Namespace, path: Path, ids: dict[str, int],
     """
     import numpy as np
 
+    from src import assisted_scores
     from src.scorefile import add_images, match_images, new_table, read_scorefile, write_scorefile
 
     ratings, rated = live.latest(), live.rated()
@@ -256,6 +257,7 @@ def write_scores(arguments: argparse.Namespace, path: Path, ids: dict[str, int],
         arguments.score_column: np.where(known, scores, np.nan)[rows],
         "comparisons": ratings.comparisons[rows],
         "score_error": np.where(rated, errors, np.nan)[rows],
+        **assisted_scores.column(table, live.assisted_by, known[rows]),
     }
     write_scorefile(path, table, columns)
 

@@ -43,6 +43,7 @@ def main() -> None:
     print_lines(arguments, table, models, subsets)
     tables = print_tables(arguments, table, models, subsets)
     choices = agreement_with_choices(arguments, directory, table, models, split, cache)
+    print_caution(table)
     write_scorefiles(arguments, directory, table, models, split)
     write_pictures(arguments, directory, table, models, split, subsets, tables, choices)
 
@@ -164,6 +165,14 @@ def agreement_with_choices(
         print(f"\nModel {model.name}" if len(models) > 1 else "")
         print("\n".join(choices_lines(agreement)))
     return found
+
+
+def print_caution(table: "ScoreTable") -> None:
+    """What to keep in mind of scores that features assisted."""
+    from src.assisted_scores import assisted_by, caution
+
+    if text := caution(assisted_by(table)):
+        print(f"\n{text}")
 
 
 def write_scorefiles(

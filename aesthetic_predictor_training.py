@@ -43,6 +43,7 @@ def main() -> None:
     from src.training_results import report_results, write_results
 
     table = read_scores(arguments, directory)
+    check_columns(arguments, table)
     extractor = image_model(arguments)
     complete(arguments, directory, extractor)
     cache = FeatureCache(Path(arguments.cache_directory))
@@ -73,8 +74,11 @@ def print_extractors() -> None:
 
 def output_paths(arguments: argparse.Namespace, directory: Path) -> tuple[Path, Path | None]:
     """The model file and the savefile; what can't be is refused now rather than after an hour."""
+    from src.split import check_fractions
+
     model = model_path(arguments, directory)
     refuse_contradictions(arguments)
+    check_fractions(arguments.fraction_for_eval, arguments.fraction_for_test)
     if arguments.report:
         check_report(arguments.report)
     if not arguments.savefile:
@@ -123,6 +127,19 @@ def read_scores(arguments: argparse.Namespace, directory: Path) -> "ScoreTable":
     return table
 
 
+def check_columns(arguments: argparse.Namespace, table: "ScoreTable") -> None:
+    """Columns that options name are missed now rather than after an hour of looking at images."""
+    from src.balance import balance_groups
+    from src.error_weights import check_column
+    from src.scorefile import column_values
+
+    balance_groups(arguments, table)
+    if arguments.group_column:
+        column_values(table, arguments.group_column)
+    if arguments.weight_by_error:
+        check_column(table)
+
+
 def image_model(arguments: argparse.Namespace) -> "Extractor":
     """The image model that is asked for."""
     from src.extractors import load_extractor
@@ -140,6 +157,8 @@ def complete(arguments: argparse.Namespace, directory: Path, extractor: "Extract
     arguments.cache_directory = arguments.cache_directory or str(default_folder(directory))
     arguments.hidden_states_used = arguments.hidden_states_used or extractor.default_hidden_states
     arguments.hidden_states_mode = choose_mode(arguments, extractor.default_hidden_states_mode)
+    if arguments.model_type == "ridge" and (arguments.loss_model != "mse" or arguments.ensemble > 1):
+        print("Ridge regression is one model, of least squares: --loss_model and --ensemble are for networks.")
     if arguments.model_type == "ridge" and arguments.hidden_states_mode == "weight":
         print("Ridge regression weights every feature by itself: --hidden_states_mode=weight becomes join.")
         arguments.hidden_states_mode, arguments.weight_hidden_states = "join", False

@@ -12,6 +12,7 @@ shuffled   the same after 4, the features being other images'
 four       four images at once, in screens per image
 estimate   the estimated beside the real Spearman, and the estimated beside the real cost of the next 0.01
 predictor  a network, and ridge regression, trained on ratings, on a quarter of the images that was never shown
+held_out   what training prints of its eval images, beside the truth about the same images
 refit      seconds of a refit of 10,000 images and 20,000 comparisons, on one core
 """
 
@@ -30,6 +31,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
+from scipy.special import expit
 from tqdm import tqdm
 
 from benchmarks.simulated_person import Course, make_taste, simulate
@@ -208,21 +210,66 @@ def targets(bench: Bench, agreement: float, seed: int) -> list[tuple[str, np.nda
 
 def trained(bench: Bench, shown: np.ndarray, scores: np.ndarray, seed: int) -> tuple[float, float]:
     """Spearman with the truth on all other images: of the network, and of ridge regression."""
+    unseen = np.setdiff1d(np.arange(len(bench.truth)), shown)
+    network, ridge = predictions(bench, shown, scores, seed)
+    return spearman(bench.truth[unseen], network[unseen]), spearman(bench.truth[unseen], ridge[unseen])
+
+
+def predictions(bench: Bench, shown: np.ndarray, scores: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) model scores of a network, and of ridge regression, that learnt these scores of the rows `shown`."""
     import torch
 
     from src.baseline import ridge_scores
     from src.predictor import PredictorConfig
     from src.training import TrainingConfig, TrainingData, train
 
-    unseen = np.setdiff1d(np.arange(len(bench.truth)), shown)
     x = bench.features.astype(np.float32)
     config = PredictorConfig("benchmark", (0,), "join", (x.shape[1],), LAYERS, DROPOUTS)
     data = TrainingData(torch.from_numpy(x[shown]), torch.from_numpy(scores).float(), torch.ones(len(shown)))
-    network = train(config, TrainingConfig(**NETWORK, seed=seed), data).predict(torch.from_numpy(x[unseen]))[0]
+    network = train(config, TrainingConfig(**NETWORK, seed=seed), data).predict(torch.from_numpy(x))[0]
     everything, split = np.zeros(len(x)), np.full(len(x), "eval", dtype=object)
     everything[shown], split[shown] = scores, "train"
-    ridge = ridge_scores(x, everything, split, seed)[unseen]
-    return spearman(bench.truth[unseen], network), spearman(bench.truth[unseen], ridge)
+    return network, ridge_scores(x, everything, split, seed)
+
+
+def held_out(bench: Bench) -> None:
+    """The eval images take part in choosing, and their ratings too come from all choices, as in the product."""
+    print(f"\nNetwork on its eval images{'':<11}{'Spearman with':^18}  {'AB with choices between them':^26}")
+    print(f"{'':<36}{'ratings':>9}{'truth':>9}{'those made':>14}{'made anew':>14}")
+    for agreement in AGREEMENTS:
+        for name, fit in (("Bradley-Terry", lambda: fit_ratings), ("assisted", lambda: assist(bench.similarity))):
+            found: dict[float, list[tuple[float, ...]]] = {}
+            for seed in bench.seeds:
+                course = run(bench.truth, fit(), "near", 2.0, agreement, seed, f"held out, {name}", keep=(1.0, 2.0))
+                for point, kept in course.ratings.items():
+                    found.setdefault(point, []).append(judged(bench, course, point, kept.rating, agreement, seed))
+            for point, values in found.items():
+                row = np.mean(values, axis=0)
+                print(
+                    f"{f'{agreement:.0%}  {name}, {point:.0f} per image':<36}{row[0]:>9.3f}{row[1]:>9.3f}"
+                    f"{row[2]:>14.3f}{row[3]:>14.3f}"
+                )
+
+
+def judged(
+    bench: Bench, course: Course, point: float, rating: np.ndarray, agreement: float, seed: int
+) -> tuple[float, ...]:
+    """Spearman with ratings and truth; AB with the choices between eval images, and with the same ones made anew."""
+    n, taste = len(bench.truth), make_taste(bench.truth, agreement)
+    evaluated = np.sort(np.random.default_rng(seed).permutation(n)[: n // 5])
+    train = np.setdiff1d(np.arange(n), evaluated)
+    network, _ = predictions(bench, train, rating[train], seed)
+    pairs = course.log.before(round(point * n)).pairs
+    inside = np.isin(pairs.winners, evaluated) & np.isin(pairs.losers, evaluated)
+    gaps = network[pairs.winners[inside]] - network[pairs.losers[inside]]
+    truly = taste.utilities[pairs.winners[inside]] - taste.utilities[pairs.losers[inside]]
+    anew = expit(np.sign(gaps) * truly)  # the probability that a new choice is the network's
+    return (
+        spearman(rating[evaluated], network[evaluated]),
+        spearman(bench.truth[evaluated], network[evaluated]),
+        float(np.mean(gaps > 0)),
+        float(np.mean(anew)),
+    )
 
 
 def refit(_: Bench | None, images: int = 10_000, choices: int = 20_000, runs: int = 9) -> None:
@@ -256,7 +303,7 @@ def refit(_: Bench | None, images: int = 10_000, choices: int = 20_000, runs: in
     print(f"{min(seconds):.3f}–{max(seconds):.3f}, {runs} runs; wanted < 0.5 s)")
 
 
-TABLES = {f.__name__: f for f in (needed, points, shuffled, four, estimate, predictor, refit)}
+TABLES = {f.__name__: f for f in (needed, points, shuffled, four, estimate, predictor, held_out, refit)}
 
 
 def main() -> None:

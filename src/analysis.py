@@ -68,13 +68,24 @@ def bootstrap(scores: np.ndarray, model_scores: np.ndarray, seed: int) -> Interv
     out. nan where none is left.
     """
     generator = np.random.default_rng(seed)
-    resamples = int(np.clip(MOST_DRAWN // max(1, len(scores)), FEWEST_RESAMPLES, RESAMPLES))
-    found = np.full((resamples, 3), np.nan)
-    for row in range(resamples):
+    found = np.full((_resamples(len(scores)), 3), np.nan)
+    for row in range(len(found)):
         drawn = generator.integers(0, len(scores), len(scores))
         a, b = scores[drawn], model_scores[drawn]
         found[row] = spearman(a, b), pearson(a, b), ab(a, b)
     return Intervals(*(_middle(column[~np.isnan(column)]) for column in found.T))
+
+
+def gain_interval(scores: np.ndarray, first: np.ndarray, second: np.ndarray, seed: int) -> tuple[float, float]:
+    """Of Spearman of the first model less that of the second, on the same images drawn anew; as `bootstrap`."""
+    generator = np.random.default_rng(seed)
+    resamples = (generator.integers(0, len(scores), len(scores)) for _ in range(_resamples(len(scores))))
+    found = np.array([spearman(scores[d], first[d]) - spearman(scores[d], second[d]) for d in resamples])
+    return _middle(found[~np.isnan(found)])
+
+
+def _resamples(images: int) -> int:
+    return int(np.clip(MOST_DRAWN // max(1, images), FEWEST_RESAMPLES, RESAMPLES))
 
 
 def _middle(values: np.ndarray) -> tuple[float, float]:

@@ -21,18 +21,23 @@ def error_weights(table: ScoreTable, train: np.ndarray) -> tuple[np.ndarray, lis
 
     Raises UserError without that column, or any error above 0 among `train`.
     """
-    errors = read_numbers(table, COLUMN)
-    name = table.document.name
-    if errors is None:
-        raise UserError(
-            f"{name}: --weight_by_error needs a column {COLUMN}, which aesthetic_ab_scorer.py writes; it has "
-            f"{', '.join(map(str, table.document.columns))}"
-        )
+    errors, name = check_column(table), table.document.name
     known = errors > 0  # False for nan
     if not known[train].any():
         raise UserError(f"{name}: no image to train on has a {COLUMN} above 0; leave out --weight_by_error")
     weights = weights_of(np.where(known, errors, np.nan), train)
     return weights, _sentences(table, weights[train], known)
+
+
+def check_column(table: ScoreTable) -> np.ndarray:
+    """(N,) the errors, nan where there is none. UserError for a table without the column."""
+    errors = read_numbers(table, COLUMN)
+    if errors is None:
+        raise UserError(
+            f"{table.document.name}: --weight_by_error needs a column {COLUMN}, which aesthetic_ab_scorer.py writes; "
+            f"it has {', '.join(map(str, table.document.columns))}"
+        )
+    return errors
 
 
 def weights_of(errors: np.ndarray, train: np.ndarray) -> np.ndarray:

@@ -24,7 +24,8 @@ def draw_folds(
     """
     groups = near_identical_groups(directory, table.paths, cache)
     sizes = np.unique(groups, return_counts=True)[1]
-    print(f"{sizes[sizes > 1].sum()} images are in {(sizes > 1).sum()} groups of near-identical ones.")
+    alike = f"{sizes[sizes > 1].sum()} images are in {(sizes > 1).sum()} groups of near-identical ones."
+    print(alike if (sizes > 1).any() else "No two images are nearly the same.")
     if arguments.group_column:
         values = column_values(table, arguments.group_column)
         # Images without a value are groups of their own.
@@ -33,7 +34,9 @@ def draw_folds(
     test = draw_test(table.paths, table.splits, groups, arguments.fraction_for_test, seed)
     folds = assign_folds(table.paths, groups, ~test, arguments.folds, seed)
     sizes = np.bincount(folds[folds >= 0])
-    print(f"{arguments.folds} folds of {sizes.min()} to {sizes.max()} images, of {len(set(groups[~test]))} groups.")
+    size = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
+    whole = int((np.unique(groups[~test], return_counts=True)[1] > 1).sum())
+    print(f"{arguments.folds} folds of {size} images" + f"; {whole} groups stay whole" * (whole > 0) + ".")
     return np.where(test, "test", "train"), folds
 
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from src import plots
 from src.analysis import Intervals, Subset, bootstrap, calibration, extremes, places_on_map, reliability, slope
+from src.assisted_scores import assisted_by, caution
 from src.errors import UserError
 from src.files import replacing, write_text
 from src.learning_curve import Point, learning_curve, left_out, verdict
@@ -189,7 +190,7 @@ def _lead(material: Material) -> str:
         which = "(those it was trained on included, which flatters)"
     return (
         f"Of 100 pairs of images {which}, the model puts {100 * order:.0f} in the order of your scores. "
-        "Chance would be 50."
+        f"Chance would be 50. {caution(assisted_by(material.table))}".rstrip()
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from src.analysis import Combination, Intervals, bootstrap, coverage, reliability
+from src.analysis import Combination, Intervals, bootstrap, coverage, gain_interval, reliability
 from src.choice_agreement import ChoiceAgreement
 from src.metrics import ab, correlations
 from src.ratings.statistics import Share, ceiling
@@ -40,16 +40,16 @@ def score_line(name: str, scores: np.ndarray, model_scores: np.ndarray) -> str:
 
 def split_lines(scores: np.ndarray, model_scores: np.ndarray, split: np.ndarray) -> list[str]:
     """`score_line` for train, eval, test where there is one, and all; split: (N,), "folds" for out-of-fold scores."""
-    masks = {name: split == name for name in SUBSETS} | {"all": np.ones(len(split), bool)}
+    masks = {name: split == name for name in SUBSETS} | {"all": np.full(len(split), not (split == "folds").all())}
     return [score_line(SUBSETS[name], scores[mask], model_scores[mask]) for name, mask in masks.items() if mask.any()]
 
 
-def baselines_table(measured: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
-    """Rows of cells, a header first: what the model, ridge regression and the mean reach on the eval images.
+def baselines_table(measured: Mapping[str, Mapping[str, float]], images: str = "eval images") -> list[list[str]]:
+    """Rows of cells, a header first: what the model, ridge regression and the mean reach on these images.
 
     measured: {name: {"eval_mse": …, "eval_spearman": …, "eval_ab": …}}, as in a model's metadata.
     """
-    rows = [["eval images", "mse", "spearman", "AB"]]
+    rows = [[images, "mse", "spearman", "AB"]]
     names = {
         "model": "this model",
         "ridge": "ridge regression on the same features",
@@ -62,18 +62,23 @@ def baselines_table(measured: Mapping[str, Mapping[str, float]]) -> list[list[st
     return rows
 
 
-def comparison_with_ridge(scores: np.ndarray, model_scores: np.ndarray, ridge: np.ndarray) -> str:
+def comparison_with_ridge(
+    scores: np.ndarray, model_scores: np.ndarray, ridge: np.ndarray, seed: int, images: str = "eval images"
+) -> str:
     """One sentence on what the network buys over ridge regression, on the images given; all shapes (N,)."""
     network, baseline = correlations(scores, model_scores).spearman, correlations(scores, ridge).spearman
     gain = network - baseline
-    if np.isnan(gain):
-        return "There are too few eval images to compare the network with ridge regression."
+    low, high = gain_interval(scores, model_scores, ridge, seed)
+    if np.isnan(gain) or np.isnan(low):
+        return f"There are too few {images} to compare the network with ridge regression."
+    which = "better" if gain >= 0 else "worse"
+    text = f"The network is {abs(gain):.4f} Spearman {which} than ridge regression on the {images}"
+    text += f" (95 %: {low:+.4f} to {high:+.4f})"
+    if low <= 0 <= high:
+        text += ", which may be chance"
     if gain >= 0:
-        return f"The network is {gain:.4f} Spearman better than ridge regression on the eval images."
-    return (
-        f"The network is {-gain:.4f} Spearman worse than ridge regression on the eval images: "
-        "try more --trials, other --hidden_states_used, or more images."
-    )
+        return f"{text}."
+    return f"{text}: try more --trials, or take ridge regression itself, --model_type=ridge."
 
 
 def error_lines(scores: np.ndarray, model_scores: np.ndarray, errors: np.ndarray) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from src.assisted_scores import assisted_by
 from src.balance import balance_table
 from src.baseline import baselines
 from src.best_model import BestModel
@@ -44,6 +45,8 @@ def balance_of(arguments: argparse.Namespace) -> str:
 def about(arguments: argparse.Namespace, table: ScoreTable, data: Dataset, ridge: np.ndarray) -> dict[str, Any]:
     """What every model file of this run says of how it was made. ridge: (N,) the held-out scores of the baseline."""
     some: dict[str, Any] = {} if data.groups is None else {"balance": balance_of(arguments)}
+    if assistants := assisted_by(table):
+        some["scores_assisted_by"] = assistants
     if data.error_weights is not None:
         some["weight_by_error"] = True
     if data.folds is not None:  # the test images, as no seed alone says which they are where groups stay together
@@ -73,7 +76,8 @@ def announce(arguments: argparse.Namespace, best: BestModel, study: str, address
     if data.choices is not None:
         counts = ", ".join(f"{count} {name}" for name, count in _comparison_counts(data).items())
         total = len(data.choices.screens.shown)
-        print(f"Comparisons by {arguments.rater}: {total}; among images of one split alone: {counts}.")
+        part = "split" if data.folds is None else "split or fold"
+        print(f"Comparisons by {arguments.rater}: {total}; among images of one {part} alone: {counts}.")
     if data.groups is not None:
         print(f"Train images, {balance_of(arguments)}:")
         print(aligned(balance_table(data.groups, data.rows("train"), arguments.balance, arguments.seed)))
@@ -86,6 +90,10 @@ def announce(arguments: argparse.Namespace, best: BestModel, study: str, address
 
 
 def _comparison_counts(data: Dataset) -> dict[str, int]:
-    """How many comparisons are among the images of each split alone; with folds train is all of them."""
-    assert data.choices is not None
-    return {name: len(data.choices.within(data.rows(name)).shown) for name in SPLITS}
+    """How many comparisons are among the images of each split alone; with folds eval is the sum over folds."""
+    choices = data.choices
+    assert choices is not None
+    return {
+        name: sum(len(choices.within(part.rows(name)).shown) for part in (data.parts() if name == "eval" else [data]))
+        for name in SPLITS
+    }

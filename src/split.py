@@ -26,7 +26,7 @@ def assign_split(
     become test, the next eval. So neither the order of the images nor the machine matters, and a few images more
     change few of the others. Raises UserError for impossible fractions, or where no image is left to train on.
     """
-    _check_fractions(fraction_for_eval, fraction_for_test)
+    check_fractions(fraction_for_eval, fraction_for_test)
     if len(paths) != len(given):
         raise ValueError(f"{len(paths)} paths but {len(given)} given splits")
     split = np.array([""] * len(paths) if ignore_existing else [str(word) for word in given], dtype="<U5")
@@ -54,7 +54,8 @@ def hash_of(seed: int, path: str) -> tuple[bytes, str]:
     return hashlib.blake2b(text, digest_size=8).digest(), path
 
 
-def _check_fractions(fraction_for_eval: float, fraction_for_test: float) -> None:
+def check_fractions(fraction_for_eval: float, fraction_for_test: float) -> None:
+    """UserError for what is no fraction, or leaves no image to train on."""
     for option, value in (("fraction_for_eval", fraction_for_eval), ("fraction_for_test", fraction_for_test)):
         if not 0 <= value < 1:
             raise UserError(f"--{option}={value:g}: a fraction must be at least 0 and below 1")

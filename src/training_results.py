@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from src.analysis import make_subsets
+from src.assisted_scores import caution
 from src.baseline import eval_metrics
 from src.best_model import BestModel
 from src.dataset import Dataset
@@ -52,6 +53,7 @@ def as_on_disk(
 def report_results(arguments: argparse.Namespace, best: BestModel, found: Found) -> None:
     """Print the statistics of the model, and those of the baselines."""
     data, scores = best.data, best.data.scores
+    images = "eval images" if data.folds is None else "held-out images"
     split, rows, test = data.split, data.rows("eval"), data.rows("test")
     print(f"\n{where_from(found.metadata)}")
     if data.folds is not None:
@@ -62,9 +64,12 @@ def report_results(arguments: argparse.Namespace, best: BestModel, found: Found)
     if test.size:
         print(aligned(selected_and_untouched(scores, found.held_out, rows, test, arguments.seed)))
     measured = {"model": eval_metrics(scores[rows], found.held_out[rows])}
-    print(aligned(baselines_table(measured | json.loads(found.metadata["baselines"]))))
+    print(aligned(baselines_table(measured | json.loads(found.metadata["baselines"]), images)))
     if found.metadata["model_type"] == "mlp":
-        print(comparison_with_ridge(scores[rows], found.held_out[rows], found.ridge[rows]))
+        both = found.held_out[rows], found.ridge[rows]
+        print(comparison_with_ridge(scores[rows], *both, arguments.seed, images))
+    if "scores_assisted_by" in found.metadata:
+        print(caution(found.metadata["scores_assisted_by"]))
     print(f"The model is {best.path}")
     print("Next: aesthetic_data_analysis.py says how good it is, aesthetic_score_from_model.py scores other folders.")
 

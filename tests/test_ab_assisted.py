@@ -139,6 +139,25 @@ def test_what_is_written_is_fitted_to_all_choices_without_those_undone(compariso
     assert len(live._assisted.seen) == fits  # nothing to do any more
 
 
+def test_the_score_file_names_what_assisted_the_scores_while_it_did(comparisons, live, tmp_path):
+    path, ids = tmp_path / "scores.csv", {f"{number}.png": number + 1 for number in range(IMAGES)}
+    arguments = parse_arguments(CHOOSE, "", [f"--directory={tmp_path}"])
+    choose(make_session(comparisons, live))
+
+    def written():
+        script.write_scores(arguments, path, ids, live)
+        return path.read_text(encoding="utf-8")
+
+    assert "assisted_by" not in written()
+    live.assist("toy", NOTHING)
+    settle(live)
+    lines = written().splitlines()
+    assert lines[0].endswith(",assisted_by")
+    assert sorted(line.rpartition(",")[2] for line in lines[1:]) == [""] * (len(ids) - 2) + ["toy"] * 2
+    live.go_without("the test says so")
+    assert "toy" not in written()
+
+
 def test_an_undo_that_finds_images_of_another_scorer_waits_for_their_ratings(comparisons, live):
     session = make_session(comparisons, live)
     live.assist("toy", NOTHING)

@@ -81,6 +81,17 @@ FORM = (
 )
 
 
+def test_of_scores_that_features_assisted_the_figures_are_said_to_flatter(gallery, look, tmp_path):
+    caution = "Take care: features of toy assisted these scores"
+    words = ("--model_scores=good.csv", "--split=split.json", f"--report={tmp_path / 'page.html'}")
+    assert caution not in look(*words)
+    assert caution not in (tmp_path / "page.html").read_text(encoding="utf-8")
+    rows = [[*row.values(), "toy"] for row in read(gallery / "scores.csv")]
+    write(gallery / "assisted.csv", ["relative_path", "score", "note", "assisted_by"], rows)
+    assert caution in look(*words, scores="--scores=assisted.csv")
+    assert caution in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
 def test_a_line_for_the_eval_split_and_one_for_each_subset(look):
     lines = look("--directories", r"--regex=^0", "--regex=cats", "--confidence").splitlines()
     for name, count in ((r"All ", 10), (r"\^0  ", 2), ("cats", 5), (r"\.   ", 5)):

@@ -21,6 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "score_formats": set(),
     "scorefile": {"score_formats"},
     "error_weights": {"score_formats", "scorefile"},
+    "assisted_scores": {"scorefile"},
     "split": set(),
     "folds": {"feature_cache", "near_duplicates", "scorefile", "split"},
     "devices": set(),
@@ -53,9 +54,10 @@ ALLOWED: dict[str, set[str]] = {
         "scoring",
         "split",
     },
-    "run_record": {"balance", "baseline", "best_model", "dataset", "report", "scorefile"},
+    "run_record": {"assisted_scores", "balance", "baseline", "best_model", "dataset", "report", "scorefile"},
     "training_results": {
         "analysis",
+        "assisted_scores",
         "baseline",
         "best_model",
         "dataset",
@@ -88,6 +90,7 @@ ALLOWED: dict[str, set[str]] = {
     "report_page": set(),
     "full_report": {
         "analysis",
+        "assisted_scores",
         "learning_curve",
         "metrics",
         "model_scores",

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.stats import bootstrap, spearmanr
 
+from src.analysis import gain_interval
 from src.report import baselines_table, comparison_with_ridge, score_line, split_lines
 
 
@@ -42,11 +44,38 @@ def test_there_is_a_line_for_each_split_that_has_images():
 
 
 def test_the_comparison_says_better_or_worse():
-    scores = np.arange(5.0)
-    assert "0.1000 Spearman better" in comparison_with_ridge(scores, scores, np.array([1, 0, 2, 3, 4.0]))
-    worse = comparison_with_ridge(scores, np.array([1, 0, 2, 3, 4.0]), scores)
-    assert "0.1000 Spearman worse" in worse
-    assert "try more --trials" in worse
+    scores = np.arange(40.0)
+    noisy = scores + np.random.default_rng(0).normal(0, 30, 40)
+    gain = 1 - spearmanr(scores, noisy).statistic
+    better = comparison_with_ridge(scores, scores, noisy, 0)
+    assert better.startswith(
+        f"The network is {gain:.4f} Spearman better than ridge regression on the eval images (95 %"
+    )
+    assert "chance" not in better
+    worse = comparison_with_ridge(scores, noisy, scores, 0)
+    assert f"{gain:.4f} Spearman worse" in worse
+    assert worse.endswith(": try more --trials, or take ridge regression itself, --model_type=ridge.")
+
+
+def test_a_difference_that_the_images_drawn_could_make_is_said_to_be_chance():
+    random = np.random.default_rng(0)
+    scores, network, ridge = random.normal(size=(3, 20))
+    assert "), which may be chance" in comparison_with_ridge(scores, network, ridge, 0)
+    assert "too few" in comparison_with_ridge(scores[:3], np.ones(3), ridge[:3], 0)
+
+
+def test_the_interval_of_a_gain_is_that_of_scipys_paired_bootstrap():
+    random = np.random.default_rng(0)
+    truth, first, second = random.normal(size=(3, 200))
+    first, second = first + truth, second + truth
+
+    def gain(truth, first, second):
+        return spearmanr(truth, first).statistic - spearmanr(truth, second).statistic
+
+    theirs = bootstrap(
+        (truth, first, second), gain, paired=True, vectorized=False, n_resamples=1000, method="percentile"
+    )
+    assert gain_interval(truth, first, second, 0) == pytest.approx(tuple(theirs.confidence_interval), abs=0.03)
 
 
 def test_the_baselines_stand_below_the_model():

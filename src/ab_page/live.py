@@ -34,8 +34,8 @@ class LiveRatings:
     """One rater's log and the ratings fitted to it.
 
     log: with every choice of this session at once. ratings: those of the last finished fit, a moment behind it.
-    basis: a sentence on what assists the ratings, empty of methods that nothing assists. tell: says something to the
-    person.
+    basis: a sentence on what assists the ratings, empty of methods that nothing assists. assisted_by: the extractor
+    that does, or "". tell: says something to the person.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class LiveRatings:
         """model_scores: by image id, any unit. new_from_model: they are the prior of images without comparisons."""
         self.tell: Callable[[str], None] = print
         self.basis = WAITING if rating.method == "assisted" else ""
+        self.assisted_by = ""
         self._assisted: AssistedFit | None = None
         self._comparisons, self._rating = comparisons, rating
         self._model_scores, self._new_from_model = model_scores, new_from_model
@@ -95,14 +96,14 @@ class LiveRatings:
     def assist(self, extractor: str, similarity: Similarity) -> None:
         """From now on, images teach each other by their features, which come from the extractor of this name."""
         with self._lock:
-            self._assisted = AssistedFit(similarity)
+            self._assisted, self.assisted_by = AssistedFit(similarity), extractor
         self.basis = f"The ratings are assisted by the features of {extractor}."
         print(self.basis, flush=True)
         self._fit_behind()
 
     def go_without(self, reason: str) -> None:
         """There are no features to assist: Bradley-Terry from now on."""
-        self._assisted = None
+        self._assisted, self.assisted_by = None, ""
         self.basis = f"The ratings come from your choices alone: {reason}."
         print(self.basis, flush=True)
 
