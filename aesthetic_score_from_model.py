@@ -89,8 +89,13 @@ def write_model(arguments: argparse.Namespace) -> None:
     if arguments.export_onnx:
         from src.predictor.export import export_onnx
 
-        export_onnx(predictor, Path(arguments.export_onnx).expanduser())
+        export_onnx(predictor, Path(arguments.export_onnx).expanduser(), metadata)
     print("\n".join(f"{paths[0]} is now also {text}" for text in targets.values() if text))
+    if arguments.export_onnx and "filter_model" in metadata:
+        print(
+            f"{arguments.export_onnx} is the second of two stages alone: {metadata['filter_model']} belongs before it, "
+            f"and of images to which that gives less than {metadata.get('filter_threshold')} its scores mean nothing."
+        )
 
 
 def check(arguments: argparse.Namespace) -> None:
