@@ -45,6 +45,7 @@ def parse_arguments(script: str, description: str, command_line: Sequence[str] |
     own = [option for group in groups_of(script) for option in group.options]
     arguments = argparse.Namespace(**{o.dest: _read_values(o, getattr(texts, o.dest), words, script) for o in own})
     _check_ranges(arguments)
+    _check_needs(own, arguments, words)
     return arguments
 
 
@@ -263,3 +264,15 @@ def _check_ranges(arguments: argparse.Namespace) -> None:
             raise UserError(
                 f"--{name}={low} is above --max_{name[4:]}={high}; the minimum must not be the larger one"
             )
+
+
+def _check_needs(options: Sequence[Option], arguments: argparse.Namespace, words: Sequence[Word]) -> None:
+    """UserError for an option typed on the command line that does nothing without another; in a file it may wait."""
+    given = {option.dest for option in options if getattr(arguments, option.dest) not in (option.default, [])}
+    typed = [word.text for word in words if not word.where]
+    for option in options:
+        if not option.needs or option.dest not in given or given & set(option.needs):
+            continue
+        if any(_names(text, option) for text in typed):
+            needed = " or ".join(f"--{name}" for name in option.needs)
+            raise UserError(f"--{option.dest} does nothing without {needed}; add it, or leave --{option.dest} out")

@@ -40,9 +40,9 @@ def _run(main: Callable[[], None]) -> None:
 
 
 def _reader_is_gone() -> bool:
-    """Whether stdout is what broke: what it could not write is still in its buffer. From then on it goes nowhere."""
+    """Whether stdout is what broke, by an empty line; if so, all that is still written to it goes nowhere."""
     try:
-        sys.stdout.flush()
+        print(flush=True)
     except OSError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

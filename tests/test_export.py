@@ -101,7 +101,7 @@ def test_of_a_model_behind_a_filter_it_is_said_that_the_filter_is_not_in_the_fil
     assert {key: said[key] for key in about} == {key: str(value) for key, value in about.items()}
     shown = capsys.readouterr().out
     assert "a.onnx is the second of two stages alone: content.safetensors belongs before it" in shown
-    assert "less than 0.6 its scores mean nothing" in shown
+    assert "less than 0.6 there its scores mean nothing" in shown
 
 
 def test_of_another_persons_head_no_scale_is_made_up(tmp_path, monkeypatch):
