@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from src.errors import UserError
-from src.files import write_text
+from src.files import plain, write_text
 from src.options import DEFAULT_MODEL, GROUPS, Group, Option
 
 OTHER_MODELS = (".pth", ".pt")  # how other people's model files end
@@ -123,7 +123,7 @@ def model_path(arguments: argparse.Namespace, directory: Path) -> Path:
     """The model file of `--modelpath`, else of `--model` in the directory."""
     option = "modelpath" if arguments.modelpath else "model"
     text = getattr(arguments, option)
-    path = Path(text).expanduser() if arguments.modelpath else directory / text
+    path = plain(Path(text).expanduser() if arguments.modelpath else directory / text)
     if path.suffix != ".safetensors":
         raise UserError(f"--{option}={text}: a model file ends with .safetensors")
     if not path.parent.is_dir():
@@ -154,7 +154,7 @@ def existing_model(text: str, option: str, directory: Path) -> Path:
     places = [path] if option == "modelpath" else [directory / path, path]
     for place in places:
         if place.is_file():
-            return place
+            return plain(place)
     elsewhere = "" if option == "modelpath" else f" in {directory}, nor"
     raise UserError(
         f"--{option}={text}: no such model{elsewhere} at {path}; train one with aesthetic_predictor_training.py"

@@ -268,6 +268,9 @@ def test_models_that_are_to_be_used_must_be_there(tmp_path):
     assert paths() == paths("-m", "model.safetensors") == [inside]
     assert paths("-m", str(here), "-m", "b.safetensors") == [here, tmp_path / "photos" / "b.safetensors"]
     assert paths("-m", "none.safetensors", f"--modelpath={here}", f"--modelpath={inside}") == [here, inside]
+    (tmp_path / "heads").mkdir()
+    (tmp_path / "heads" / "x.pth").touch()
+    assert paths("-m", "../heads/x.pth") == [tmp_path / "heads" / "x.pth"]
     with pytest.raises(UserError, match=r"--model=b: a model file ends with .safetensors"):
         paths("-m", "b")
     with pytest.raises(UserError, match=r"--model=c.safetensors: no such model in .*photos, nor at c.safetensors"):
