@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle thread
 
 from src.arguments import check_report, image_directory, parse_arguments
 from src.errors import UserError, run
+from src.files import plain
 from src.options import LOOK
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def check(arguments: argparse.Namespace) -> None:
 
     for expression in arguments.regex:
         compiled(expression)
-    if (arguments.study is None) != (arguments.study_csv is None) and arguments.study != "list":
+    if (arguments.study in (None, "list")) != (arguments.study_csv is None):
         raise UserError("--study=NAME and --study_csv=FILE go together; --study=list says which studies there are")
     for name in ("save_scores_and_errors", "save_model_scorefile", "save_error_scorefile"):
         text = getattr(arguments, name)
@@ -104,7 +105,7 @@ def print_lines(
     arguments: argparse.Namespace, table: "ScoreTable", models: list["ModelScores"], subsets: list["Subset"]
 ) -> None:
     """A line per subset and model."""
-    from src.analysis import bootstrap
+    from src.analysis import FEWEST_IMAGES, bootstrap
     from src.report import error_lines, interval_line, score_line
 
     for model in models:
@@ -114,8 +115,10 @@ def print_lines(
             print(score_line(subset.name, scores, model_scores))
             for line in error_lines(scores, model_scores, model.errors[subset.rows]):
                 print(line)
-            if arguments.confidence and len(scores) >= 3:
+            if arguments.confidence and len(scores) >= FEWEST_IMAGES:
                 print(interval_line(bootstrap(scores, model_scores, arguments.seed)))
+            elif arguments.confidence and len(scores) >= 3:
+                print(f"      95 % intervals: none, {len(scores)} images are too few ({FEWEST_IMAGES} are needed)")
 
 
 def print_tables(
@@ -197,7 +200,7 @@ def write_scorefiles(
     ):
         if not text:
             continue
-        path = directory / Path(text).expanduser()
+        path = plain(directory / Path(text).expanduser())
         if content is None:
             write_scorefile(path, table, {**columns, "split": split})
         else:

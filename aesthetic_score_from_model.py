@@ -17,12 +17,15 @@ from src.errors import UserError, run
 from src.options import SCORE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import numpy as np
 
     from src.feature_cache import FeatureCache
     from src.predictor import Unsaid
     from src.scorefile import ScoreTable
     from src.scoring import Model, Scored
+    from src.watch import State
 
 DESCRIPTION = "Score folders of images with trained models, and choose, sort and rate images by their scores."
 
@@ -36,20 +39,21 @@ def main() -> None:
     check(arguments)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch.
     from src.feature_cache import FeatureCache, default_folder
-    from src.images import find_images
     from src.score_output import check_outfile, terminal_table, write_scores
     from src.scoring import load_models, score_images
-    from src.selection import choose, matching
+    from src.selection import choose
+    from src.watch import states_of
 
     outfile = check_outfile(arguments.outfile, arguments.watch) if arguments.outfile else None
-    images = find_images(directory)
+    images, paths = images_to_score(arguments, directory, outfile)
     table = read_scores(arguments, directory, images)
     files, thresholds = model_paths(arguments, directory), arguments.threshold or []
     models = load_models(files, thresholds, arguments.device, unsaid(arguments), arguments.gate)
     check_models(arguments, models)
     cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
-    paths, start = matching(images, arguments.regex), time.monotonic()
+    seen, start = states_of(directory, images if arguments.watch else []), time.monotonic()
     scored = score_images(directory, paths, models, cache, arguments.extract_batch_size)
+    check_scored(arguments, directory, scored)
     chosen = choose(scored, *limits(arguments))
     if outfile:
         write_scores(outfile, scored.part(chosen))
@@ -62,7 +66,7 @@ def main() -> None:
     hand_on(arguments, directory, scored, chosen)
     summarise(scored, len(chosen), outfile, time.monotonic() - start)
     if arguments.watch:
-        watch(arguments, directory, scored, cache, outfile)
+        watch(arguments, directory, seen, scored.models, cache, outfile)
 
 
 def unsaid(arguments: argparse.Namespace) -> "Unsaid":
@@ -89,8 +93,13 @@ def write_model(arguments: argparse.Namespace) -> None:
     if arguments.export_onnx:
         from src.predictor.export import export_onnx
 
-        export_onnx(predictor, Path(arguments.export_onnx).expanduser())
+        export_onnx(predictor, Path(arguments.export_onnx).expanduser(), metadata)
     print("\n".join(f"{paths[0]} is now also {text}" for text in targets.values() if text))
+    if arguments.export_onnx and "filter_model" in metadata:
+        print(
+            f"{arguments.export_onnx} is the second of two stages alone: {metadata['filter_model']} belongs before "
+            f"it, and of images that have less than {metadata.get('filter_threshold')} there its scores mean nothing."
+        )
 
 
 def check(arguments: argparse.Namespace) -> None:
@@ -112,6 +121,35 @@ def check(arguments: argparse.Namespace) -> None:
     if arguments.only_passed and not arguments.threshold:
         raise UserError("--only_passed needs a --threshold for each model")
     matching([], arguments.regex)
+
+
+def images_to_score(
+    arguments: argparse.Namespace, directory: Path, outfile: Path | None
+) -> tuple[list[str], list[str]]:
+    """All images of the directory, and those that --regex leaves; UserError where there are none, nor will be."""
+    from src.images import find_images
+    from src.score_output import check_names
+    from src.selection import matching
+
+    images = find_images(directory)
+    paths = matching(images, arguments.regex)
+    if not (images or arguments.watch):
+        raise UserError(f"{directory}: there are no images; name the folder of your images with --directory")
+    if not (paths or arguments.watch):
+        patterns = " ".join(f"--regex={pattern}" for pattern in arguments.regex)
+        raise UserError(f"{patterns}: finds none of the {len(images)} images in {directory}, such as {images[0]}")
+    if outfile:
+        check_names(outfile, paths)
+    return images, paths
+
+
+def check_scored(arguments: argparse.Namespace, directory: Path, scored: "Scored") -> None:
+    """UserError, behind the reasons, where none of the images could be read."""
+    from src.score_output import unreadable_lines
+
+    if scored.unreadable and not (len(scored) or arguments.watch):
+        print("\n".join(unreadable_lines(scored)), file=sys.stderr)
+        raise UserError(f"{directory}: none of {len(scored.unreadable)} images can be read; see --directory")
 
 
 def handing_way(arguments: argparse.Namespace) -> str | None:
@@ -217,28 +255,22 @@ def hand_on(arguments: argparse.Namespace, directory: Path, scored: "Scored", ch
 
 def summarise(scored: "Scored", chosen: int, outfile: Path | None, seconds: float) -> None:
     """How much was new, and what was left out and why; on stderr, so that tables can be piped."""
-    from src.score_formats import shown
+    from src.score_output import summary_lines, unreadable_lines
 
-    lines = [f"  {shown(path)}: {reason}" for path, reason in scored.unreadable.items()]
-    if lines:
-        print(f"{len(lines)} images could not be read and were left out:", *lines, sep="\n", file=sys.stderr)
-    lines = [
-        f"{model.name}: {stopped} of {len(scored)} images fail {model.gate.model.path} ({model.gate.threshold:g} is "
-        "needed) and have its score."
-        for model, stopped in zip(scored.models, scored.stopped().sum(axis=0).tolist(), strict=True)
-        if model.gate
-    ]
-    print("\n".join(lines) + "\n" * bool(lines), end="", file=sys.stderr)
-    through = f"{scored.extracted} through the image model, the others from the cache"
-    print(f"{len(scored)} images scored in {seconds:.1f} s: {through}; {chosen} chosen.", file=sys.stderr)
-    if outfile:
-        print(f"Scores are in {outfile}", file=sys.stderr)
+    lines = [*unreadable_lines(scored), *summary_lines(scored, chosen, seconds)]
+    print("\n".join([*lines, f"Scores are in {outfile}"] if outfile else lines), file=sys.stderr)
 
 
 def watch(
-    arguments: argparse.Namespace, directory: Path, scored: "Scored", cache: "FeatureCache", outfile: Path | None
+    arguments: argparse.Namespace,
+    directory: Path,
+    seen: "Mapping[str, State | None]",
+    models: "Sequence[Model]",
+    cache: "FeatureCache",
+    outfile: Path | None,
 ) -> None:
-    """Score what comes, until Ctrl-C."""
+    """Score what comes, until Ctrl-C. seen: the files as they were before the first pass."""
+    from src.score_formats import shown
     from src.score_output import append_line, line_for_people, rows_of
     from src.scoring import score_images
     from src.selection import choose, matching
@@ -246,7 +278,7 @@ def watch(
 
     def handle(paths: list[str]) -> dict[str, str]:
         wanted = matching(paths, arguments.regex)
-        new = score_images(directory, wanted, scored.models, cache, arguments.extract_batch_size, progress=False)
+        new = score_images(directory, wanted, models, cache, arguments.extract_batch_size, progress=False)
         chosen = new.part(choose(new, *limits(arguments)))
         for row in rows_of(chosen):
             if outfile:
@@ -257,12 +289,14 @@ def watch(
         return new.unreadable
 
     def report(path: str, reason: str) -> None:
-        print(f"note: {path}: {reason}; not scored", file=sys.stderr, flush=True)
+        print(f"note: {shown(path)}: {reason}; not scored unless it changes", file=sys.stderr, flush=True)
 
     print(f"Watching {directory}; Ctrl-C stops.", file=sys.stderr, flush=True)
+    waiting = Watch(directory, seen, handle, report)
     try:
-        Watch(directory, scored.paths, handle, report).run()
+        waiting.run()
     except KeyboardInterrupt:
+        waiting.give_up()
         print("Stopped.", file=sys.stderr)
 
 

@@ -13,6 +13,7 @@ RESAMPLES = 1000
 # A resample of many images takes long, and their intervals need fewer resamples to be told apart.
 MOST_DRAWN = 20_000_000
 FEWEST_RESAMPLES = 200
+FEWEST_IMAGES = 10  # of fewer, resamples are too much alike for an interval
 BINS = 10
 UMAP_NEIGHBOURS = 15
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from src.errors import UserError
-from src.files import write_text
+from src.files import plain, write_text
 from src.options import DEFAULT_MODEL, GROUPS, Group, Option
 
 OTHER_MODELS = (".pth", ".pt")  # how other people's model files end
@@ -45,6 +45,7 @@ def parse_arguments(script: str, description: str, command_line: Sequence[str] |
     own = [option for group in groups_of(script) for option in group.options]
     arguments = argparse.Namespace(**{o.dest: _read_values(o, getattr(texts, o.dest), words, script) for o in own})
     _check_ranges(arguments)
+    _check_needs(own, arguments, words)
     return arguments
 
 
@@ -122,7 +123,7 @@ def model_path(arguments: argparse.Namespace, directory: Path) -> Path:
     """The model file of `--modelpath`, else of `--model` in the directory."""
     option = "modelpath" if arguments.modelpath else "model"
     text = getattr(arguments, option)
-    path = Path(text).expanduser() if arguments.modelpath else directory / text
+    path = plain(Path(text).expanduser() if arguments.modelpath else directory / text)
     if path.suffix != ".safetensors":
         raise UserError(f"--{option}={text}: a model file ends with .safetensors")
     if not path.parent.is_dir():
@@ -153,7 +154,7 @@ def existing_model(text: str, option: str, directory: Path) -> Path:
     places = [path] if option == "modelpath" else [directory / path, path]
     for place in places:
         if place.is_file():
-            return place
+            return plain(place)
     elsewhere = "" if option == "modelpath" else f" in {directory}, nor"
     raise UserError(
         f"--{option}={text}: no such model{elsewhere} at {path}; train one with aesthetic_predictor_training.py"
@@ -263,3 +264,15 @@ def _check_ranges(arguments: argparse.Namespace) -> None:
             raise UserError(
                 f"--{name}={low} is above --max_{name[4:]}={high}; the minimum must not be the larger one"
             )
+
+
+def _check_needs(options: Sequence[Option], arguments: argparse.Namespace, words: Sequence[Word]) -> None:
+    """UserError for an option typed on the command line that does nothing without another; in a file it may wait."""
+    given = {option.dest for option in options if getattr(arguments, option.dest) not in (option.default, [])}
+    typed = [word.text for word in words if not word.where]
+    for option in options:
+        if not option.needs or option.dest not in given or given & set(option.needs):
+            continue
+        if any(_names(text, option) for text in typed):
+            needed = " or ".join(f"--{name}" for name in option.needs)
+            raise UserError(f"--{option.dest} does nothing without {needed}; add it, or leave --{option.dest} out")

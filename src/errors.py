@@ -1,7 +1,11 @@
 """The one error that people see, and the way every script shows it."""
 
+import errno
+import os
 import sys
 from collections.abc import Callable
+
+READER_GONE = 141  # as a shell says of a program that SIGPIPE ended, 128 + 13
 
 
 class UserError(Exception):
@@ -9,7 +13,20 @@ class UserError(Exception):
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a script's `main`; a UserError is printed as one line and exits with 2, Ctrl-C exits with 130."""
+    """Run a script's `main`; a UserError is printed as one line and exits with 2, Ctrl-C exits with 130.
+
+    Where whoever reads the output has gone (`| head`), it ends without a word, with 141.
+    """
+    try:
+        _run(main)
+    except OSError as error:
+        # Windows calls it EINVAL.
+        if error.errno not in (errno.EPIPE, errno.EINVAL) or not _reader_is_gone():
+            raise
+        sys.exit(READER_GONE)
+
+
+def _run(main: Callable[[], None]) -> None:
     try:
         main()
     except UserError as error:
@@ -18,3 +35,17 @@ def run(main: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         print("stopped by Ctrl-C; what was finished is kept", file=sys.stderr)
         sys.exit(130)
+    finally:
+        sys.stdout.flush()  # here, as at the interpreter's end nobody could catch it
+
+
+def _reader_is_gone() -> bool:
+    """Whether stdout is what broke, by an empty line; if so, all that is still written to it goes nowhere."""
+    try:
+        print(flush=True)
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        return True
+    return False

@@ -53,6 +53,18 @@ def relative_to(path: Path, folder: Path) -> str:
         return path.as_posix()
 
 
+def plain(path: Path) -> Path:
+    """`path` without detours (new/../heads/a.pth is heads/a.pth), where that leads to the same folder.
+
+    Behind a link to a folder `..` leads elsewhere; then the path stays as it is.
+    """
+    short = Path(os.path.normpath(path))
+    try:
+        return short if short.parent.samefile(path.parent) else path
+    except OSError:
+        return path
+
+
 def _flush(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())

@@ -11,7 +11,17 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from src import plots
-from src.analysis import Intervals, Subset, bootstrap, calibration, extremes, places_on_map, reliability, slope
+from src.analysis import (
+    FEWEST_IMAGES,
+    Intervals,
+    Subset,
+    bootstrap,
+    calibration,
+    extremes,
+    places_on_map,
+    reliability,
+    slope,
+)
 from src.assisted_scores import assisted_by, caution
 from src.errors import UserError
 from src.files import replacing, write_text
@@ -199,14 +209,14 @@ def _tiles(material: Material) -> list[Tile]:
     found = correlations(material.scores, material.model_scores) if len(material.rows) >= 3 else None
     if found is None or np.isnan(found.spearman):
         return [count]
-    s, p, a = material.intervals.spearman, material.intervals.pearson, material.intervals.ab
+    notes = ["too few for an interval"] * 3
+    if len(material.rows) >= FEWEST_IMAGES:
+        s, p, a = material.intervals.spearman, material.intervals.pearson, material.intervals.ab
+        notes = [f"95 %: {100 * a[0]:.1f} to {100 * a[1]:.1f}", *(f"95 %: {x[0]:.3f} to {x[1]:.3f}" for x in (s, p))]
     order = 100 * ab(material.scores, material.model_scores)
-    return [
-        Tile("AB", f"{order:.1f} %", f"95 %: {100 * a[0]:.1f} to {100 * a[1]:.1f}"),
-        Tile("Spearman", f"{found.spearman:.3f}", f"95 %: {s[0]:.3f} to {s[1]:.3f}"),
-        Tile("Pearson", f"{found.pearson:.3f}", f"95 %: {p[0]:.3f} to {p[1]:.3f}"),
-        count,
-    ]
+    values = f"{order:.1f} %", f"{found.spearman:.3f}", f"{found.pearson:.3f}"
+    names = "AB", "Spearman", "Pearson"
+    return [*(Tile(*each) for each in zip(names, values, notes, strict=True)), count]
 
 
 def _numbers(material: Material) -> str:

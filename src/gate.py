@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import UserError
-from src.files import relative_to
+from src.files import plain, relative_to
 
 HOW_TO_GO_ON = "put it back, or score without the filter: --gate=off"
 
@@ -37,7 +37,7 @@ def find_filter(model: Path, metadata: Mapping[str, str]) -> Filter | None:
     """
     if "filter_model" not in metadata:
         return None
-    path = model.resolve().parent / metadata["filter_model"]
+    path = plain(model.resolve().parent / metadata["filter_model"])
     behind = f"{model}: was trained on what {metadata['filter_model']} passes"
     if not path.is_file():
         raise UserError(f"{behind}, and there is no {path}; {HOW_TO_GO_ON}")

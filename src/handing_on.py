@@ -53,10 +53,12 @@ def check_format(text: str) -> None:
 def new_name(text: str, path: str, values: Mapping[str, float]) -> str:
     """The name of an image by --filename_format. path: relative; values: rank, score, percentile.
 
-    Raises UserError where that is no file name, or none of an image.
+    It ends with the image's extension, whether the format says so or not: without, it would be no image any more.
+    Raises UserError where that is no file name.
     """
     old = PurePosixPath(path)
-    name = text.format(**values, name=FORBIDDEN.sub("_", old.stem), extension=FORBIDDEN.sub("_", old.suffix))
+    extension = FORBIDDEN.sub("_", old.suffix)
+    name = text.format(**values, name=FORBIDDEN.sub("_", old.stem), extension=extension)
     problem = None
     if name.strip(". ") == "" or name.startswith(".") or name.endswith((".", " ")):
         problem = "begins or ends with a dot or space"
@@ -64,11 +66,11 @@ def new_name(text: str, path: str, values: Mapping[str, float]) -> str:
         problem = "is reserved on Windows"
     elif FORBIDDEN.search(name):
         problem = "is no plain file name"
-    elif len(os.fsencode(name)) > LONGEST - 10:  # room for a number
+    elif len(os.fsencode(name + extension)) > LONGEST - 10:  # room for a number
         problem = "is too long"
     if problem:
         raise UserError(f"--filename_format={text}: '{name[:60]}', from {path}, {problem}; choose another format")
-    return name
+    return name if name.lower().endswith(extension.lower()) else name + extension
 
 
 def plan(directory: Path, target: Path, named: Sequence[tuple[str, str]]) -> list[Step]:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from src.arguments import model_paths
 from src.errors import UserError
 from src.feature_cache import FeatureCache, default_folder
 from src.features import extract_features
+from src.files import plain
 from src.images import find_images
 from src.predictor import Predictor
 from src.score_formats import read_document
@@ -75,7 +77,9 @@ def score_with_all(
     """What each model says of each image: those of `--model`, else the file of `--model_scores`."""
     if arguments.model_scores and not (arguments.modelpath or arguments.model):
         path = Path(arguments.model_scores).expanduser()
-        return [read_model_scores(directory / path if (directory / path).is_file() else path, table.paths)]
+        return [read_model_scores(plain(directory / path if (directory / path).is_file() else path), table.paths)]
+    if arguments.model_scores:
+        print(f"note: --model_scores={arguments.model_scores} is left out, as a --model is given", file=sys.stderr)
     models = load_models(model_paths(arguments, directory), [], arguments.device)
     return [score_with(model, directory, table.paths, cache, arguments.extract_batch_size) for model in models]
 
@@ -152,13 +156,27 @@ def find_split(
     if file is None and arguments.split:
         raise UserError(f'--split={arguments.split}: no such file; it is a JSON such as {{"eval": ["a.png"]}}')
     if file is not None:
-        return read_split(file, table.paths), f"The split is that of {file}"
+        return read_split(file, table.paths), f"The split is that of {plain(file)}"
     if all(table.splits):
         return np.array(table.splits), f"The split is the column of {table.document.name}"
     drawn = np.array([_drawn(arguments, table, model) for model in models])  # (M, N)
     untouched = np.where((drawn == "eval").any(axis=0), "eval", "test")
     split = np.where((drawn == "train").any(axis=0), "train", untouched)
-    return split, "The split is drawn as in training" + _doubts(table, models)
+    return split, "The split is drawn as in training" + _differences(models, drawn, split) + _doubts(table, models)
+
+
+def _differences(models: Sequence[ModelScores], drawn: np.ndarray, split: np.ndarray) -> str:
+    """How the splits (M, N) that several models' training drew become one, (N,); "" where they are the same."""
+    if (drawn == drawn[0]).all():
+        return ""
+    evals = split == "eval"
+    counts = [(model.name, int((own[evals] == "test").sum())) for model, own in zip(models, drawn, strict=True)]
+    tests = [f"{count} are of the test split of {name}" for name, count in counts if count]
+    return (
+        ", which was not the same for all models: an image counts as train if any model trained on it, else as eval "
+        "if any was chosen on it, else as test"
+        + (f" (of {evals.sum()} eval images {', '.join(tests)})" if tests else "")
+    )
 
 
 def read_split(path: Path, images: Sequence[str]) -> np.ndarray:

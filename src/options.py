@@ -32,6 +32,9 @@ SCRIPTS = (CHOOSE, TRAIN, SCORE, LOOK, SPOTLIGHT)
 USING_MODELS = (SCORE, LOOK, SPOTLIGHT)
 DEFAULT_MODEL = "model.safetensors"
 
+# What copies, moves or links the chosen images.
+WAYS_TO = ("copy_to", "move_to", "link_to")
+
 METRICS = ("mse", "wmse", "nll", "ab", "spearman", "pearson", "accuracy", "choices")
 
 
@@ -45,6 +48,7 @@ class Option:
     default: Any = None
     scripts: frozenset[str] = frozenset({TRAIN})
     repeatable: frozenset[str] = frozenset()  # in these scripts the value is a list of all that were given
+    needs: tuple[str, ...] = ()  # without one of these it does nothing
 
     @property
     def dest(self) -> str:
@@ -62,8 +66,15 @@ class Group:
 def of(*scripts: str) -> Callable[..., Option]:
     """How options of these scripts are written down; in those of `repeatable` they may stand several times."""
 
-    def make(names: str, help: str, kind: Kind, default: Any = None, repeatable: tuple[str, ...] = ()) -> Option:
-        return Option(tuple(names.split()), help, kind, default, frozenset(scripts), frozenset(repeatable))
+    def make(
+        names: str,
+        help: str,
+        kind: Kind,
+        default: Any = None,
+        repeatable: tuple[str, ...] = (),
+        needs: tuple[str, ...] = (),
+    ) -> Option:
+        return Option(tuple(names.split()), help, kind, default, frozenset(scripts), frozenset(repeatable), needs)
 
     return make
 
@@ -385,8 +396,8 @@ GROUPS = (
             scoring("--bottom", "choose so many of the worst (with --top: both)", whole(1)),
             of(SCORE, LOOK)(
                 "--threshold",
-                "the model score from which an image passes, one for each --model in their order (analysis: or one "
-                "for all)",
+                "the model score from which an image passes: one for all models, or one for each --model in their "
+                "order",
                 number(),
                 None,
                 (SCORE, LOOK),
@@ -406,21 +417,41 @@ GROUPS = (
                 "their names there, of rank, score, percentile, name, extension",
                 TEXT,
                 "{rank:05}_{score:.3f}_{name}{extension}",
+                needs=WAYS_TO,
             ),
-            scoring("--dry_run", "only print what would be copied, moved, linked, rated or filled in", ON_OFF, False),
+            scoring(
+                "--dry_run",
+                "only print what would be copied, moved, linked, rated or filled in",
+                ON_OFF,
+                False,
+                needs=(*WAYS_TO, "write_xmp", "update_scores"),
+            ),
             scoring(
                 "--update_scores",
                 "fill in this score file: images without a score get the model's, rescaled",
                 TEXT,
             ),
-            scoring("--in_place", "change that score file itself, instead of writing beside it", ON_OFF, False),
+            scoring(
+                "--in_place",
+                "change that score file itself, instead of writing beside it",
+                ON_OFF,
+                False,
+                needs=("update_scores",),
+            ),
             scoring("--write_xmp", "write stars (xmp:Rating) into sidecar files", ON_OFF, False),
-            scoring("--stars", "percentiles where 2, 3, 4 and 5 stars begin", STARS, (10, 30, 60, 85)),
+            scoring(
+                "--stars",
+                "percentiles where 2, 3, 4 and 5 stars begin",
+                STARS,
+                (10, 30, 60, 85),
+                needs=("write_xmp",),
+            ),
             scoring(
                 "--xmp_name",
                 "a new sidecar of a.jpg: full is a.jpg.xmp, stem is a.xmp",
                 choice("full", "stem"),
                 "full",
+                needs=("write_xmp",),
             ),
             scoring("--watch", "stay, and score images as they appear, until Ctrl-C", ON_OFF, False),
         ),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from src.analysis import Combination, Intervals, bootstrap, coverage, gain_interval, reliability
+from src.analysis import FEWEST_IMAGES, Combination, Intervals, bootstrap, coverage, gain_interval, reliability
 from src.choice_agreement import ChoiceAgreement
 from src.metrics import ab, correlations
 from src.ratings.statistics import Share, ceiling
@@ -69,7 +69,7 @@ def comparison_with_ridge(
     network, baseline = correlations(scores, model_scores).spearman, correlations(scores, ridge).spearman
     gain = network - baseline
     low, high = gain_interval(scores, model_scores, ridge, seed)
-    if np.isnan(gain) or np.isnan(low):
+    if np.isnan(gain) or np.isnan(low) or len(scores) < FEWEST_IMAGES:
         return f"There are too few {images} to compare the network with ridge regression."
     which = "better" if gain >= 0 else "worse"
     text = f"The network is {abs(gain):.4f} Spearman {which} than ridge regression on the {images}"
@@ -129,15 +129,18 @@ def selected_and_untouched(
             for cells in table[2:]:
                 cells.append("-")
             continue
-        values, intervals = correlations(truth, found), bootstrap(truth, found, seed)
-        table[2].append(_with_interval(values.spearman, intervals.spearman))
-        table[3].append(_with_interval(values.pearson, intervals.pearson))
-        table[4].append(_with_interval(ab(truth, found), intervals.ab))
+        of = correlations(truth, found)
+        numbers = {"spearman": of.spearman, "pearson": of.pearson, "ab": ab(truth, found)}
+        intervals = bootstrap(truth, found, seed) if len(rows) >= FEWEST_IMAGES else None
+        for cells, (name, value) in zip(table[2:], numbers.items(), strict=True):
+            cells.append(_with_interval(value, getattr(intervals, name, None)))
     return table
 
 
-def _with_interval(value: float, interval: tuple[float, float]) -> str:
-    return "-" if np.isnan(value) else f"{value:.4f} (95 %: {interval[0]:.4f} to {interval[1]:.4f})"
+def _with_interval(value: float, interval: tuple[float, float] | None) -> str:
+    if np.isnan(value):
+        return "-"
+    return f"{value:.4f}" + (f" (95 %: {interval[0]:.4f} to {interval[1]:.4f})" if interval else "")
 
 
 def models_table(

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,25 @@ def check_outfile(text: str, watch: bool) -> Path:
     if path.suffix.lower() == ".parquet":
         _pyarrow(text)
     return path
+
+
+def check_names(outfile: Path, paths: Sequence[str]) -> None:
+    """Refuse now names that the outfile can't hold, rather than after an hour."""
+    odd = [path for path in paths if outfile.suffix.lower() == ".parquet" and not _is_unicode(path)]
+    if odd:
+        more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
+        raise UserError(
+            f"--outfile={outfile}: Parquet can't hold names that are no UTF-8; rename "
+            f"{', '.join(map(shown, odd[:3]))}{more}, or write a .csv"
+        )
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def columns_of(models: list[Model]) -> list[str]:
@@ -137,10 +156,7 @@ def _write_parquet(path: Path, scored: Scored) -> None:
     with pyarrow.parquet.ParquetWriter(path, schema) as writer:
         for start in range(0, max(1, len(scored)), BLOCK):
             part = scored.part(np.arange(start, min(start + BLOCK, len(scored))))
-            try:
-                arrays = [pyarrow.array(part.paths, kinds[0])]
-            except UnicodeEncodeError:
-                raise UserError(f"{path}: Parquet can't hold names that are no UTF-8; rename them, or write a .csv")
+            arrays = [pyarrow.array(part.paths, kinds[0])]
             arrays += [pyarrow.array(v, k) for v, k in zip(_columns(part), kinds[1:], strict=True)]
             writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
 
@@ -154,6 +170,26 @@ def terminal_table(scored: Scored) -> Iterator[str]:
     for row in rows_of(scored.part(order)):
         cells = [_cell(value, w) for value, w in zip(row[1:], width, strict=True)]
         yield "  ".join([*cells, shown(row[0])])
+
+
+def unreadable_lines(scored: Scored) -> list[str]:
+    """What could not be read, and why."""
+    lines = [f"  {shown(path)}: {reason}" for path, reason in scored.unreadable.items()]
+    return [f"{len(lines)} images could not be read and were left out:", *lines] if lines else []
+
+
+def summary_lines(scored: Scored, chosen: int, seconds: float) -> list[str]:
+    """How many were stopped by a filter, how many were scored, and how much work that was."""
+    lines = [
+        f"{model.name}: {stopped} of {len(scored)} images fail {model.gate.model.path} ({model.gate.threshold:g} is "
+        "needed) and have its score."
+        for model, stopped in zip(scored.models, scored.stopped().sum(axis=0).tolist(), strict=True)
+        if model.gate
+    ]
+    through = f"{scored.extracted} through the image model"
+    if scored.extracted < len(scored):
+        through += ", the others known from the cache or as copies of others"
+    return [*lines, f"{len(scored)} images scored in {seconds:.1f} s: {through}; {chosen} chosen."]
 
 
 def _cell(value: Any, width: int) -> str:

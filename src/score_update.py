@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from src.errors import UserError
+from src.files import plain
 from src.score_formats import shown
 from src.scorefile import ScoreTable, add_images, match_images, read_scorefile, write_scorefile
 
@@ -103,5 +104,5 @@ def find(text: str, directory: Path) -> Path:
         if path.is_file():
             if path.suffix.lower() not in (".csv", ".json"):
                 raise UserError(f"--update_scores={shown(text)}: must end with .csv or .json")
-            return path
+            return plain(path)
     raise UserError(f"--update_scores={shown(text)}: no such score file in {directory}, nor from here")

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from src.errors import UserError
+from src.files import plain
 from src.score_formats import HOW_TO_MAKE_ONE, Document, listing, normal, number, read_document, shown, write_document
 
 T = TypeVar("T")
@@ -39,7 +40,7 @@ def find_scorefile(directory: Path, name: str | None) -> Path:
     wanted = [name] if name else ["scores.json", "scores.csv"]
     for path in (directory / Path(word).expanduser() for word in wanted):
         if path.is_file():
-            return path
+            return plain(path)
     raise UserError(f"{directory}: no score file {' or '.join(wanted)} there; {HOW_TO_MAKE_ONE}")
 
 

@@ -118,7 +118,8 @@ def load_models(
     """
     if len(thresholds) not in (0, 1, len(paths)):
         raise UserError(
-            f"--threshold stands {len(thresholds)} times and --model {len(paths)} times; give one for each model"
+            f"--threshold stands {len(thresholds)} times and --model {len(paths)} times; give one for "
+            "all, or one for each model"
         )
     given: list[float | None] = [*thresholds] * (len(paths) if len(thresholds) == 1 else 1) or [None] * len(paths)
     extractors: dict[tuple[str, bool, str], Extractor] = {}

@@ -3,7 +3,7 @@
 import queue
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,23 +13,39 @@ from src.errors import UserError
 from src.images import IMAGE_SUFFIXES, find_images
 
 SETTLED_SECONDS = 1.0  # a file that has not changed for so long may be whole
-PATIENCE_SECONDS = 30.0  # one that is not readable after so long is reported
+PATIENCE_SECONDS = 5.0  # one that is not readable after so long is reported, and tried again should it change
 POLL_SECONDS = 0.2
 
 # Takes relative paths of settled files; returns {path: reason} of those that are not readable (yet).
 Handle = Callable[[list[str]], dict[str, str]]
 
 
-class _State(NamedTuple):
+class State(NamedTuple):
+    """By which a file is known to have changed."""
+
     size: int
     mtime_ns: int
+
+
+def state_of(path: Path) -> State | None:
+    """None where there is no such file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return State(status.st_size, status.st_mtime_ns)
+
+
+def states_of(directory: Path, paths: Iterable[str]) -> dict[str, State | None]:
+    """Of files by their relative paths."""
+    return {path: state_of(directory / path) for path in paths}
 
 
 @dataclass
 class _Waiting:
     """A file that is to be handled once it settles. tried: in this state it was not readable."""
 
-    state: _State | None
+    state: State | None
     since: float
     tried: bool = False
     reason: str = ""
@@ -39,22 +55,24 @@ class _Waiting:
 class Watch:
     """Hands new and changed images of `directory` to `handle`, until KeyboardInterrupt.
 
-    seen: relative paths that are known already; all others that are there count as new. report: is told of files that
-    can't be read, once each.
+    seen: files that are known already, in the states in which they are; all others that are there count as new.
+    report: is told of files that can't be read and do not change any more, once for each state of a file.
     """
 
     directory: Path
-    seen: Iterable[str]
+    seen: Mapping[str, State | None]
     handle: Handle
     report: Callable[[str, str], None]
     settled_seconds: float = SETTLED_SECONDS
     patience_seconds: float = PATIENCE_SECONDS
-    done: dict[str, _State | None] = field(default_factory=dict)
+    done: dict[str, State | None] = field(init=False)
     waiting: dict[str, _Waiting] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.done = dict(self.seen)
 
     def run(self) -> None:
         """Returns only by an exception, KeyboardInterrupt among them."""
-        self.done = {path: self._state(path) for path in self.seen}
         events: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         with _observer(self.directory, events):
             self._look_around()  # what came between the first listing and now
@@ -81,7 +99,7 @@ class Watch:
 
     def notice(self, path: str) -> None:
         """A file that may be new or changed."""
-        state = self._state(path)
+        state = state_of(self.directory / path)
         if state is not None and self.done.get(path) != state and path not in self.waiting:
             self.waiting[path] = _Waiting(state, time.monotonic())
 
@@ -97,14 +115,18 @@ class Watch:
                 else:
                     del self.waiting[path]
                     self.done[path] = states[path]
+        self.give_up(now - self.patience_seconds)
+
+    def give_up(self, since: float = float("inf")) -> None:
+        """Report the unreadable files that did not change since then (of time.monotonic); by default all of them."""
         for path, waiting in list(self.waiting.items()):
-            if waiting.tried and now - waiting.since > self.patience_seconds:
+            if waiting.tried and waiting.since < since:
                 self.report(path, waiting.reason)
                 del self.waiting[path]
                 self.done[path] = waiting.state
 
     def _is_ready(self, path: str, waiting: _Waiting, now: float) -> bool:
-        state = self._state(path)
+        state = state_of(self.directory / path)
         if state is None:  # gone, as temporary files go
             del self.waiting[path]
             return False
@@ -112,13 +134,6 @@ class Watch:
             self.waiting[path] = _Waiting(state, now)
             return False
         return not waiting.tried and now - waiting.since >= self.settled_seconds
-
-    def _state(self, path: str) -> _State | None:
-        try:
-            status = (self.directory / path).stat()
-        except OSError:
-            return None
-        return _State(status.st_size, status.st_mtime_ns)
 
 
 def image_path(root: Path, changed: str) -> str | None:

@@ -18,7 +18,7 @@ from src.arguments import (
     write_arguments,
 )
 from src.errors import UserError
-from src.options import SCORE, SCRIPTS, TRAIN
+from src.options import GROUPS, SCORE, SCRIPTS, TRAIN
 
 ROOT = Path(__file__).parents[1]
 
@@ -163,6 +163,25 @@ def test_options_of_another_script_are_accepted_and_left_alone():
     assert parse("--number=not checked here").trials == 60
 
 
+def test_an_option_that_does_nothing_without_another_may_wait_in_a_file_but_not_be_typed(tmp_path):
+    words = file(tmp_path, "--stars=1,2,3,4\n--in_place\n"), "--in_place=off", "--xmp_name=full"
+    assert parse_arguments(SCORE, "", words).stars == (1, 2, 3, 4)
+    assert parse_arguments(SCORE, "", [words[0], "--xmp_name=stem", "--write_xmp"]).xmp_name == "stem"
+    assert parse_arguments(SCORE, "", [file(tmp_path, "--write_xmp\n", "other.txt"), "--xmp_name=stem"]).write_xmp
+    for more in ([], ["--write_xmp=off"]):
+        with pytest.raises(UserError, match="--xmp_name does nothing without --write_xmp; add it, or leave"):
+            parse_arguments(SCORE, "", [words[0], "--xmp_name=stem", *more])
+    assert parse_arguments(TRAIN, "", ["--xmp_name=stem", "--in_place"]).trials == 60  # another script's
+
+
+def test_what_options_need_is_an_option_of_the_same_scripts():
+    options = {option.dest: option for group in GROUPS for option in group.options}
+    needy = [option for option in options.values() if option.needs]
+    assert needy
+    for option in needy:
+        assert all(option.scripts <= options[name].scripts for name in option.needs)
+
+
 def test_the_arguments_written_are_the_arguments_read(tmp_path):
     arguments = parse("-d", "a b=#c", "--hidden_states_used=0,2", "--resume", "--max_dropout=0.5", "--database=")
     write_arguments(tmp_path / "model.arguments.txt", TRAIN, arguments)
@@ -249,6 +268,9 @@ def test_models_that_are_to_be_used_must_be_there(tmp_path):
     assert paths() == paths("-m", "model.safetensors") == [inside]
     assert paths("-m", str(here), "-m", "b.safetensors") == [here, tmp_path / "photos" / "b.safetensors"]
     assert paths("-m", "none.safetensors", f"--modelpath={here}", f"--modelpath={inside}") == [here, inside]
+    (tmp_path / "heads").mkdir()
+    (tmp_path / "heads" / "x.pth").touch()
+    assert paths("-m", "../heads/x.pth") == [tmp_path / "heads" / "x.pth"]
     with pytest.raises(UserError, match=r"--model=b: a model file ends with .safetensors"):
         paths("-m", "b")
     with pytest.raises(UserError, match=r"--model=c.safetensors: no such model in .*photos, nor at c.safetensors"):

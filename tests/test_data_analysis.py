@@ -98,7 +98,9 @@ def test_a_line_for_the_eval_split_and_one_for_each_subset(look):
         if count > 2:
             assert [line for line in lines if re.fullmatch(FORM.format(name, count), line)], name
     assert "^0  :     2 images, too few for statistics (3 are needed)" in lines
-    assert any(re.match(r" +95 % intervals: spearman .* to .*, AB .*% to .*%$", line) for line in lines)
+    first, *others = [line for line in lines if "intervals" in line]
+    assert re.match(r" +95 % intervals: spearman .* to .*, AB .*% to .*%$", first)
+    assert others == 3 * ["      95 % intervals: none, 5 images are too few (10 are needed)"]
     assert re.search(r"The split is that of .*split.json", "\n".join(lines))
 
 
@@ -159,6 +161,7 @@ def test_choices_are_held_against_the_model(look, gallery):
         (("--model=none.safetensors",), "no such model"),
         (("--model_scores=scores.json",), "scores.json"),
         (("--comparisons=none.sqlite",), "there is no photos"),
+        (("--study=list", "--study_csv=t.csv"), "--study=NAME and --study_csv=FILE go together"),
         (("--study=gallery",), "--study=NAME and --study_csv=FILE go together"),
         (("--threshold=1", "--threshold=2"), "--threshold is given 2 times for 1 models"),
         (("--save_error_scorefile=e.txt",), "must end with .csv or .json"),

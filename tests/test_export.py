@@ -1,6 +1,8 @@
 """A predictor as ONNX gives what torch gives."""
 
 import importlib.util
+import json
+import re
 import sys
 from pathlib import Path
 
@@ -33,6 +35,14 @@ HEADS = {
 }
 
 
+# The paragraph of the docs on what the file says of itself.
+ABOUT_ONNX = re.search(
+    r"`metadata_props` say.*?\n\n",
+    (Path(__file__).parents[1] / "docs" / "predictor-files.md").read_text(encoding="utf-8"),
+    re.DOTALL,
+)[0].replace("`metadata_props`", "")
+
+
 def check(predictor, path):
     session = onnxruntime.InferenceSession(str(path))
     shape = (2, 6) if predictor.config.hidden_states_mode == "weight" else (predictor.config.number_of_features,)
@@ -48,7 +58,7 @@ def check(predictor, path):
 
 @pytest.mark.parametrize("name", HEADS)
 def test_every_kind_of_head_gives_the_same_to_a_hundred_thousandth(tmp_path, name):
-    export_onnx(HEADS[name], tmp_path / "head.onnx")
+    export_onnx(HEADS[name], tmp_path / "head.onnx", {})
     check(HEADS[name], tmp_path / "head.onnx")
 
 
@@ -61,11 +71,55 @@ def test_the_script_exports_without_images(tmp_path, monkeypatch, capsys):
     assert "m.safetensors is now also a.onnx" in capsys.readouterr().out
 
 
+def exported(folder, monkeypatch, predictor, about):
+    """What the ONNX file of such a model says of itself."""
+    monkeypatch.chdir(folder)
+    save_predictor(folder / "m.safetensors", predictor, about)
+    monkeypatch.setattr(sys, "argv", ["score", "-m", "m.safetensors", "--export_onnx=a.onnx"])
+    script.main()
+    return onnxruntime.InferenceSession(str(folder / "a.onnx")).get_modelmeta().custom_metadata_map
+
+
+def test_the_file_says_which_features_it_takes_and_on_which_scale_it_answers(tmp_path, monkeypatch, capsys):
+    predictor = made(score_mean=4.5, score_deviation=0.5, extractor_identity="toy 1", fp16_features=True)
+    said = exported(tmp_path, monkeypatch, predictor, {"study": "not of use"})
+    assert {key: said[key] for key in ("feature_extractor_model", "extractor_identity", "hidden_states_mode")} == {
+        "feature_extractor_model": "toy",
+        "extractor_identity": "toy 1",
+        "hidden_states_mode": "join",
+    }
+    assert (json.loads(said["hidden_states_used"]), json.loads(said["widths"])) == ([0, 1], [6, 4])
+    assert (said["fp16_features"], said["aim_batch_norm"]) == ("True", "eval")
+    assert (float(said["score_mean"]), float(said["score_deviation"])) == (4.5, 0.5)
+    assert set(said) == set(re.findall(r"`(\w+)`", ABOUT_ONNX)) - {"filter_model", "filter_threshold", "filter_hash"}
+    assert "second of two stages" not in capsys.readouterr().out
+
+
+def test_of_a_model_behind_a_filter_it_is_said_that_the_filter_is_not_in_the_file(tmp_path, monkeypatch, capsys):
+    about = {"filter_model": "content.safetensors", "filter_threshold": 0.6, "filter_hash": "0f"}
+    said = exported(tmp_path, monkeypatch, HEADS["plain"], about)
+    assert {key: said[key] for key in about} == {key: str(value) for key, value in about.items()}
+    shown = capsys.readouterr().out
+    assert "a.onnx is the second of two stages alone: content.safetensors belongs before it" in shown
+    assert "less than 0.6 there its scores mean nothing" in shown
+
+
+def test_of_another_persons_head_no_scale_is_made_up(tmp_path, monkeypatch):
+    torch.save({"weight": torch.ones(1, 6)}, tmp_path / "head.pth")
+    monkeypatch.chdir(tmp_path)
+    words = ["-m", "head.pth", "--head_extractor=a/model", "--head_input=none", "--export_onnx=a.onnx"]
+    monkeypatch.setattr(sys, "argv", ["score", *words])
+    script.main()
+    said = onnxruntime.InferenceSession("a.onnx").get_modelmeta().custom_metadata_map
+    assert said["feature_extractor_model"] == "a/model"
+    assert not [key for key in said if key.startswith("score_")]
+
+
 def test_without_the_package_the_sentence_says_how_to_get_it(tmp_path, monkeypatch):
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *_: None if name == "onnx" else real(name))
     with pytest.raises(UserError, match="needs the package onnx, which is not here: python -m pip install onnx"):
-        export_onnx(HEADS["plain"], Path(tmp_path / "a.onnx"))
+        export_onnx(HEADS["plain"], Path(tmp_path / "a.onnx"), {})
 
 
 @pytest.mark.parametrize(

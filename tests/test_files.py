@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from src.errors import UserError, run
-from src.files import copy_to, replacing, write_text
+from src.files import copy_to, plain, replacing, write_text
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,6 +21,18 @@ def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path):
     write_text(path, "new\n")
     assert path.read_bytes() == b"new\n"
     assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_a_path_loses_its_detours_unless_a_link_makes_them_matter(tmp_path, monkeypatch):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    assert plain(tmp_path / "new" / ".." / "far" / "a.pth") == tmp_path / "far" / "a.pth"
+    monkeypatch.chdir(tmp_path / "new")
+    assert plain(Path("../new/../far/a.pth")) == Path("../far/a.pth")
+    assert plain(Path("none/../a.pth")) == Path("none/../a.pth")
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "away")
+    assert plain(tmp_path / "link" / ".." / "a.pth") == tmp_path / "link" / ".." / "a.pth"  # far/a.pth
 
 
 def test_an_error_in_the_middle_leaves_the_old_file(tmp_path):

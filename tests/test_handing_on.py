@@ -66,6 +66,20 @@ def test_a_name_that_is_none_is_said_with_its_image(text, path, problem):
         new_name(text, path, VALUES)
 
 
+@pytest.mark.parametrize(
+    ("text", "path", "name"),
+    [
+        ("{name}", "sub/a.PNG", "a.PNG"),
+        ("{rank}", "a.v2.jpg", "7.jpg"),
+        ("{name}", "a.v2.jpg", "a.v2.jpg"),
+        ("{name}.JPG", "a.jpg", "a.JPG"),
+        ("{rank}.jpg", "a.png", "7.jpg.png"),
+    ],
+)
+def test_an_image_keeps_its_extension_also_where_the_format_has_none(text, path, name):
+    assert new_name(text, path, VALUES) == name
+
+
 def test_what_windows_forbids_in_a_name_becomes_an_underscore():
     assert new_name("{name}{extension}", 'sub/a:b"c?.png', VALUES) == "a_b_c_.png"
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,6 +52,21 @@ def test_what_any_of_several_models_trained_on_is_train(table, tmp_path):
     assert set(np.flatnonzero(split == "train")) == set(np.flatnonzero((drawn[0] == "train") | (drawn[1] == "train")))
 
 
+def test_how_several_splits_become_one_is_said(table, tmp_path):
+    first, second = model(table, eval_pick_seed="5"), model(table, fraction_for_eval="0", fraction_for_test="0.35")
+    first = replace(first, name="first")
+    second = replace(second, name="second", metadata={**second.metadata, "eval_pick_seed": "5"})
+    split, said = find_split(ARGUMENTS, tmp_path, table, [first, second])
+    own = [assign_split(table.paths, table.splits, *shares, 5) for shares in ((0.25, 0.1), (0.0, 0.35))]
+    seen, tested = (own[0] == "train") | (own[1] == "train"), (own[0] == "eval") & (own[1] == "test")
+    assert np.array_equal(split == "eval", ~seen & (own[0] == "eval"))
+    assert np.array_equal(split == "test", ~seen & (own[0] == "test"))
+    assert tested.any()
+    assert "counts as train if any model trained on it, else as eval if any was chosen on it, else as test" in said
+    assert f"(of {(split == 'eval').sum()} eval images {tested.sum()} are of the test split of second)" in said
+    assert find_split(ARGUMENTS, tmp_path, table, [first, first])[1] == "The split is drawn as in training"
+
+
 def test_a_doubt_about_the_split_is_said(table, tmp_path):
     _, said = find_split(ARGUMENTS, tmp_path, table, [model(table, n_images="50")])
     assert "trained with 50 images and now there are 40" in said
@@ -89,7 +105,7 @@ def test_a_wrong_split_is_said(tmp_path):
         read_split(tmp_path / "s.json", ["00.png"])
 
 
-def test_model_scores_are_used_only_where_no_model_is_named(table, tmp_path):
+def test_model_scores_are_used_only_where_no_model_is_named(table, tmp_path, capsys):
     (tmp_path / "model.safetensors").write_bytes(b"no model")
     (tmp_path / "a.csv").write_text("relative_path,score\n" + "05.png,7\n", encoding="utf-8")
     cache = FeatureCache(tmp_path / "cache")
@@ -99,6 +115,7 @@ def test_model_scores_are_used_only_where_no_model_is_named(table, tmp_path):
     for change in ({"model_scores": None}, {"model": ["model.safetensors"]}):
         with pytest.raises(UserError, match=r"model\.safetensors"):
             score_with_all(argparse.Namespace(**{**vars(given), **change}), tmp_path, table, cache)
+    assert capsys.readouterr().err == "note: --model_scores=a.csv is left out, as a --model is given\n"
 
 
 @pytest.fixture

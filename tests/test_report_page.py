@@ -125,6 +125,14 @@ def test_few_images_make_a_page_too(material):
     assert "nan" not in re.sub(r"base64,[^\"]*", "", page)
 
 
+def test_fewer_than_ten_images_have_numbers_without_intervals(material):
+    model = ModelScores("m", material.models[0].scores, np.full(COUNT, np.nan))
+    for count in (9, 10):
+        chosen = [Subset("All", np.arange(count))]
+        page = build_page(Material(material.directory, material.table, [model], material.split, chosen, "", 0))
+        assert page.count("too few for an interval") == (3 if count == 9 else 0)
+
+
 def test_a_thumbnail_is_small_and_a_broken_image_is_none(material):
     assert data_url(material.directory / "sub/03.jpg") is None
     assert len(data_url(material.directory / "sub/00.jpg")) < 5000

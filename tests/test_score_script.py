@@ -208,13 +208,68 @@ def test_unreadable_images_are_listed_and_left_out(here, capsys):
     assert len(rows(here / "out.csv")) == 12
 
 
-def test_an_empty_folder_gives_an_empty_table(here, capsys):
+@pytest.mark.parametrize(
+    ("directory", "words", "message"),
+    [
+        ("empty", (), r"empty: there are no images; name the folder of your images with --directory"),
+        (
+            "photos",
+            ("--regex=^none", "--regex=nil"),
+            r"--regex=\^none --regex=nil: finds none of the 12 images in photos",
+        ),
+        ("broken", (), r"broken: none of 1 images can be read"),
+    ],
+)
+def test_where_nothing_can_be_scored_it_is_said_and_what_was_written_before_stays(
+    here, directory, words, message, capsys
+):
     (here / "empty").mkdir()
+    (here / "broken").mkdir()
+    (here / "broken" / "a.png").write_bytes(b"no image")
+    (here / "out.csv").write_text("of yesterday")
+    with pytest.raises(errors.UserError, match=message):
+        score(capsys, "-d", directory, "-m", "photos/model.safetensors", "-o", "out.csv", *words)
+    assert (here / "out.csv").read_text() == "of yesterday"
+    assert ("a.png: not an image" in capsys.readouterr().err) == (directory == "broken")
+
+
+def test_where_none_is_chosen_the_outfile_has_its_header_alone(here, capsys):
     for name in ("out.csv", "out.json", "out.parquet"):
-        sys.argv = [SCORE, "-d", "empty", "-m", "photos/model.safetensors", "-o", name, "--write_xmp", "--copy_to=c"]
-        script.main()
+        score(capsys, "-o", name, "--minimum_score=99", "--write_xmp", "--copy_to=c")
     assert rows(here / "out.csv") == []
     assert json.loads((here / "out.json").read_text())["ImageRecords"] == {}
+
+
+def test_copies_of_an_image_are_not_said_to_come_from_the_cache(here, capsys):
+    shutil.copy(here / "photos" / "0000.png", here / "photos" / "copy.png")
+    said = score(capsys, "-o", "a.csv")[1]
+    assert "13 images scored" in said
+    assert "12 through the image model, the others known from the cache or as copies of others;" in said
+    make_image(here / "photos" / "new.png", (1, 2, 3))
+    score(capsys, "-o", "a.csv")
+    shutil.rmtree(here / "photos" / ".aesthetic_cache")
+    (here / "photos" / "copy.png").unlink()
+    assert "13 through the image model; 13 chosen" in score(capsys, "-o", "a.csv")[1]
+
+
+def test_one_threshold_counts_for_all_models(here, capsys):
+    make_model(here / "photos" / "second.safetensors", seed=1)
+    two = ["-m", "model.safetensors", "-m", "second.safetensors"]
+    limit = f"--threshold={np.median(list(expected_scores(here, 'second.safetensors').values()))}"
+    score(capsys, *two, limit, "-o", "one.csv")
+    score(capsys, *two, limit, limit, "-o", "each.csv")
+    assert (here / "one.csv").read_bytes() == (here / "each.csv").read_bytes()
+    assert {row["passes_second"] for row in rows(here / "one.csv")} == {"0", "1"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a name may be any bytes")
+def test_a_name_that_parquet_can_not_hold_is_said_before_anything_is_scored(here, capsys):
+    shutil.copy(here / "photos" / "0000.png", os.fsencode(here / "photos") + b"/\xff.png")
+    with pytest.raises(errors.UserError, match=r"--outfile=a\.parquet: Parquet can't hold .*rename \S*ff\.png, or"):
+        score(capsys, "-o", "a.parquet")
+    assert not (here / "photos" / ".aesthetic_cache" / "shards").exists()
+    score(capsys, "-o", "a.csv")
+    assert len((here / "a.csv").read_bytes().splitlines()) == 14
 
 
 def test_a_dry_run_prints_the_plan_and_does_nothing(here, capsys):
@@ -292,6 +347,11 @@ def test_stars_go_into_sidecars_and_images_are_not_touched(here, capsys):
         (("--regex=(",), "is no regular expression"),
         (("--threshold=1", "--threshold=2"), "--threshold stands 2 times and --model 1 times"),
         (("--only_passed",), "--only_passed needs a --threshold"),
+        (("--in_place",), "--in_place does nothing without --update_scores; add it, or leave --in_place out"),
+        (("--dry_run",), "without --copy_to or --move_to or --link_to or --write_xmp or --update_scores"),
+        (("--filename_format={name}",), "--filename_format does nothing without --copy_to"),
+        (("--stars=1,2,3,4",), "--stars does nothing without --write_xmp"),
+        (("--xmp_name=stem",), "--xmp_name does nothing without --write_xmp"),
         (("--watch", "--top=3"), "--top needs all images to be there"),
         (("--watch", "-o", "out.json"), "so it must end with .csv"),
         (("--update_scores=none.csv",), "no such score file"),
@@ -367,6 +427,7 @@ def test_watch_scores_what_appears_waits_for_half_files_and_stops_on_ctrl_c(tmp_
     out = tmp_path / "out.csv"
     wait_for(lambda: out.exists() and len(rows(out)) == 3)
     time.sleep(0.3)
+    (tmp_path / "photos" / "bad.png").write_text("no image")
     whole = make_image(tmp_path / "elsewhere.png", (9, 8, 7), (40, 40)).read_bytes()
     with (tmp_path / "photos" / "half.png").open("wb", buffering=0) as file:
         file.write(whole[:60])
@@ -382,9 +443,23 @@ def test_watch_scores_what_appears_waits_for_half_files_and_stops_on_ctrl_c(tmp_
     assert process.returncode == 0, notes
     assert "Traceback" not in notes
     assert notes.endswith("Stopped.\n")
+    assert (
+        len(re.findall(r"^note: bad\.png: not an image.*; not scored unless it changes$", notes, re.MULTILINE)) == 1
+    )
     assert [line.split()[-1] for line in output.splitlines()] == ["folder/whole.png", "half.png"]
     written = rows(out)
     assert written[3]["model_score"] == written[4]["model_score"]
+
+
+def test_watching_an_empty_folder_begins_with_an_empty_table(here, capsys, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("src.watch.Watch.step", stop)
+    (here / "empty").mkdir()
+    _, notes = score(capsys, "-d", "empty", "-m", "photos/model.safetensors", "-o", "out.csv", "--watch")
+    assert (here / "out.csv").read_text() == "relative_path,model_score,percentile\n"
+    assert notes.endswith("Watching empty; Ctrl-C stops.\nStopped.\n")
 
 
 def wait_for(condition, seconds=30):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from src.watch import Watch, image_path
+from src.watch import Watch, image_path, states_of
 
 
 class Folder:
@@ -10,8 +10,8 @@ class Folder:
 
     def __init__(self, directory, seen=()):
         self.handled, self.reported, self.broken = [], [], set()
+        seen = states_of(directory, seen)
         self.watch = Watch(directory, seen, self.handle, lambda path, reason: self.reported.append((path, reason)))
-        self.watch.done = {path: self.watch._state(path) for path in seen}
         self.start = None
 
     def handle(self, paths):
@@ -74,6 +74,38 @@ def test_a_file_that_stays_unreadable_is_reported_once(folder, tmp_path):
     for second in range(2, 100):
         folder.at(second, "a.png")
     assert folder.reported == [("a.png", "truncated")]
+
+
+def test_an_unreadable_file_is_reported_a_few_seconds_later_and_again_when_it_has_changed_to_no_avail(
+    folder, tmp_path
+):
+    folder.broken.add("a.png")
+    for content, start in (("never", 0), ("neither", 20)):
+        (tmp_path / "a.png").write_text(content)
+        folder.at(start, "a.png")
+        folder.at(start + 2)
+        assert len(folder.reported) == start / 20
+        for second in range(3, 12):
+            folder.at(start + second, "a.png")
+        assert len(folder.reported) == start / 20 + 1
+
+
+def test_who_stops_before_that_is_told_then(folder, tmp_path):
+    (tmp_path / "a.png").write_text("never")
+    folder.broken.add("a.png")
+    folder.at(0, "a.png")
+    folder.at(2)
+    folder.watch.give_up()
+    folder.watch.give_up()
+    assert folder.reported == [("a.png", "truncated")]
+
+
+def test_a_file_that_changed_since_its_state_was_taken_is_handled(tmp_path):
+    (tmp_path / "a.png").write_text("half")
+    folder = Folder(tmp_path, ["a.png"])
+    (tmp_path / "a.png").write_text("half and whole")
+    folder.at(0, "a.png")
+    assert folder.at(2) == ["a.png"]
 
 
 def test_a_temporary_file_that_goes_again_is_forgotten(folder, tmp_path):

@@ -2,6 +2,7 @@
 
 import importlib.util
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -9,9 +10,21 @@ from torch import Tensor, nn
 
 from src.errors import UserError
 from src.files import replacing
+from src.predictor.file import describe
 from src.predictor.network import Predictor
 
 OPSET = 17
+# What the ONNX file says of the features it takes, and of the scores it gives where the predictor's own file did.
+OF_THE_FEATURES = (
+    "feature_extractor_model",
+    "extractor_identity",
+    "fp16_features",
+    "aim_batch_norm",
+    "hidden_states_used",
+    "hidden_states_mode",
+    "widths",
+)
+OF_THE_SCORES = ("score_mean", "score_deviation", "filter_model", "filter_threshold", "filter_hash")
 
 
 class _Graph(nn.Module):
@@ -26,9 +39,10 @@ class _Graph(nn.Module):
         return (score, error) if self.predictor.has_error else (score,)
 
 
-def export_onnx(predictor: Predictor, path: Path) -> None:
-    """Write atomically. UserError where the package onnx is missing.
+def export_onnx(predictor: Predictor, path: Path, metadata: Mapping[str, str]) -> None:
+    """Write atomically, with what its user has to know in metadata_props. UserError where onnx is missing.
 
+    metadata: what the predictor's file says. A filter that it names is not in the graph.
     Input `features`: float32 (images, W), raw as `arrange` gives them; in mode weight (images, L, W). Outputs `score`
     and, of models with one, `error`: (images,), what `Predictor.predict` gives.
     """
@@ -51,3 +65,15 @@ def export_onnx(predictor: Predictor, path: Path) -> None:
             output_names=outputs,
             dynamic_axes={name: {0: "images"} for name in ("features", *outputs)},
         )
+        _add_metadata(temporary, predictor, metadata)
+
+
+def _add_metadata(path: Path, predictor: Predictor, metadata: Mapping[str, str]) -> None:
+    import onnx
+
+    described = describe(predictor)
+    known = {key: described[key] for key in OF_THE_FEATURES}
+    known |= {key: metadata[key] for key in OF_THE_SCORES if key in metadata}
+    graph = onnx.load(path)
+    onnx.helper.set_model_props(graph, known)
+    onnx.save(graph, path)

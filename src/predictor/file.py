@@ -32,7 +32,7 @@ MEMBERS = ("member_layers", "member_dropout_rates")
 
 def save_predictor(path: Path, predictor: Predictor, about: Mapping[str, Any]) -> None:
     """Write atomically. `about` joins the metadata, each value as text (numbers and lists as JSON)."""
-    metadata = {key: _to_text(value) for key, value in {**_description(predictor), **about}.items()}
+    metadata = {**describe(predictor), **{key: _to_text(value) for key, value in about.items()}}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in predictor.state_dict().items()}
     with replacing(path) as temporary:
         save_file(tensors, temporary, metadata=metadata)
@@ -40,7 +40,7 @@ def save_predictor(path: Path, predictor: Predictor, about: Mapping[str, Any]) -
 
 def save_converted(path: Path, predictor: Predictor, metadata: Mapping[str, str]) -> None:
     """Write another's predictor as ours; what its metadata say beyond what a predictor is, is kept."""
-    own = {*_description(predictor), *NAMES, *MEMBERS}
+    own = {*describe(predictor), *NAMES, *MEMBERS}
     save_predictor(path, predictor, {key: value for key, value in metadata.items() if key not in own})
 
 
@@ -78,14 +78,15 @@ def check_extractor(path: Path, config: PredictorConfig, identity: str) -> None:
         )
 
 
-def _description(predictor: Predictor) -> dict[str, Any]:
+def describe(predictor: Predictor) -> dict[str, str]:
+    """What a predictor is, as texts, by their names in the file."""
     config = predictor.config
-    known = {NAMES.get(field.name, field.name): getattr(config, field.name) for field in fields(PredictorConfig)}
+    known: dict[str, Any] = {NAMES.get(f.name, f.name): getattr(config, f.name) for f in fields(PredictorConfig)}
     known |= {"format": FORMAT, "number_of_features": config.number_of_features, "final_layer_bias": True}
     if isinstance(predictor, Ensemble):
         configs = [member.config for member in predictor.predictors]
         known |= {MEMBERS[0]: [c.layers for c in configs], MEMBERS[1]: [c.dropouts for c in configs]}
-    return known
+    return {key: _to_text(value) for key, value in known.items()}
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -43,8 +43,12 @@ def read_pickled(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:100]
-        raise UserError(f"{path}: is no file of tensors ({reason}); only such are opened, as others could run code")
+        other = re.search(r"Unsupported global: GLOBAL (\S+)", str(error))
+        reason = f"it holds {other[1]}" if other else "it is damaged, or something else"
+        raise UserError(
+            f"{path}: is no file of tensors alone ({reason}); only such are opened, as others could run code: have "
+            "the model's state_dict() saved alone"
+        )
     if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
         raise UserError(f"{path}: is no state dict of tensors by name; save the model's state_dict() alone")
     return {str(name): tensor for name, tensor in content.items()}

@@ -1,0 +1,56 @@
+"""How every script ends, with whoever reads its output gone."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MAIN = """
+import sys; sys.path.insert(0, {root!r})
+from src.errors import UserError, run
+def main():
+    {body}
+run(main)
+"""
+
+
+def end(body, reader_stays=False):
+    """(exit code, stderr) of a script whose output is read to its first line, or not at all."""
+    command = [sys.executable, "-c", MAIN.format(root=str(ROOT), body=body)]
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=buffered)
+    if reader_stays:
+        _, notes = process.communicate(timeout=20)
+        return process.returncode, notes
+    process.stdout.close()
+    notes = process.stderr.read()
+    process.stderr.close()
+    return process.wait(20), notes
+
+
+@pytest.mark.parametrize("body", ["print('much ' * 100_000)", "import time; time.sleep(0.2); print('little')"])
+def test_a_script_whose_reader_has_gone_ends_without_a_word(body):
+    assert end(body) == (141, "")
+    assert end(body, reader_stays=True) == (0, "")
+
+
+def test_an_error_is_said_also_when_nobody_reads_the_output():
+    assert end("print('little'); raise UserError('a: is wrong')")[1] == "error: a: is wrong\n"
+
+
+def test_another_broken_pipe_is_not_hidden():
+    code, notes = end("import os; r, w = os.pipe(); os.close(r); os.write(w, b'a')", reader_stays=True)
+    assert code == 1
+    assert notes.splitlines()[-1].startswith("BrokenPipeError")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no head on Windows")
+def test_the_list_of_image_models_may_be_cut_short():
+    script = f"{sys.executable} aesthetic_predictor_training.py --list_extractors | head -1"
+    ended = subprocess.run(["bash", "-c", f"set -o pipefail; {script}"], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode in (0, 141)
+    assert "Error" not in ended.stderr
+    assert len(ended.stdout.splitlines()) == 1
