@@ -6,7 +6,7 @@ from scipy import stats
 from scipy.stats import bootstrap, spearmanr
 
 from src.analysis import gain_interval
-from src.report import baselines_table, comparison_with_ridge, score_line, split_lines
+from src.report import baselines_table, comparison_with_ridge, score_line, selected_and_untouched, split_lines
 
 
 def test_a_line_has_the_form_people_know():
@@ -62,6 +62,14 @@ def test_a_difference_that_the_images_drawn_could_make_is_said_to_be_chance():
     scores, network, ridge = random.normal(size=(3, 20))
     assert "), which may be chance" in comparison_with_ridge(scores, network, ridge, 0)
     assert "too few" in comparison_with_ridge(scores[:3], np.ones(3), ridge[:3], 0)
+
+
+def test_the_table_of_eval_and_test_has_intervals_where_there_are_ten_images():
+    random = np.random.default_rng(0)
+    scores, found = random.normal(size=(2, 20))
+    _, images, *rows = selected_and_untouched(scores, found, np.arange(11), np.arange(11, 20), 0)
+    assert images == ["images", "11", "9"]
+    assert all("(95 %: " in selected and "(" not in untouched for _, selected, untouched in rows)
 
 
 def test_the_interval_of_a_gain_is_that_of_scipys_paired_bootstrap():
