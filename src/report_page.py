@@ -95,9 +95,8 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _row(header: Sequence[str], row: Sequence[str]) -> str:
-    cells = (
-        f'<td data-column="{escape(name)}">{escape(cell)}</td>' for name, cell in zip(header[1:], row[1:], strict=True)
-    )
+    named = zip(header[1:], row[1:], strict=True)
+    cells = (f'<td data-column="{escape(name)}">{escape(cell)}</td>' for name, cell in named)
     return f'<tr><th scope="row">{escape(row[0])}</th>{"".join(cells)}</tr>'
 
 

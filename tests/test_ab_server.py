@@ -460,7 +460,7 @@ def test_renamed_and_copied_images_are_known_by_their_content(gallery):
     with Scorer(gallery) as scorer:
         assert "1 are copies of others and count as one" in scorer.output
         assert "keep their history: renamed.png" in scorer.output
-        assert "13 images may be shown; 1 comparisons so far" in scorer.output
+        assert "13 images may be shown; 1 comparison so far" in scorer.output
 
 
 # --- what is written ---

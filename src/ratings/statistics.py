@@ -206,6 +206,11 @@ def standing(expected_spearman: float | None, choices_for_next: int | None, miss
     return f"{right}; about {number_of(more, 'more choice')} for the next 0.01."
 
 
+def choices_to_good(expected_spearman: float, choices_for_next: int) -> float:
+    """How many more choices make a good order if each 0.01 costs what the next one does; at last it costs more."""
+    return max(1.0, choices_for_next * (GOOD_ORDER - expected_spearman) / 0.01)
+
+
 def advice_by_order(expected_spearman: float, choices_for_next: int | None, missing: int = 0) -> str:
     """One sentence on what to do next, by how right the order is. missing: see `too_early`."""
     if missing:
@@ -216,8 +221,8 @@ def advice_by_order(expected_spearman: float, choices_for_next: int | None, miss
     wanted = f"{right} of the {GOOD_ORDER} or so that are wanted"
     if choices_for_next is None:
         return f"{wanted}: make more choices."
-    more = choices_for_next * (GOOD_ORDER - expected_spearman) / 0.01
-    return f"{wanted}: make {float(f'{more:.0e}'):.0f} more choices, perhaps twice as many."
+    more = float(f"{choices_to_good(expected_spearman, choices_for_next):.0e}")  # one digit: it is a rough estimate
+    return f"{wanted}: make {number_of(int(more), 'more choice')}, perhaps twice as many."
 
 
 def advice_by_count(comparisons: Ints, agreement: Share, repeats: Share, at_once: int = 2) -> str:
