@@ -358,7 +358,7 @@ function reportKey(event, key) {
 
 // Only keys that work on screens of so many images.
 function openHelp(count) {
-  const keys = count === 2 ? ["1", "2", "←", "→", "↑", "↓"] : ["1", "…", String(count)];
+  const keys = count === 2 ? ["1", "2", "←", "→"] : ["1", "…", String(count)];
   $("choosing-keys").replaceChildren(...keys.flatMap((key) => [key === "…" ? key : make("kbd", "", key), " "]));
   $("help").showModal();
 }
