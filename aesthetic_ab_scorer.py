@@ -304,7 +304,9 @@ def show(closed: "Closed", paths: dict[int, str]) -> None:
 
 def announce(address: str, images: int, choices: int) -> None:
     """Where to choose, and how to stop."""
-    print(f"{images} images may be shown; {choices} comparisons so far. Choose at {address}")
+    from src.ratings.statistics import number_of
+
+    print(f"{images} images may be shown; {number_of(choices, 'comparison')} so far. Choose at {address}")
     print("Finish with Q on the page or Ctrl-C here; every choice is on the disk at once.", flush=True)
 
 

@@ -40,6 +40,7 @@ from src.ratings.assisted import AssistedFit
 from src.ratings.fit import Ratings, fit_ratings
 from src.ratings.log import Log, make_log
 from src.ratings.similarity import make_similarity
+from src.ratings.statistics import GOOD_ORDER, choices_to_good
 
 AGREEMENTS = (0.85, 0.75)
 POINTS = (1.0, 2.0, 2.7, 4.0)
@@ -159,22 +160,32 @@ def print_rows(bench: Bench, methods: dict[str, str], points: tuple[float, ...],
 
 
 def estimate(bench: Bench) -> None:
-    print(f"\nEstimated Spearman\n{'':<20}{'real':>8}{'estimate':>10}{'next 0.01':>11}{'really':>8}")
+    heads = ("real", "estimate", "next 0.01", "really", f"to {GOOD_ORDER}", "really")
+    print(f"\nEstimated Spearman\n{'':<14}" + "".join(f"{head:>10}" for head in heads))
     for agreement in AGREEMENTS:
         courses = bench.courses("assisted", agreement)
-        for point in POINTS:
+        for point in (0.25, 0.5, *POINTS):
             real, expected, cost = (
                 np.mean([value_at(c, values(c), point) for c in courses])
                 for values in (lambda c: c.spearman, lambda c: c.expected, lambda c: c.next)
             )
             took = len(bench.truth) * real_cost(courses, point)
-            print(f"{agreement:.0%}, {point:<13}{real:>9.3f}{expected:>10.3f}{cost:>11.0f}{took:>8.0f}")
-        off = np.array([np.subtract(c.expected, c.spearman)[np.array(c.at) >= 1 - 1e-9] for c in courses])
-        worst = off.flat[abs(off).argmax()]
-        within = np.mean(abs(off) <= 0.05)
-        print(
-            f"{agreement:.0%}, refits from 1 on: mean {off.mean():+.3f}, worst {worst:+.3f}, {within:.0%} within 0.05"
-        )
+            line = f"{agreement:.0%}, {point:<9}{real:>10.3f}{expected:>10.3f}{cost:>10.0f}{took:>10.0f}"
+            if real < GOOD_ORDER:
+                curve = np.mean([c.spearman for c in courses], axis=0)
+                left = float(first_at(courses[0].at, curve, GOOD_ORDER)) - point
+                line += f"{choices_to_good(expected, cost):>10.0f}{len(bench.truth) * left:>10.0f}"
+            print(line)
+        for low, high in ((0.0, 0.5), (0.5, 1.0), (1.0, 100.0)):
+            print(f"{agreement:.0%}, refits from {low:g} to {high:g}: {_off(courses, low, high)}")
+
+
+def _off(courses: list[Course], low: float, high: float) -> str:
+    """How far the estimates of the refits from `low` to before `high` choices per image are off."""
+    at = np.array(courses[0].at) + 1e-9
+    off = np.array([np.subtract(c.expected, c.spearman)[(at >= low) & (at < high)] for c in courses])
+    worst = off.flat[abs(off).argmax()]
+    return f"mean {off.mean():+.3f}, worst {worst:+.3f}, {np.mean(abs(off) <= 0.05):.0%} within 0.05"
 
 
 def real_cost(courses: list[Course], point: float) -> float:

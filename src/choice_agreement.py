@@ -13,7 +13,7 @@ from src.ratings.statistics import Share, consistency
 class ChoiceAgreement:
     """model, scores: of the pairs that were chosen between, how many each puts in the order of the choice, to the
     nearest whole one where ties count half. comparisons: those which the pairs come from. repeats: hidden repeats of
-    the whole log in which the same image won again."""
+    the whole log, on screens of two, in which the same image won again."""
 
     model: Share
     scores: Share

@@ -82,15 +82,22 @@ def paragraphs(lines: Sequence[str]) -> str:
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """Cells, a header first; the first column to the left. On a narrow screen it scrolls by itself."""
+    """Cells, a header first; the first column to the left.
+
+    Where it is too wide it scrolls by itself, with a shadow at the edge; on a phone each row is a block of its own,
+    in which every cell says its column.
+    """
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in rows[0])
-    body = "".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in row[1:])}</tr>'
-        for row in rows[1:]
-    )
+    body = "".join(_row(rows[0], row) for row in rows[1:])
     return (
         f'<div class="scroll" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
+
+
+def _row(header: Sequence[str], row: Sequence[str]) -> str:
+    named = zip(header[1:], row[1:], strict=True)
+    cells = (f'<td data-column="{escape(name)}">{escape(cell)}</td>' for name, cell in named)
+    return f'<tr><th scope="row">{escape(row[0])}</th>{"".join(cells)}</tr>'
 
 
 def plots(items: Sequence[Plot]) -> str:

@@ -193,7 +193,8 @@ def test_a_whole_session_on_the_sample_gallery_and_a_model_trained_on_what_comes
         report = page.locator("#report")
         expect(report).to_contain_text("Batch 1 is done")
         expect(report.locator(".advice")).to_contain_text("more choices")
-        expect(report).to_contain_text("1 ties, 0 skips")
+        expect(report).to_contain_text("1 tie, 0 skips")
+        expect(report).to_contain_text("by chance: 50 %")
         expect(report).to_contain_text(re.compile(r"\d+ matched, \d+ contradicted, \d+ not predicted"))
         expect(report).to_contain_text("The left image won")
         expect(report.locator("svg .column")).not_to_have_count(0)
@@ -217,7 +218,7 @@ def test_a_whole_session_on_the_sample_gallery_and_a_model_trained_on_what_comes
         page.get_by_role("button", name="Finish").click()
         expect(report).to_contain_text("The scores are written and the scorer has stopped")
         assert scorer.wait() == 0
-        assert "13 choices, 1 ties, 0 skips" in scorer.output
+        assert "13 choices, 1 tie, 0 skips" in scorer.output
         assert "5 choices, 0 ties, 0 skips" in scorer.output
 
     with (sample / "scores.csv").open(encoding="utf-8", newline="") as file:
@@ -240,14 +241,17 @@ def test_a_whole_session_on_the_sample_gallery_and_a_model_trained_on_what_comes
 
 def test_the_page_says_what_assists_the_ratings_and_how_right_they_are(browser, sample):
     phone = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
-    with Scorer(sample, "--rating=assisted") as scorer, opened(browser, scorer.address, **phone) as page:
+    with (
+        Scorer(sample, "--rating=assisted", "--number_to_compare=6") as scorer,
+        opened(browser, scorer.address, **phone) as page,
+    ):
         line, pictures = page.locator("#standing"), page.locator(f"{SHOWN} img")
         expect(line).to_contain_text("until then the ratings come from your choices alone")
         wait_until(lambda: "assisted by the features of efficientnet-lite0" in scorer.output, 60)
-        choose(page, "1")
-        choose(page, "2")
+        for _ in range(13 - len(stored(sample))):  # half a choice for each of the 26 images
+            choose(page, "1")
         page.wait_for_timeout(500)  # the fit behind the last choice
-        choose(page, "1")
+        choose(page, "2")
         expect(line).to_contain_text("The ratings are assisted by the features of efficientnet-lite0.")
         expect(line).to_contain_text(re.compile(r"The order of your pictures is about 0\.\d\d right \(1 = perfect\)"))
         box = line.bounding_box()
@@ -315,17 +319,20 @@ def test_choices_made_while_the_scorer_is_gone_are_kept_and_stored_once_when_it_
         expect(page.locator("#banner")).to_contain_text("doesn’t answer")
         expect(page.locator("#banner")).to_contain_text("2 answers are kept here")
         expect(page.locator("#pace")).to_contain_text("3 of 100")
+        assert_nothing_covers_the_buttons(page, "#banner")
         with Scorer(gallery, port=first.port):
             expect(page.locator("#banner")).to_be_hidden(timeout=15000)
             wait_until(lambda: len(stored(gallery)) == 3)
             log = stored(gallery)
             assert [sorted(log.images[log.screen(c)].tolist()) for c in (1, 2)] == [sorted(one) for one in expected]
             assert log.images[log.winners[1:]].tolist() == [expected[0][1], expected[1][0]]
-            page.wait_for_timeout(300)
+            expect(page.get_by_role("dialog")).to_have_count(0)  # no other tab is open, and choosing goes on
+            choose(page, "1")
+            wait_until(lambda: len(stored(gallery)) == 4)
             page.reload()  # answers that were sent are not sent again
             expect(page.locator(SHOWN)).to_be_visible()
             choose(page, "1")
-            wait_until(lambda: len(stored(gallery)) == 4)
+            wait_until(lambda: len(stored(gallery)) == 5)
 
 
 def test_choices_that_a_closed_tab_has_not_sent_are_sent_by_the_next_one(browser, gallery):
@@ -400,21 +407,36 @@ def test_a_phone_shows_everything_within_390_pixels_and_works_by_touch(browser, 
         page.locator(f"{SHOWN} .choice").nth(1).tap()
         wait_for_other(page, shown)
         wait_until(lambda: len(stored(gallery)) == 1)
+        assert first["width"] > 300  # enlarged, and no smaller when it is looked at closely
         page.get_by_role("button", name="Zoom").tap()
+        page.wait_for_function("() => document.querySelector('#zoomed img').naturalWidth === 300")
+        zoomed = page.locator("#zoomed img").bounding_box()
+        assert zoomed["width"] >= page.locator(f"{SHOWN} img").nth(0).bounding_box()["width"]
+        assert zoomed["width"] / zoomed["height"] == pytest.approx(1.5, abs=0.01)
         page.get_by_role("button", name="The next image").tap()
         expect(page.locator("#zoom-place")).to_have_text("2 of 2")
         page.locator("#zoom").get_by_role("button", name="Close").tap()
         page.get_by_role("button", name="Exclude").tap()
+        assert_nothing_covers_the_buttons(page, "#asking")
         shown = images_on(page)
         page.locator(f"{SHOWN} .choice").nth(0).tap()
         wait_for_other(page, shown)
         page.get_by_role("button", name="Finish").tap()
         expect(page.locator("#report")).to_contain_text("Batch 1 is done")
         assert page.evaluate("document.querySelector('#report').scrollWidth") <= 390
+        expect(page.locator("#report .actions")).to_have_text(re.compile("Next batch.*Finish"))
+        expect(page.locator("kbd:visible")).to_have_count(0)  # there are no keys
+
+
+def assert_nothing_covers_the_buttons(page, message):
+    box = page.locator(message).bounding_box()
+    for button in page.locator("#controls button:visible").all():
+        assert box["y"] + box["height"] <= button.bounding_box()["y"]
 
 
 def test_four_images_at_once_are_chosen_by_number_and_named_by_place(browser, gallery):
-    with Scorer(gallery, "--number_to_compare=4") as scorer, opened(browser, scorer.address) as page:
+    words = ["--number_to_compare=4", "--number=3"]
+    with Scorer(gallery, *words) as scorer, opened(browser, scorer.address) as page:
         names = [image.get_attribute("alt") for image in page.locator(f"{SHOWN} img").all()]
         assert names == [f"Image {place} of 4" for place in (1, 2, 3, 4)]
         shown = choose(page, "4")
@@ -423,6 +445,18 @@ def test_four_images_at_once_are_chosen_by_number_and_named_by_place(browser, ga
         assert int(log.images[log.winners[0]]) == shown[3]
         boxes = [image.bounding_box() for image in page.locator(f"{SHOWN} img").all()]
         assert len({round(box["x"]) for box in boxes}) == len({round(box["y"]) for box in boxes}) == 2
+        page.keyboard.press("?")
+        assert page.locator("#choosing-keys").inner_text().split() == ["1", "…", "4"]  # arrows choose nothing here
+        page.keyboard.press("?")
+        choose(page, "t")
+        press(page, "1")
+        report = page.locator("#report")
+        expect(report).to_contain_text("1 tie, 0 skips")
+        expect(report).to_contain_text("by chance: 25 %")
+        assert "100 %" in report.locator("svg").first.inner_html()
+        assert ">50 %<" not in report.locator("svg").first.inner_html()
+        for text in ("The left image won", "a perfect model"):
+            expect(report).not_to_contain_text(text)
 
 
 def test_the_token_of_the_address_is_kept_in_a_cookie_and_taken_out_of_sight(browser, gallery):

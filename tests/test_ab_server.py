@@ -392,6 +392,17 @@ def test_a_second_tab_takes_over_and_the_first_is_told(gallery):
         assert state["done"] == 1  # but no screen is answered twice
 
 
+def test_after_a_restart_the_tab_that_speaks_first_goes_on_and_another_is_told(gallery):
+    with Scorer(gallery) as scorer:
+        screen = scorer.state("one")["screens"][0]
+        name = scorer.gallery
+    with Scorer(gallery) as scorer:
+        scorer.gallery = name  # the page was open all the time and asks for nothing
+        assert scorer.answer(screen, tab="one")["active"]
+        assert not scorer.answer({"id": "another", "images": [1, 2]}, tab="two")["active"]
+        assert scorer.answer({"id": "a third", "images": [1, 2]}, tab="one")["active"]
+
+
 # --- broken, changed, moved ---
 
 
@@ -449,7 +460,7 @@ def test_renamed_and_copied_images_are_known_by_their_content(gallery):
     with Scorer(gallery) as scorer:
         assert "1 are copies of others and count as one" in scorer.output
         assert "keep their history: renamed.png" in scorer.output
-        assert "13 images may be shown; 1 comparisons so far" in scorer.output
+        assert "13 images may be shown; 1 comparison so far" in scorer.output
 
 
 # --- what is written ---
@@ -475,7 +486,7 @@ def test_a_batch_writes_scores_and_statistics_and_finishing_stops_the_scorer(gal
         assert scorer.post("finish")["phase"] == "finished"
         assert scorer.wait() == 0
         assert "5 choices, 0 ties, 0 skips" in scorer.output
-        assert "0 choices, 1 ties, 1 skips" in scorer.output
+        assert "0 choices, 1 tie, 1 skip" in scorer.output
         assert re.search(r"^best: \d{3}\.png, ", scorer.output, re.MULTILINE)
     written = rows(scores)
     assert list(written[0]) == ["relative_path", "score", "note", "comparisons", "score_error"]

@@ -1,6 +1,7 @@
 """Statistics of choices, by small cases that a reader can count; rescaling; ab_stats.csv."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,8 +17,10 @@ from src.ratings.statistics import (
     OddOneOut,
     Outcomes,
     Share,
-    advice,
+    advice_by_count,
+    advice_by_order,
     agreement_curve,
+    as_good_as_people_get,
     ceiling,
     consistency,
     extremes,
@@ -27,6 +30,7 @@ from src.ratings.statistics import (
     predicted_winner,
     rank_correlation,
     side_bias,
+    too_early,
 )
 from src.ratings.stats_file import append_stats
 
@@ -116,6 +120,39 @@ def test_the_ceiling_holds_for_simulated_people():
     assert ceiling(0.4) == (0.5, 0.5)  # less than chance is chance
 
 
+@pytest.mark.parametrize("k", [3, 4, 9])
+def test_the_ceiling_holds_for_simulated_people_on_larger_screens(k):
+    rng = np.random.default_rng(0)
+    for spread in (0.3, 1.0, 3.0):
+        p = np.exp(rng.normal(0, spread, (20_000, k)))
+        p /= p.sum(axis=1, keepdims=True)
+        low, high = ceiling(np.mean(np.sum(p**2, axis=1)), k)
+        assert low <= np.mean(p.max(axis=1)) <= high
+    for p in (0.4, 0.9):  # the others share what is left: the most that can be foreseen
+        assert ceiling(p**2 + (1 - p) ** 2 / (k - 1), k)[1] == pytest.approx(max(p, 1 / k))
+    assert ceiling(0.01, k) == pytest.approx((1 / k, 1 / k))
+
+
+def test_as_good_as_people_get_is_what_the_same_person_reaches_on_screens_of_any_size():
+    rng = np.random.default_rng(0)
+    for k in (2, 3, 4, 6, 9):  # a taste with which choices between two are foreseen in 75 %
+        taste = 1.175 * rng.normal(size=(40_000, k))
+        chosen = np.argmax(taste + rng.gumbel(size=taste.shape), axis=1)
+        assert as_good_as_people_get(k) == pytest.approx(np.mean(chosen == taste.argmax(axis=1)), abs=0.03)
+
+
+def test_screens_of_other_sizes_are_counted_apart():
+    log = log_with(
+        [(1, 2), (1, 2, 3, 4), (3, 4), (4, 3, 2, 1), (2, 1), (5, 6, 7, 8)],
+        [1, 2, 3, 3, 1, 5],
+        predicted=[1, 2, 4, 2, 1, 6],
+        repeat_of=[0, 0, 0, 2, 1, 0],
+    )
+    assert (consistency(log), consistency(log, 4)) == (Share(1, 1), Share(0, 1))
+    assert agreement_curve(log, 2) == [Outcomes(1, 1, 0), Outcomes(1, 0, 0)]
+    assert agreement_curve(log, 2, 4) == [Outcomes(1, 1, 0), Outcomes(0, 1, 0)]
+
+
 def test_side_bias_is_the_share_of_left_wins_on_screens_of_two():
     log = log_with([(1, 2), (2, 1), (3, 4), (1, 2, 3), (5, 6)], [1, 2, 4, 1, 0])
     assert side_bias(log) == Share(2, 3)
@@ -157,19 +194,36 @@ def test_extremes_show_best_and_worst_and_none_in_both():
 
 
 def test_advice_counts_the_choices_that_are_missing():
-    assert advice(np.array([1, 1, 2, 0]), NOTHING, NOTHING) == (
+    assert advice_by_count(np.array([1, 1, 2, 0]), NOTHING, NOTHING) == (
         "1.0 comparisons per image of the 3 or so that are wanted: make 4 more choices."
     )
-    assert "make 6 more choices" in advice(np.zeros(8, dtype=np.int64), NOTHING, NOTHING, number_to_compare=4)
+    assert "make 6 more choices" in advice_by_count(np.zeros(8, dtype=np.int64), NOTHING, NOTHING, at_once=4)
+    assert "make 1 more choice." in advice_by_count(np.array([3, 3, 2, 2]), NOTHING, NOTHING)
 
 
 def test_advice_says_when_it_is_enough():
     enough = np.full(10, 3)
-    assert "train a model" in advice(enough, Share(77, 100), NOTHING)
-    assert "more still sharpen" in advice(enough, Share(66, 100), NOTHING)
-    assert "as good as people get" in advice(enough, Share(66, 100), Share(26, 40))  # no better than this person
-    assert "more still sharpen" in advice(enough, Share(66, 100), Share(2, 4))  # four repeats say nothing
-    assert "more still sharpen" in advice(enough, NOTHING, NOTHING)
+    assert "train a model" in advice_by_count(enough, Share(77, 100), NOTHING)
+    assert "more still sharpen" in advice_by_count(enough, Share(66, 100), NOTHING)
+    assert "75% is as good as people get" in advice_by_count(enough, Share(66, 100), Share(26, 40))  # this person
+    assert "more still sharpen" in advice_by_count(enough, Share(66, 100), Share(2, 4))  # four repeats say nothing
+    assert "more still sharpen" in advice_by_count(enough, NOTHING, NOTHING)
+    assert "56% is as good as people get" in advice_by_count(enough, Share(57, 100), NOTHING, at_once=4)
+    assert "more still sharpen" in advice_by_count(enough, Share(55, 100), NOTHING, at_once=4)
+
+
+@pytest.mark.parametrize(
+    ("expected", "costs", "missing", "said"),
+    [
+        (0.05, 1, 12, "It is too early to say how right the order is: make 12 more choices."),
+        (0.90, 1, 1, "It is too early to say how right the order is: make 1 more choice."),
+        (0.75, 34, 0, "about 0.75 right of the 0.85 or so that are wanted: make 300 more choices, perhaps twice"),
+        (0.844, None, 0, "about 0.84 right of the 0.85 or so that are wanted: make more choices."),
+        (0.846, 50, 0, "The order is about 0.85 right: enough to train a model; more sharpens the ratings."),
+    ],
+)
+def test_advice_goes_by_the_order_where_it_is_known_however_many_the_comparisons(expected, costs, missing, said):
+    assert said in advice_by_order(expected, costs, missing)
 
 
 def test_a_batch_is_counted_from_where_it_began():
@@ -192,8 +246,41 @@ def test_a_batch_is_counted_from_where_it_began():
     assert row["agreement"] == 0.5
     assert row["comparisons_per_image"] == 1.25
     assert row["consistency"] == ""  # unknown, not nan
-    for part in ("2 choices, 1 ties, 1 skips", "50 %", "– 0 100", "3 2 1 2", "unknown yet", batch.advice):
+    for part in ("2 choices, 1 tie, 1 skip;", "50 %", "– 0 100", "3 2 1 2", "unknown yet", batch.advice):
         assert part in batch.text()
+
+
+def test_a_batch_of_larger_screens_says_what_they_can_say():
+    screens = [(1, 2, 3, 4), (5, 6, 7, 8), (4, 3, 2, 1)]
+    log = log_with(screens, [1, 5, 1], predicted=[0, 0, 2], repeat_of=[0, 0, 1])
+    batch = batch_statistics(log, 0, fit_ratings(log.before(0)), fit_ratings(log), np.ones(9, dtype=bool), 100)
+    assert (batch.at_once, batch.chance, batch.goal) == (4, 0.25, 0.5625)
+    assert (batch.left, batch.ceiling) == (None, None)  # no side; one repeat tells nothing of the person
+    assert batch.row()["left_share"] == ""
+    assert "left" not in batch.text()
+    assert "foresee" not in batch.text()
+    assert "by chance 25 %" in batch.text()
+    repeated = log_with([(1, 2, 3, 4)] * 21, [1] * 21, repeat_of=[0] + [1] * 20)
+    ratings = fit_ratings(repeated)
+    assert batch_statistics(repeated, 0, ratings, ratings, np.ones(9, dtype=bool), 100).ceiling == (1, 1)
+
+
+def test_an_order_is_not_said_before_half_a_choice_per_image():
+    screens, kinds = [(1, 2), (3, 4), (5, 6), (7, 8), (1, 3), (2, 4)], [CHOICE, SKIP, CHOICE, TIE, CHOICE, CHOICE]
+    log = log_with(screens, [1, 0, 5, 0, 1, 2], kinds=kinds)  # nine images
+    assert [too_early(log.before(position)) for position in range(7)] == [5, 4, 4, 3, 2, 1, 0]
+    for position, said in (
+        (5, "can be said after 1 more choice."),
+        (6, "is about 0.30 right (1 = perfect); about 4"),
+    ):
+        part = log.before(position)
+        ratings = replace(fit_ratings(part), expected_spearman=0.3, choices_for_next=4)
+        batch = batch_statistics(part, 0, ratings, ratings, np.ones(9, dtype=bool), 100)
+        assert said in batch.standing
+        assert ("too early" in batch.advice) == (position == 5)
+        assert batch.text().count(batch.standing) == 1
+    log.excluded[:2] = True
+    assert too_early(log.before(2)) == 3
 
 
 def test_an_empty_batch_has_statistics_too():

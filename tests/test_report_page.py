@@ -167,6 +167,15 @@ def test_in_a_browser_the_page_asks_for_nothing_and_shows_all_pictures(material,
             drawings = page.evaluate(
                 "[...document.querySelectorAll('svg')].map(s => s.getBoundingClientRect().width)"
             )
+            tables = page.locator(".scroll").all()
+            assert len(tables) == 2
+            for table in tables:  # on a phone nothing is beyond its edge, and each number says what it is
+                assert table.evaluate("t => t.scrollWidth - t.clientWidth") == 0
+                heads, row = table.locator("thead th"), table.locator("tbody tr").first
+                assert heads.first.is_visible() == (width > 390)
+                said = "cell => getComputedStyle(cell, '::before').content"
+                names = [cell.evaluate(said) for cell in row.locator("td").all()]
+                assert (names == [f'"{name}"' for name in heads.all_text_contents()[1:]]) == (width == 390)
             assert len(drawings) == 6
             assert min(drawings) > 300
             backgrounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))

@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from src.ab_page.live import LiveRatings
 from src.ab_page.screens import Closed
 from src.ab_page.session import AHEAD, CHOOSING, Session
 from src.ratings.batch import Batch
 from src.ratings.rescale import standardise
-from src.ratings.statistics import AS_GOOD_AS_PEOPLE_GET, WANTED, Share, ceiling, extremes, standing
+from src.ratings.statistics import Share, extremes, standing, too_early
 
 
 def state(session: Session, gallery: str, ids: set[int]) -> dict[str, Any]:
@@ -23,13 +22,14 @@ def state(session: Session, gallery: str, ids: set[int]) -> dict[str, Any]:
             "batch": session.batch,
             "done": session.done,
             "number": session.plan.number,
+            "at_once": session.plan.number_to_compare,
             "seconds": _plain(session.seconds()),
             "screens": [{"id": screen.id, "images": session.ids(screen)} for screen in shown],
             "last": session.last,
             "notes": session.notes[-5:],
             "notes_in_all": len(session.notes),
             "basis": session.live.basis,
-            "standing": _standing(session.live),
+            "standing": _standing(session),
             "can_go_on": session.can_go_on(),
             "report": report(session.closed, ids) if session.closed and session.phase != CHOOSING else None,
         }
@@ -56,15 +56,15 @@ def report(closed: Closed, ids: set[int]) -> dict[str, Any]:
         "not_predicted": batch.outcomes.not_predicted,
         "agreement": _share(batch.outcomes.agreement),
         "curve": [_share(one.agreement) for one in batch.curve],
-        "as_good_as_people_get": AS_GOOD_AS_PEOPLE_GET,
+        "chance": _plain(batch.chance),
+        "goal": _plain(batch.goal),
         "spearman": _plain(batch.spearman),
         "images": batch.images,
-        "wanted": WANTED,
         "consistency": _share(batch.repeats),
-        "ceiling": [_plain(share) for share in ceiling(batch.repeats.share)],
-        "left": _share(batch.left),
+        "ceiling": batch.ceiling,
+        "left": _share(batch.left) if batch.left else None,
         "odd": _odd(batch),
-        "expected_spearman": batch.expected_spearman,
+        "expected_spearman": None if batch.missing else batch.expected_spearman,
         "standing": batch.standing,
         "advice": batch.advice,
         "best": best,
@@ -72,9 +72,11 @@ def report(closed: Closed, ids: set[int]) -> dict[str, Any]:
     }
 
 
-def _standing(live: LiveRatings) -> str:
-    ratings = live.ratings
-    return standing(ratings.expected_spearman, ratings.choices_for_next) if ratings.comparisons.any() else ""
+def _standing(session: Session) -> str:
+    ratings = session.live.ratings
+    if not ratings.comparisons.any():
+        return ""
+    return standing(ratings.expected_spearman, ratings.choices_for_next, too_early(session.live.log))
 
 
 def _share(share: Share) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class Server:
         self._session, self._gallery, self._listening = session, gallery, listening
         self._pictures = Pictures(gallery)
         self._name = hashlib.blake2b(str(session.comparisons.path.resolve()).encode(), digest_size=8).hexdigest()
-        self._tab = ""
+        self._tab = ""  # in which the session goes on; none yet
         port = listening.getsockname()[1]
         token = None if is_loopback(host) else new_token()
         self.address = _address(host, port, token)
@@ -106,7 +106,9 @@ class Server:
             raise HTTPException(503 if error.__cause__ else 400, str(error))
         if self._session.phase == FINISHED:
             self._uvicorn.should_exit = True
-        return JSONResponse(self._state(_text(body, "tab")))
+        tab = _text(body, "tab")
+        self._tab = self._tab or tab  # a page that was open when the scorer was started again
+        return JSONResponse(self._state(tab))
 
     def _answer(self, body: Mapping[str, Any]) -> None:
         self._session.answer(_read_answer(body))

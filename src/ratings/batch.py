@@ -7,19 +7,24 @@ import numpy as np
 from src.ratings.fit import Ratings
 from src.ratings.log import CHOICE, SKIP, TIE, Bools, Floats, Log
 from src.ratings.statistics import (
+    ENOUGH_REPEATS,
     OddOneOut,
     Outcomes,
     Share,
-    advice,
+    advice_by_count,
+    advice_by_order,
     agreement_curve,
+    as_good_as_people_get,
     ceiling,
     consistency,
     histogram,
+    number_of,
     odd_one_out,
     outcomes,
     rank_correlation,
     side_bias,
     standing,
+    too_early,
 )
 
 
@@ -27,10 +32,13 @@ from src.ratings.statistics import (
 class Batch:
     """choices, ties, skips, outcomes, seconds (median per choice, nan of none) are of this batch, the rest of all.
 
+    at_once: images on a screen; curve and repeats are of such screens alone. left: None where no screen showed two.
     spearman: between the ratings before and after the batch, over images with comparisons. images: how many have
     0, 1, 2, … comparisons. odd: None without a model. advice: what to do next. expected_spearman, choices_for_next:
-    see `Ratings`.
+    see `Ratings`. missing: see `too_early`.
     """
+
+    at_once: int
 
     choices: int
     ties: int
@@ -41,16 +49,32 @@ class Batch:
     spearman: float
     images: list[int]
     repeats: Share
-    left: Share
+    left: Share | None
     odd: OddOneOut | None
     advice: str
     expected_spearman: float | None = None
     choices_for_next: int | None = None
+    missing: int = 0
 
     @property
     def standing(self) -> str:
         """How right the order is, in words; empty where the ratings can't say."""
-        return standing(self.expected_spearman, self.choices_for_next)
+        return standing(self.expected_spearman, self.choices_for_next, self.missing)
+
+    @property
+    def chance(self) -> float:
+        """The agreement of guesses."""
+        return 1 / self.at_once
+
+    @property
+    def goal(self) -> float:
+        """The agreement to hope for, where images are drawn at random."""
+        return as_good_as_people_get(self.at_once)
+
+    @property
+    def ceiling(self) -> tuple[float, float] | None:
+        """Between what shares of the choices a perfect model would foresee; None while too few repeats say so."""
+        return ceiling(self.repeats.share, self.at_once) if self.repeats.total >= ENOUGH_REPEATS else None
 
     def row(self) -> dict[str, object]:
         """For ab_stats.csv: shares as fractions; empty where there is no number."""
@@ -69,7 +93,7 @@ class Batch:
             "images_never_compared": self.images[0] if self.images else 0,
             "hidden_repeats": self.repeats.total,
             "consistency": self.repeats.share,
-            "left_share": self.left.share,
+            "left_share": self.left.share if self.left else float("nan"),
         }
         return {name: _plain(number) for name, number in numbers.items()}
 
@@ -77,14 +101,17 @@ class Batch:
         """The same in lines, for the terminal."""
         met = self.outcomes
         lines = [
-            f"{self.choices} choices, {self.ties} ties, {self.skips} skips; {self.seconds:.1f} s per choice (median)",
+            f"{number_of(self.choices, 'choice')}, {number_of(self.ties, 'tie')}, {number_of(self.skips, 'skip')}; "
+            f"{self.seconds:.1f} s per choice (median)",
             f"the ratings: {met.matched} matched, {met.contradicted} contradicted, {met.not_predicted} not predicted",
-            f"agreement {_said(met.agreement)}; batch by batch, %: {_curve(self.curve)}",
+            f"agreement {_said(met.agreement)}, by chance {100 * self.chance:.0f} %; "
+            f"batch by batch, %: {_curve(self.curve)}",
             f"Spearman of the ratings before and after: {self.spearman:.3f}",
             "images with 0, 1, 2, … comparisons: " + " ".join(map(str, self.images)),
-            f"your own consistency {_said(self.repeats)}{_ceiling(self.repeats)}",
-            f"the left image won {_said(self.left)}",
+            f"your own consistency {_said(self.repeats)}{_ceiling(self.ceiling)}",
         ]
+        if self.left:
+            lines.append(f"the left image won {_said(self.left)}")
         if self.odd:
             lines.append(_odd(self.odd))
         if self.standing:
@@ -109,23 +136,30 @@ def batch_statistics(
     kinds, chosen = log.kinds[first:], log.kinds[first:] == CHOICE
     seconds = log.seconds[first:][chosen & ~np.isnan(log.seconds[first:])]
     rated = after.comparisons > 0
-    repeats, met = consistency(log), outcomes(log, first)
     at_once = int(log.sizes[-1]) if len(log) else 2
+    repeats, met, left = consistency(log, at_once), outcomes(log, first), side_bias(log)
+    missing = too_early(log)
+    if after.expected_spearman is None:
+        advice = advice_by_count(after.comparisons[allowed], met.agreement, repeats, at_once)
+    else:
+        advice = advice_by_order(after.expected_spearman, after.choices_for_next, missing)
     return Batch(
+        at_once=at_once,
         choices=int(chosen.sum()),
         ties=int(np.sum(kinds == TIE)),
         skips=int(np.sum(kinds == SKIP)),
         seconds=float(np.median(seconds)) if len(seconds) else float("nan"),
         outcomes=met,
-        curve=agreement_curve(log, batch),
+        curve=agreement_curve(log, batch, at_once),
         spearman=rank_correlation(before.rating[rated], after.rating[rated]),
         images=histogram(after.comparisons[allowed]),
         repeats=repeats,
-        left=side_bias(log),
+        left=left if left.total or at_once == 2 else None,
         odd=None if model_scores is None else odd_one_out(log, model_scores),
-        advice=advice(after.comparisons[allowed], met.agreement, repeats, at_once, after.expected_spearman),
+        advice=advice,
         expected_spearman=after.expected_spearman,
         choices_for_next=after.choices_for_next,
+        missing=missing,
     )
 
 
@@ -150,11 +184,8 @@ def _curve(curve: list[Outcomes]) -> str:
     return " ".join(f"{100 * one.agreement.share:.0f}" if one.agreement.total else "–" for one in curve)
 
 
-def _ceiling(repeats: Share) -> str:
-    if not repeats.total:
-        return ""
-    low, high = ceiling(repeats.share)
-    return f"; a perfect model would foresee {100 * low:.0f}–{100 * high:.0f} %"
+def _ceiling(shares: tuple[float, float] | None) -> str:
+    return f"; a perfect model would foresee {100 * shares[0]:.0f}–{100 * shares[1]:.0f} %" if shares else ""
 
 
 def _odd(odd: OddOneOut) -> str:

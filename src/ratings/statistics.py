@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from src.ratings.log import CHOICE, Bools, Floats, Ints, Log
+from src.ratings.log import CHOICE, SKIP, Bools, Floats, Ints, Log
 
 WANTED = 3.0  # comparisons per image; beyond that, each further choice teaches a model less and less
 AS_GOOD_AS_PEOPLE_GET = 0.75  # agreement of choices with ratings, over pairs drawn at random
 GOOD_ORDER = 0.85  # expected Spearman; a model learns little more from better scores
+EARLY = 0.5  # choices per image; with fewer the expected Spearman may be far off: see docs/ratings.md
 ENOUGH_REPEATS = 20  # for the person's own consistency to say more than that
 _Z95 = 1.959963984540054
 
@@ -81,7 +82,10 @@ def predicted_winner(ratings: Floats, known: Bools, screen: Ints) -> int:
 
 def outcomes(log: Log, first: int = 0, last: int | None = None) -> Outcomes:
     """Of the comparisons at the positions first…last − 1, by the prediction stored with each of them."""
-    part = slice(first, last)
+    return _outcomes(log, np.arange(len(log))[first:last])
+
+
+def _outcomes(log: Log, part: Ints) -> Outcomes:
     chosen = log.kinds[part] == CHOICE
     predicted = log.predicted[part][chosen]
     hits = int(np.sum(predicted == log.winners[part][chosen]))
@@ -89,18 +93,26 @@ def outcomes(log: Log, first: int = 0, last: int | None = None) -> Outcomes:
     return Outcomes(hits, foreseen - hits, int(chosen.sum()) - foreseen)
 
 
-def agreement_curve(log: Log, batch: int) -> list[Outcomes]:
-    """The outcomes of every `batch` comparisons in turn; what is left over at the end is the last entry."""
-    return [outcomes(log, first, first + batch) for first in range(0, len(log), batch)]
+def agreement_curve(log: Log, batch: int, at_once: int = 2) -> list[Outcomes]:
+    """The outcomes of every `batch` screens of `at_once` images in turn; what is left over is the last entry."""
+    alike = np.flatnonzero(log.sizes == at_once)
+    return [_outcomes(log, alike[first : first + batch]) for first in range(0, len(alike), batch)]
 
 
-def consistency(log: Log) -> Share:
-    """Of the hidden repeats, how often the same image won again. Repeats of what was undone are left out.
+def as_good_as_people_get(at_once: int) -> float:
+    """The agreement to hope for, over screens of `at_once` images drawn at random.
 
-    A model that knew this person perfectly would match between this share c and (1 + √(2c − 1)) / 2 of the choices:
-    see docs/ratings.md.
+    0.75 to the power log₂ k: the best of four has won two rounds of two. In the same way chance is 0.5^log₂ k = 1/k.
     """
-    again = np.flatnonzero((log.repeat_of > 0) & (log.kinds == CHOICE))
+    return float(AS_GOOD_AS_PEOPLE_GET ** np.log2(at_once))
+
+
+def consistency(log: Log, at_once: int = 2) -> Share:
+    """Of the hidden repeats of screens of `at_once` images, how often the same image won again.
+
+    Repeats of what was undone are left out.
+    """
+    again = np.flatnonzero((log.repeat_of > 0) & (log.kinds == CHOICE) & (log.sizes == at_once))
     place = np.searchsorted(log.ids, log.repeat_of[again])  # never beyond the end: a repeat comes after its original
     found = log.ids[place] == log.repeat_of[again]
     again, place = again[found], place[found]
@@ -108,13 +120,15 @@ def consistency(log: Log) -> Share:
     return Share(int(np.sum(log.winners[again] == log.winners[place])), int(chosen.sum()))
 
 
-def ceiling(share: float) -> tuple[float, float]:
+def ceiling(share: float, at_once: int = 2) -> tuple[float, float]:
     """Between what shares of the choices a perfect model would match, given the person's consistency; nan of nan.
 
-    A choice made with probability p one way is repeated with p² + (1 − p)², and foreseen with max(p, 1 − p).
+    An image of k chosen with the probabilities p is chosen again with c = Σp², and foreseen with max p: at least c,
+    and most where the others share what is left, c = p² + (1 − p)² / (k − 1). See docs/ratings.md.
     """
-    highest = (1 + np.sqrt(max(0.0, 2 * share - 1))) / 2
-    return (max(0.5, share), float(highest)) if share == share else (share, share)
+    k, lowest = at_once, max(1 / at_once, share)
+    highest = (1 + np.sqrt((k - 1) * max(0.0, k * share - 1))) / k
+    return (lowest, float(highest)) if share == share else (share, share)
 
 
 def side_bias(log: Log) -> Share:
@@ -166,41 +180,67 @@ def extremes(ratings: Floats, rated: Bools, n: int = 10) -> tuple[Ints, Ints]:
     return order[: min(n, half)], order[: half - 1 if half else None : -1][:n]
 
 
-def standing(expected_spearman: float | None, choices_for_next: int | None) -> str:
-    """How right the order is and what a better one costs, in words; empty where the ratings can't say."""
+def number_of(count: int, what: str) -> str:
+    """A number and its noun, which takes a plain s: 1 choice, 2 choices."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def too_early(log: Log) -> int:
+    """How many more choices before an expected Spearman is worth saying; 0: it is."""
+    return max(0, int(np.ceil(EARLY * np.sum(~log.excluded))) - int(np.sum(log.kinds != SKIP)))
+
+
+def standing(expected_spearman: float | None, choices_for_next: int | None, missing: int = 0) -> str:
+    """How right the order is and what a better one costs, in words; empty where the ratings can't say.
+
+    missing: see `too_early`.
+    """
     if expected_spearman is None:
         return ""
+    if missing:
+        return f"How right the order of your pictures is can be said after {number_of(missing, 'more choice')}."
     right = f"The order of your pictures is about {max(0.0, expected_spearman):.2f} right (1 = perfect)"
     if choices_for_next is None:
         return f"{right}."
-    more = float(f"{choices_for_next:.1e}")  # two digits: it is an estimate
-    return f"{right}; about {more:.0f} more {'choice' if more == 1 else 'choices'} for the next 0.01."
+    more = int(float(f"{choices_for_next:.1e}"))  # two digits: it is an estimate
+    return f"{right}; about {number_of(more, 'more choice')} for the next 0.01."
 
 
-def advice(
-    comparisons: Ints,
-    agreement: Share,
-    repeats: Share,
-    number_to_compare: int = 2,
-    expected_spearman: float | None = None,
-) -> str:
-    """One sentence on what to do next.
+def choices_to_good(expected_spearman: float, choices_for_next: int) -> float:
+    """How many more choices make a good order if each 0.01 costs what the next one does; at last it costs more."""
+    return max(1.0, choices_for_next * (GOOD_ORDER - expected_spearman) / 0.01)
+
+
+def advice_by_order(expected_spearman: float, choices_for_next: int | None, missing: int = 0) -> str:
+    """One sentence on what to do next, by how right the order is. missing: see `too_early`."""
+    if missing:
+        return f"It is too early to say how right the order is: make {number_of(missing, 'more choice')}."
+    right = f"The order is about {max(0.0, expected_spearman):.2f} right"
+    if round(expected_spearman, 2) >= GOOD_ORDER:
+        return f"{right}: enough to train a model; more sharpens the ratings."
+    wanted = f"{right} of the {GOOD_ORDER} or so that are wanted"
+    if choices_for_next is None:
+        return f"{wanted}: make more choices."
+    more = float(f"{choices_to_good(expected_spearman, choices_for_next):.0e}")  # one digit: it is a rough estimate
+    return f"{wanted}: make {number_of(int(more), 'more choice')}, perhaps twice as many."
+
+
+def advice_by_count(comparisons: Ints, agreement: Share, repeats: Share, at_once: int = 2) -> str:
+    """One sentence on what to do next, where the ratings can't say how right the order is.
 
     comparisons: (N,) of the images that count. agreement: of the latest choices with the ratings. repeats: the
-    person's consistency, from the same kind of pairs, so that it says how far agreement can rise with any pairing.
+    person's consistency, from the same kind of screens, so that it says how far agreement can rise with any pairing.
     """
-    if expected_spearman is not None and expected_spearman >= GOOD_ORDER:
-        return (
-            f"The order is about {expected_spearman:.2f} right: enough to train a model; more sharpens the ratings."
-        )
     mean = float(np.mean(comparisons)) if len(comparisons) else 0.0
     if mean < WANTED:
-        more = int(np.ceil((WANTED - mean) * len(comparisons) / number_to_compare))
+        more = int(np.ceil((WANTED - mean) * len(comparisons) / at_once))
         return (
-            f"{mean:.1f} comparisons per image of the {WANTED:.0f} or so that are wanted: make {more} more choices."
+            f"{mean:.1f} comparisons per image of the {WANTED:.0f} or so that are wanted: "
+            f"make {number_of(more, 'more choice')}."
         )
-    wanted = repeats.share if repeats.total >= ENOUGH_REPEATS else AS_GOOD_AS_PEOPLE_GET
+    goal = as_good_as_people_get(at_once)
+    wanted = repeats.share if repeats.total >= ENOUGH_REPEATS else goal
     foresaw = f"{mean:.1f} comparisons per image, and the ratings foresaw {agreement.share:.0%} of your choices"
-    if agreement.total and agreement.share >= min(wanted, AS_GOOD_AS_PEOPLE_GET):
-        return f"{foresaw}; 75–80 % is as good as people get, less where pairs are close: train a model."
+    if agreement.total and agreement.share >= min(wanted, goal):
+        return f"{foresaw}; about {goal:.0%} is as good as people get, less where images are close: train a model."
     return f"{mean:.1f} comparisons per image are enough to train a model; more still sharpen the ratings."

@@ -310,7 +310,7 @@ const acts = {
   cancel: () => setExcluding(false),
   zoom: () => openZoom(0),
   full: () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen?.().catch(() => {})),
-  help: () => $("help").showModal(),
+  help: () => openHelp(state.at_once),
   finish: () => send("finish"),
   next: () => send("next"),
   here: refresh,
@@ -356,6 +356,13 @@ function reportKey(event, key) {
   acts[act]();
 }
 
+// Only keys that work on screens of so many images.
+function openHelp(count) {
+  const keys = count === 2 ? ["1", "2", "←", "→"] : ["1", "…", String(count)];
+  $("choosing-keys").replaceChildren(...keys.flatMap((key) => [key === "…" ? key : make("kbd", "", key), " "]));
+  $("help").showModal();
+}
+
 // ---- zoom ----
 
 let zoomPlace = 0;
@@ -364,8 +371,10 @@ function openZoom(place) {
   if (!current || !report.hidden) return;
   zoomPlace = place;
   const picture = $("zoomed").querySelector("img");
+  const { frame, picture: shown } = current.choices[place];
   picture.src = `/image/${current.images[place]}/full`;
-  picture.alt = current.choices[place].picture.alt;
+  picture.alt = shown.alt;
+  picture.style.minWidth = `${frame.clientWidth}px`; // a small image was enlarged already: never smaller than that
   $("zoom-place").textContent = `${place + 1} of ${current.images.length}`;
   if ($("zoom").open) return;
   lookedAway = true;
@@ -409,6 +418,7 @@ function makeSvg(tag, attributes, ...children) {
 }
 
 const percent = (share) => (share === null ? "–" : `${Math.round(100 * share)} %`);
+const many = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
 const range = (share) => (share.total ? `95 % interval ${percent(share.low)} to ${percent(share.high)}, of ${share.total}` : "nothing to count yet");
 
 function card(title, big, ...lines) {
@@ -458,11 +468,11 @@ function actions() {
 
 function reportParts(r) {
   const cards = make("div", "cards",
-    ...(r.standing ? [card("How right the order is", r.expected_spearman.toFixed(2), r.standing, state.basis)] : []),
-    card("Choices", String(r.choices), `${r.ties} ties, ${r.skips} skips`, r.seconds === null ? "" : `${r.seconds.toFixed(1)} s each (median)`),
-    card("The ratings foresaw", percent(r.agreement.share), `${r.matched} matched, ${r.contradicted} contradicted, ${r.not_predicted} not predicted`, range(r.agreement)),
-    card("You agree with yourself", percent(r.consistency.share), range(r.consistency), r.ceiling[0] === null ? "" : `a perfect model would foresee ${percent(r.ceiling[0])} to ${percent(r.ceiling[1])}`),
-    card("The left image won", percent(r.left.share), range(r.left), "without bias: 50 %"),
+    ...(r.standing ? [card("How right the order is", r.expected_spearman?.toFixed(2) ?? "–", r.standing, state.basis)] : []),
+    card("Choices", String(r.choices), `${many(r.ties, "tie")}, ${many(r.skips, "skip")}`, r.seconds === null ? "" : `${r.seconds.toFixed(1)} s each (median)`),
+    card("The ratings foresaw", percent(r.agreement.share), `${r.matched} matched, ${r.contradicted} contradicted, ${r.not_predicted} not predicted`, range(r.agreement), `by chance: ${percent(r.chance)}`),
+    card("You agree with yourself", percent(r.consistency.share), range(r.consistency), r.ceiling ? `a perfect model would foresee ${percent(r.ceiling[0])} to ${percent(r.ceiling[1])}` : ""),
+    ...(r.left ? [card("The left image won", percent(r.left.share), range(r.left), "without bias: 50 %")] : []),
     card("Ratings before and after", r.spearman === null ? "–" : r.spearman.toFixed(3), "Spearman; near 1: little changes any more"),
     ...(r.odd ? [oddCard(r.odd)] : []),
     card("Foreseen, batch by batch", null, curve(r)),
@@ -487,7 +497,7 @@ function curve(r) {
   const label = (share) => makeSvg("text", { x: 0, y: y(share) + 4 }, percent(share));
   const said = points.map(([, share]) => percent(share)).join(", ") || "nothing yet";
   return makeSvg("svg", { viewBox: "0 0 314 118", role: "img", "aria-label": `Agreement by batch: ${said}` },
-    line(0, "axis"), line(0.5, "axis"), line(1, "axis"), line(r.as_good_as_people_get, "goal"), label(0), label(0.5), label(1),
+    line(0, "axis"), line(r.chance, "axis"), line(1, "axis"), line(r.goal, "goal"), label(0), label(r.chance), label(1),
     makeSvg("polyline", { class: "curve", points: points.map(([px, share]) => `${px},${y(share)}`).join(" ") }),
     ...points.map(([px, share]) => makeSvg("circle", { cx: px, cy: y(share), r: 3.5, class: "dot" })));
 }
