@@ -167,12 +167,16 @@ def estimate(bench: Bench) -> None:
             )
             took = len(bench.truth) * real_cost(courses, point)
             print(f"{agreement:.0%}, {point:<13}{real:>9.3f}{expected:>10.3f}{cost:>11.0f}{took:>8.0f}")
-        off = np.array([np.subtract(c.expected, c.spearman)[np.array(c.at) >= 1 - 1e-9] for c in courses])
-        worst = off.flat[abs(off).argmax()]
-        within = np.mean(abs(off) <= 0.05)
-        print(
-            f"{agreement:.0%}, refits from 1 on: mean {off.mean():+.3f}, worst {worst:+.3f}, {within:.0%} within 0.05"
-        )
+        at = np.array(courses[0].at) + 1e-9
+        off = np.array([np.subtract(c.expected, c.spearman) for c in courses])  # (seeds, refits)
+        for low, high in (*zip(POINTS, POINTS[1:], strict=False), (POINTS[-1], np.inf), (POINTS[0], np.inf)):
+            part = off[:, (at >= low) & (at < high)]
+            span = f"{low:g} on" if np.isinf(high) else f"{low:g} to {high:g}"
+            worst, within = part.flat[abs(part).argmax()], np.mean(abs(part) <= 0.05)
+            print(
+                f"{agreement:.0%}, refits from {span:<10} mean {part.mean():+.3f}, root mean square "
+                f"{np.sqrt(np.mean(part**2)):.3f}, worst {worst:+.3f}, {within:.0%} within 0.05"
+            )
 
 
 def real_cost(courses: list[Course], point: float) -> float:
