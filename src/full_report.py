@@ -14,7 +14,7 @@ from src import plots
 from src.analysis import Intervals, Subset, bootstrap, calibration, extremes, places_on_map, reliability, slope
 from src.errors import UserError
 from src.files import replacing, write_text
-from src.learning_curve import Point, learning_curve, verdict
+from src.learning_curve import Point, learning_curve, left_out, verdict
 from src.metrics import ab, correlations
 from src.model_scores import ModelScores
 from src.report import SUBSETS, baselines_table, coverage_sentence, score_cells
@@ -134,7 +134,7 @@ def draw(material: Material) -> dict[str, tuple[str, Drawing, str]]:
         found["learning_curve"] = (
             "Learning curve",
             lambda colours: plots.learning_curve_plot(colours, curve),
-            verdict(curve, material.consistency),
+            verdict(curve, material.consistency) + left_out(material.model.metadata),
         )
     if isinstance(material.study, StudySummary) and material.study.importances:
         importances = material.study.importances

@@ -84,6 +84,12 @@ def _as_many_steps(training: TrainingConfig, images: int, part: int) -> Training
     return replace(training, train_epochs=max(1, round(steps / -(-part // training.batch_size))))
 
 
+def left_out(metadata: Mapping[str, str]) -> str:
+    """A sentence on what the model was trained with and the curve is not; empty where there is nothing."""
+    options = [f"--{option}" for option in ("balance", "weight_by_error") if option in metadata]
+    return f" The curve's networks are trained without {' and '.join(options)}." if options else ""
+
+
 def verdict(points: list[Point], ceiling_of_person: float = float("nan")) -> str:
     """One or two sentences: more images, better scores, or another image model?
 

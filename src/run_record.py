@@ -44,6 +44,8 @@ def balance_of(arguments: argparse.Namespace) -> str:
 def about(arguments: argparse.Namespace, table: ScoreTable, data: Dataset, ridge: np.ndarray) -> dict[str, Any]:
     """What every model file of this run says of how it was made. ridge: (N,) the held-out scores of the baseline."""
     some: dict[str, Any] = {} if data.groups is None else {"balance": balance_of(arguments)}
+    if data.error_weights is not None:
+        some["weight_by_error"] = True
     if data.folds is not None:  # the test images, as no seed alone says which they are where groups stay together
         test = [table.paths[row] for row in data.rows("test")]
         some |= {"folds": arguments.folds, "group_column": arguments.group_column or "", "test_images": test}

@@ -25,7 +25,7 @@ from src.analysis import (
 )
 from src.choice_agreement import choice_agreement
 from src.errors import UserError
-from src.learning_curve import Point, verdict
+from src.learning_curve import Point, left_out, verdict
 from src.ratings.log import SKIP, TIE, make_log
 from src.report import choices_lines
 from src.study_export import list_studies, summarise, write_trials
@@ -175,6 +175,12 @@ def points(half, whole, trained):
 )
 def test_the_verdict_says_what_would_help(half, whole, trained, person, said):
     assert said in verdict(points(half, whole, trained), person)
+
+
+def test_the_learning_curve_says_what_it_leaves_out():
+    assert left_out({"loss_model": "mse"}) == ""
+    both = {"balance": "balanced to mean by folder", "weight_by_error": "True"}
+    assert left_out(both) == " The curve's networks are trained without --balance and --weight_by_error."
 
 
 @pytest.fixture(scope="module")

@@ -113,7 +113,7 @@ def test_a_predictor_file_holds_what_the_docs_say(tmp_path, mode):
     again = ("model_seed", "eval_pick_seed", "fraction_for_eval", "fraction_for_test", "ignore_existing_split")
     about = dict.fromkeys((*same, *again), "x")
     behind_a_filter = ("filter_model", "filter_threshold", "filter_hash", "filter_images")
-    with_options = ("folds", "group_column", "test_images", "balance", "comparison_counts")
+    with_options = ("folds", "group_column", "test_images", "balance", "weight_by_error", "comparison_counts")
     about |= dict.fromkeys((*behind_a_filter, *with_options), "x")
     best = BestModel(tmp_path / "model.safetensors", data, about)
     best.save(Predictor(config), 3, {"dropout": 0.1}, {"eval_mse": 1.0})

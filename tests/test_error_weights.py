@@ -13,7 +13,7 @@ from src.feature_cache import FeatureCache
 from src.features import Features
 from src.options import TRAIN
 from src.predictor import PredictorConfig
-from src.run_record import comparable
+from src.run_record import about, comparable
 from src.scorefile import read_scorefile
 from src.search import configure
 from src.training import train
@@ -118,6 +118,9 @@ def test_the_script_weights_images_says_so_and_its_trials_are_not_mixed_with_unw
     assert found["off"][0].error_weights is None
     assert found["off"][1] == ""
     assert found["on"][2] != found["off"][2]
+    told = {word: about(given, scores, data, np.zeros(8)) for word, (data, _, _) in found.items()}
+    assert told["on"]["weight_by_error"] is True
+    assert "weight_by_error" not in told["off"]
 
 
 def test_the_script_refuses_a_loss_that_cannot_be_weighted_before_anything_is_read(tmp_path):

@@ -17,6 +17,8 @@ from src.errors import UserError
 from src.extractors import load_extractor
 from src.extractors.base import available_cores, weights_hash
 from src.extractors.checkpoint import Checkpoint
+from src.extractors.efficientnet import EfficientNet
+from src.extractors.onnx_network import onnx_runtime
 
 ROOT = Path(__file__).parents[1]
 VISION = {
@@ -82,8 +84,31 @@ def by_the_package(extractor, images: list[Image.Image]) -> dict[int, np.ndarray
     return states
 
 
+@pytest.fixture
+def without_onnx_runtime(monkeypatch):
+    """As where onnxruntime can't be imported."""
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    onnx_runtime.cache_clear()
+    yield
+    onnx_runtime.cache_clear()
+
+
 @pytest.mark.parametrize("name", SIZES)
 def test_all_hidden_states_of_efficientnet_are_those_of_the_independent_package(name):
+    check_against_the_package(name)
+
+
+def test_they_are_in_torch_too_where_onnx_runtime_is_missing_and_that_is_said(without_onnx_runtime, capsys):
+    extractor = check_against_the_package("efficientnet-lite2")
+    assert isinstance(extractor._network, EfficientNet)
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "note: import of onnxruntime halted; None in sys.modules: images take twice as long on a CPU"
+    )
+    assert said.count("\n") == 1
+
+
+def check_against_the_package(name):
     noise = [
         Image.fromarray(np.random.default_rng(i).integers(0, 256, (224, 224, 3), dtype=np.uint8)) for i in (0, 1)
     ]
@@ -95,6 +120,7 @@ def test_all_hidden_states_of_efficientnet_are_those_of_the_independent_package(
     for k, block in ours.items():
         assert (block.dtype, block.shape) == (np.float32, states[k].shape)
         np.testing.assert_allclose(block, states[k], rtol=1e-4, atol=1e-5 * np.abs(states[k]).max(), err_msg=str(k))
+    return extractor
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -126,6 +152,16 @@ def test_efficientnets_resizing_is_pillows_up_to_rounding(efficientnet, size):
 
 
 def test_several_threads_may_call_efficientnet_at_once_and_get_what_one_gets(efficientnet):
+    with efficientnet.shared() as calls:
+        assert calls == available_cores()
+    check_threads(efficientnet)
+
+
+def test_several_threads_may_in_torch_too(without_onnx_runtime):
+    check_threads(load_extractor("efficientnet-lite0", "cpu"))
+
+
+def check_threads(efficientnet):
     prepared = [efficientnet.prepare(photograph_like(seed)) for seed in range(6)]
     alone = efficientnet(prepared, (0, 7))
     with efficientnet.shared() as calls, ThreadPoolExecutor(calls) as pool:

@@ -22,6 +22,7 @@ from torch.nn.functional import interpolate, pad, relu6
 from src.errors import UserError
 from src.extractors.base import available_cores, stable_text, weights_hash
 from src.extractors.on_torch import TorchExtractor
+from src.extractors.onnx_network import OnnxNetwork, onnx_runtime
 
 # Of lite0: repeats, kernel, stride of the first, expansion, channels out.
 STAGES = (
@@ -35,7 +36,7 @@ STAGES = (
 )
 STEM_WIDTH, HEAD_WIDTH = 32, 1280
 NORM_EPSILON = 1e-3
-MOST_CALLS = 4  # at once; more would leave a batch of 16 too few images each
+MOST_CALLS = 4  # of torch at once; more would leave a batch of 16 too few images each
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ class EfficientNetExtractor(TorchExtractor):
     """Hidden state 0: pooled head (1280). 1: pooled activation after the last block's depthwise convolution (1152;
     of lite2 1248). 2, 3, 4, …: pooled outputs of the last block, the one before, … to the first.
 
-    Always computed in float32: the network is so small that half precision gains nothing.
+    Always computed in float32: the network is so small that half precision gains nothing. On a CPU it runs in ONNX
+    Runtime, or in torch where that is missing; the features are the same up to float rounding.
     """
 
     default_hidden_states = (0, 1, 3, 7)
@@ -95,11 +97,13 @@ class EfficientNetExtractor(TorchExtractor):
 
     @contextmanager
     def shared(self) -> Iterator[int]:
-        """On a CPU up to four threads, each with its share of the cores.
+        """On a CPU a thread for each core; of torch up to four, each with its share of the cores.
 
         Layers this small don't keep several cores busy; batches beside each other do.
         """
-        calls = min(MOST_CALLS, available_cores()) if self.device.type == "cpu" else 1
+        calls = 1
+        if self.device.type == "cpu":
+            calls = available_cores() if onnx_runtime() else min(MOST_CALLS, available_cores())
         self._threads = available_cores() // calls
         try:
             yield calls
@@ -120,6 +124,8 @@ class EfficientNetExtractor(TorchExtractor):
         state = torch.load(self._weights, weights_only=True, map_location="cpu")
         network = EfficientNet(self._variant)
         network.load_state_dict(_folded(state, network))
+        if self.device.type == "cpu" and (runtime := onnx_runtime()):
+            return OnnxNetwork(network, runtime)
         return network.to(memory_format=torch.channels_last).to(self.device)  # type: ignore[call-overload]
 
     def _features(self, network: nn.Module, batch: Tensor, hidden_states: Sequence[int]) -> dict[int, Tensor]:
