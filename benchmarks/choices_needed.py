@@ -178,7 +178,7 @@ def how_far_off(courses: list[Course], low: float, high: float) -> str:
     at = np.array(courses[0].at) + 1e-9
     off = np.array([np.subtract(c.expected, c.spearman)[(at >= low) & (at < high)] for c in courses])
     worst, within = off.flat[abs(off).argmax()], np.mean(abs(off) <= 0.05)
-    return f"mean {off.mean():+.3f}, sd {np.sqrt(np.mean(off**2)):.3f}, worst {worst:+.3f}, {within:.0%} within 0.05"
+    return f"mean {off.mean():+.3f}, rms {np.sqrt(np.mean(off**2)):.3f}, worst {worst:+.3f}, {within:.0%} within 0.05"
 
 
 def real_cost(courses: list[Course], point: float) -> float:
