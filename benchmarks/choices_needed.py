@@ -26,6 +26,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -171,12 +172,17 @@ def estimate(bench: Bench) -> None:
             )
             took = len(bench.truth) * real_cost(courses, point)
             print(f"{agreement:.0%}, {point:<13}{real:>9.3f}{expected:>10.3f}{cost:>11.0f}{took:>8.0f}")
-        off = np.array([np.subtract(c.expected, c.spearman)[np.array(c.at) >= 1 - 1e-9] for c in courses])
-        worst = off.flat[abs(off).argmax()]
-        within = np.mean(abs(off) <= 0.05)
-        print(
-            f"{agreement:.0%}, refits from 1 on: mean {off.mean():+.3f}, worst {worst:+.3f}, {within:.0%} within 0.05"
-        )
+        for low, high in (*pairwise(POINTS), (POINTS[-1], np.inf), (POINTS[0], np.inf)):
+            span = f"{low:g} on" if np.isinf(high) else f"{low:g} to {high:g}"
+            print(f"{agreement:.0%}, each refit from {span:<11}" + how_far_off(courses, low, high))
+
+
+def how_far_off(courses: list[Course], low: float, high: float) -> str:
+    """The estimates less the real values, of all refits from `low` to below `high` choices per image."""
+    at = np.array(courses[0].at) + 1e-9
+    off = np.array([np.subtract(c.expected, c.spearman)[(at >= low) & (at < high)] for c in courses])
+    worst, within = off.flat[abs(off).argmax()], np.mean(abs(off) <= 0.05)
+    return f"mean {off.mean():+.3f}, rms {np.sqrt(np.mean(off**2)):.3f}, worst {worst:+.3f}, {within:.0%} within 0.05"
 
 
 def real_cost(courses: list[Course], point: float) -> float:

@@ -6,13 +6,16 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from src.ratings.bradley_terry import LN10
+from src.ratings.expectation import Approximation, laplace_sites, propagate
 from src.ratings.fit import Ratings
 from src.ratings.hyperparameters import DEFAULT, Hyperparameters, prior_of, refresh, refresh_level
 from src.ratings.log import Floats, Ints, Log
 from src.ratings.outlook import choices_for_next, expected_spearman
-from src.ratings.posterior import Mode, find_mode, posterior_mean
+from src.ratings.posterior import Mode, Prior, find_mode
 from src.ratings.screens import Screens, screens_of
 from src.ratings.similarity import Similarity
+
+ROUNDS = 1  # of expectation propagation, for the outlook; more change Spearman by 0.001
 
 
 @dataclass
@@ -30,7 +33,7 @@ class AssistedFit:
     """Fits one rater's ratings again and again, each time from where the last fit ended. Not for two threads at once.
 
     similarity: of the images that have features. The others are rated by their own choices alone. hyperparameters:
-    those of the last fit; worked out anew at ¼, ½, 1, 2, 3 and 4.5 choices per image.
+    those of the last fit; worked out anew now and then (hyperparameters.py).
     """
 
     similarity: Similarity
@@ -57,7 +60,7 @@ class AssistedFit:
         prior = prior_of(self.hyperparameters, mean, vectors)
         mode = find_mode(screens, prior, *self._start(log.images, mean))
         self._last = _Last(log.images, mode.utilities, mode.curvature.through, self.hyperparameters)
-        return _ratings(log, screens, mode)
+        return _ratings(log, screens, prior, mode)
 
     def _start(self, images: Ints, mean: Floats) -> tuple[Floats | None, Floats | None]:
         last = self._last
@@ -69,9 +72,10 @@ class AssistedFit:
         return utilities, through if last.hyperparameters == self.hyperparameters else None
 
 
-def _ratings(log: Log, screens: Screens, mode: Mode) -> Ratings:
+def _ratings(log: Log, screens: Screens, prior: Prior, mode: Mode) -> Ratings:
     error, counted = np.sqrt(mode.curvature.variances[0]), ~log.excluded
-    mean = posterior_mean(screens, mode)
-    spearman = expected_spearman(mean[counted], error[counted])
-    more = choices_for_next(log, mode.curvature, mean, counted, spearman)
+    laplace = Approximation(mode.utilities, mode.curvature, laplace_sites(screens, mode.utilities))
+    found = propagate(screens, prior, laplace, ROUNDS)
+    spearman = expected_spearman(found.mean[counted], np.sqrt(found.curvature.variances[0][counted]))
+    more = choices_for_next(log, found.curvature, found.mean, counted, spearman)
     return Ratings(log.images, mode.utilities / LN10, error / LN10, log.comparisons, spearman, more)

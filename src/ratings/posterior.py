@@ -1,4 +1,4 @@
-"""The utilities' posterior by Laplace's approximation, with a low-rank Gaussian prior: mode, errors, evidence.
+"""The utilities' posterior by Laplace's approximation, with a low-rank Gaussian prior: mode and errors.
 
 With the prior covariance C = ΦΦᵀ + D, D diagonal, and the choices' curvature W, a graph's Laplacian, the posterior
 precision is H = C⁻¹ + W. The sparse part P = D⁻¹ + W is that of Bradley-Terry ratings with own priors; Woodbury's
@@ -14,10 +14,10 @@ from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 from src.ratings.log import Floats
 from src.ratings.precision import (
+    Graph,
     Precision,
     conjugate_gradients,
     dot,
-    inverse_of_met,
     variances,
 )
 from src.ratings.screens import Screens
@@ -76,12 +76,9 @@ class Curvature:
         gaps = learned[self.sparse.graph.first] - learned[self.sparse.graph.second]  # (E, r)
         return of_images + np.einsum("nr,nr->n", learned, learned), of_gaps + np.einsum("er,er->e", gaps, gaps)
 
-    def covariance_of_met(self) -> Floats:
-        """(m, m) the rows and columns of H⁻¹ of the m images that met any other. Exact; takes their cube."""
-        met = self.sparse.graph.met
-        lower = inverse_of_met(self.sparse)
-        own = np.tril(lower) + np.tril(lower, -1).T
-        return own + self.through[met] @ cho_solve((self.triangle, True), self.through[met].T)
+    def springs_times(self, v: Floats) -> Floats:
+        """Wv, v: (n,) or (n, m)."""
+        return self.sparse @ v - self.sparse.prior.reshape(-1, *([1] * (v.ndim - 1))) * v
 
     def log_determinant(self) -> float:
         """log |CH| = log |1 + CW|. Exact; takes the images with choices cubed."""
@@ -128,20 +125,15 @@ def find_mode(
 
 def curvature_at(screens: Screens, prior: Prior, u: Floats, through: Floats | None = None) -> Curvature:
     """The posterior's curvature at utilities u (n,). through: a guess at X."""
-    sparse = Precision(screens.graph, 1 / prior.own, screens.curvature(u))
+    return curvature_of(screens.graph, prior, screens.curvature(u), through)
+
+
+def curvature_of(graph: Graph, prior: Prior, springs: Floats, through: Floats | None = None) -> Curvature:
+    """H where W is the Laplacian of these springs (E,)."""
+    sparse = Precision(graph, 1 / prior.own, springs)
     x = conjugate_gradients(sparse, prior.scaled, CLOSE, prior.vectors if through is None else through)
     inner = prior.inner - prior.scaled.T @ x
     return Curvature(sparse, x, cholesky((inner + inner.T) / 2, lower=True))
-
-
-def posterior_mean(screens: Screens, mode: Mode) -> Floats:
-    """(n,) utilities: the mode is nearer to 0 than the mean, for the likelihood is skewed.
-
-    The first correction: H⁻¹ times half the derivative of −tr(W H⁻¹), from the likelihood's third derivatives (Rue,
-    Martino & Chopin, 2009).
-    """
-    pushed = screens.push(mode.utilities, mode.curvature.variances[1])
-    return mode.utilities + mode.curvature.solve(pushed)
 
 
 def _step_size(screens: Screens, prior: Prior, u: Floats, step: Floats, slope: float) -> float:

@@ -63,20 +63,6 @@ class Screens:
             springs += np.bincount(group.edges.ravel(), both.ravel(), len(springs))
         return springs
 
-    def push(self, u: Floats, variances: Floats) -> Floats:
-        """(n,) minus half the derivative of Σ springs × variances (E,), the variances held still."""
-        push = np.zeros(self.n)
-        for group in self.groups:
-            p = softmax(u[group.rows])
-            a, b = np.triu_indices(p.shape[1], 1)
-            both = group.weights[:, None] * p[:, a] * p[:, b] * variances[group.edges]  # (T, pairs)
-            onto = both.sum(axis=1, keepdims=True) * p  # of p_i p_j by u_c: p_i p_j (δ_ic + δ_jc − 2 p_c)
-            for pair, (i, j) in enumerate(zip(a, b, strict=True)):
-                onto[:, i] -= both[:, pair] / 2
-                onto[:, j] -= both[:, pair] / 2
-            push += np.bincount(group.rows.ravel(), onto.ravel(), self.n)
-        return push
-
     def among(self, rows: Ints) -> "Screens":
         """Only the screens all of whose images are in `rows`, ascending, numbered by their place there."""
         place = np.full(self.n, -1)
