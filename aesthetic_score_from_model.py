@@ -78,6 +78,7 @@ def unsaid(arguments: argparse.Namespace) -> "Unsaid":
 
 def write_model(arguments: argparse.Namespace) -> None:
     """The one --model in our own format, or as ONNX; nothing is scored."""
+    from src.gate import moved
     from src.predictor import load_predictor, save_converted
 
     paths = model_paths(arguments, Path(arguments.directory or ".").expanduser())
@@ -89,7 +90,8 @@ def write_model(arguments: argparse.Namespace) -> None:
         raise UserError(f"{len(paths)} models are given, and one can be converted or exported at once")
     predictor, metadata = load_predictor(paths[0], unsaid(arguments))
     if arguments.convert:
-        save_converted(Path(arguments.convert).expanduser(), predictor, metadata)
+        target = Path(arguments.convert).expanduser()
+        save_converted(target, predictor, moved(metadata, paths[0], target))
     if arguments.export_onnx:
         from src.predictor.export import export_onnx
 

@@ -30,6 +30,14 @@ def about_filter(found: Filter, model: Path) -> dict[str, Any]:
     }
 
 
+def moved(metadata: Mapping[str, str], model: Path, target: Path) -> dict[str, str]:
+    """The metadata of a `model`, for a copy of it at `target`: the filter's place as seen from there."""
+    if "filter_model" not in metadata:
+        return dict(metadata)
+    path = plain(model.resolve().parent / metadata["filter_model"])
+    return {**metadata, "filter_model": relative_to(path, target.resolve().parent)}
+
+
 def find_filter(model: Path, metadata: Mapping[str, str]) -> Filter | None:
     """The filter that a model was trained behind, None where it has none.
 

@@ -165,6 +165,18 @@ def test_an_image_that_cannot_be_read_is_listed_once(here, monkeypatch, capsys):
     assert "59 of 59 images pass" in output
 
 
+def test_a_converted_model_in_another_folder_still_finds_its_filter(here, monkeypatch):
+    photos, target = here / "photos", here / "elsewhere" / "copy.safetensors"
+    target.parent.mkdir()
+    filter_of_it = Filter(photos / "first.safetensors", 0.5)
+    make_model(photos / "second.safetensors", **about_filter(filter_of_it, photos / "second.safetensors"))
+    monkeypatch.setattr(sys, "argv", [SCORE, "-m", "photos/second.safetensors", f"--convert={target}"])
+    scoring_script.main()
+    metadata = load_predictor(target)[1]
+    assert metadata["filter_model"] == "../photos/first.safetensors"
+    assert find_filter(target, metadata).path.samefile(photos / "first.safetensors")
+
+
 def test_a_threshold_that_is_no_number_is_refused(here):
     path = here / "photos" / "first.safetensors"
     about = about_filter(Filter(path, 0.5), here / "photos" / "second.safetensors")
