@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.arguments import check_report, image_directory, model_path, parse_arguments, write_arguments
+from src.arguments import image_directory, parse_arguments, write_arguments
 from src.errors import UserError, run
 from src.options import TRAIN
 
@@ -35,8 +35,10 @@ def main() -> None:
     if arguments.list_extractors:
         return print_extractors()
     directory = image_directory(arguments)
+    from src.training_options import check_columns, output_paths
+
     model, savefile = output_paths(arguments, directory)
-    # Imported only now, so that --help and mistyped options answer at once: these bring torch and transformers.
+    # Imported only now, so that --help and what is refused answer at once: these bring torch and transformers.
     from src.feature_cache import FeatureCache
     from src.first_stage import keep_passed
     from src.search import make_objective
@@ -72,47 +74,6 @@ def print_extractors() -> None:
     print(list_extractors())
 
 
-def output_paths(arguments: argparse.Namespace, directory: Path) -> tuple[Path, Path | None]:
-    """The model file and the savefile; what can't be is refused now rather than after an hour."""
-    from src.split import check_fractions
-
-    model = model_path(arguments, directory)
-    refuse_contradictions(arguments)
-    check_fractions(arguments.fraction_for_eval, arguments.fraction_for_test)
-    if arguments.report:
-        check_report(arguments.report)
-    if not arguments.savefile:
-        return model, None
-    savefile = directory / Path(arguments.savefile).expanduser()
-    if savefile.suffix.lower() not in (".csv", ".json"):
-        raise UserError(f"--savefile={arguments.savefile}: must end with .csv or .json")
-    if not savefile.parent.is_dir():
-        raise UserError(f"--savefile={arguments.savefile}: there is no folder {savefile.parent}; make it first")
-    return model, savefile
-
-
-def refuse_contradictions(arguments: argparse.Namespace) -> None:
-    """Options that can't stand together, or not alone."""
-    if (arguments.filter_model is None) != (arguments.filter_threshold is None):
-        raise UserError("--filter_model=FILE and --filter_threshold=SCORE go together; give both, or neither")
-    if arguments.group_column and not arguments.folds:
-        raise UserError(f"--group_column={arguments.group_column}: says what stays together in --folds; give both")
-    if arguments.weight_by_error:
-        from src.error_weights import check_loss
-
-        check_loss(arguments.loss_model)
-    for name, asked in (("balance", arguments.balance != "none"), ("weight_by_error", arguments.weight_by_error)):
-        if arguments.model_type == "ridge" and asked:
-            raise UserError(f"--{name} is for networks; ridge regression counts images alike: leave one of them out")
-    if arguments.layer_sweep == "off":
-        return
-    if arguments.folds:
-        raise UserError("--layer_sweep compares layers on the eval images, and with --folds there are none; use one")
-    if arguments.layer_sweep == "network" and (arguments.trials == 0 or arguments.model_type == "ridge"):
-        no_search = "--trials=0 tries none" if arguments.trials == 0 else "--model_type=ridge searches none"
-        raise UserError(f"--layer_sweep=network needs a best trial, and {no_search}; use =ridge with it")
-
-
 def read_scores(arguments: argparse.Namespace, directory: Path) -> "ScoreTable":
     """The images that are there and have a score; everything else is said."""
     from src.images import find_images
@@ -125,19 +86,6 @@ def read_scores(arguments: argparse.Namespace, directory: Path) -> "ScoreTable":
         "\n".join([*table.problems, *problems, f"{len(table.paths)} images of {directory} have a score in {path}."])
     )
     return table
-
-
-def check_columns(arguments: argparse.Namespace, table: "ScoreTable") -> None:
-    """Columns that options name are missed now rather than after an hour of looking at images."""
-    from src.balance import balance_groups
-    from src.error_weights import check_column
-    from src.scorefile import column_values
-
-    balance_groups(arguments, table)
-    if arguments.group_column:
-        column_values(table, arguments.group_column)
-    if arguments.weight_by_error:
-        check_column(table)
 
 
 def image_model(arguments: argparse.Namespace) -> "Extractor":

@@ -17,6 +17,7 @@ from src.run_record import about, comparable
 from src.scorefile import read_scorefile
 from src.search import configure
 from src.training import train
+from src.training_options import output_paths
 from tests.toys import ToyExtractor
 
 
@@ -125,5 +126,5 @@ def test_the_script_weights_images_says_so_and_its_trials_are_not_mixed_with_unw
 
 def test_the_script_refuses_a_loss_that_cannot_be_weighted_before_anything_is_read(tmp_path):
     with pytest.raises(UserError, match="not ab"):
-        script.output_paths(arguments("--weight_by_error", "--loss_model=ab"), tmp_path)
-    script.output_paths(arguments("--loss_model=ab"), tmp_path)
+        output_paths(arguments("--weight_by_error", "--loss_model=ab"), tmp_path)
+    output_paths(arguments("--loss_model=ab"), tmp_path)

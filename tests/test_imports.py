@@ -67,6 +67,7 @@ ALLOWED: dict[str, set[str]] = {
         "report",
         "scorefile",
     },
+    "training_options": {"arguments", "balance", "error_weights", "scorefile", "split"},
     "analysis": {"metrics"},
     "choice_agreement": {"ratings"},
     "learning_curve": {"metrics", "predictor", "training"},
