@@ -50,12 +50,7 @@ def baselines_table(measured: Mapping[str, Mapping[str, float]], images: str = "
     measured: {name: {"eval_mse": …, "eval_spearman": …, "eval_ab": …}}, as in a model's metadata.
     """
     rows = [[images, "mse", "spearman", "AB"]]
-    names = {
-        "model": "this model",
-        "ridge": "ridge regression on the same features",
-        "mean": "mean of the train scores",
-    }
-    for name in [name for name in names if name in measured]:
+    for name in [name for name in BASELINES if name in measured]:
         found = {key: measured[name].get(f"eval_{key}", np.nan) for key in ("mse", "spearman", "ab")}
         order = _or_dash(100 * found["ab"], ".2f", "%")
         rows.append([BASELINES[name], _or_dash(found["mse"], ".4g"), _or_dash(found["spearman"], ".4f"), order])
