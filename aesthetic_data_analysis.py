@@ -106,13 +106,16 @@ def print_lines(
 ) -> None:
     """A line per subset and model."""
     from src.analysis import FEWEST_IMAGES, bootstrap
-    from src.report import error_lines, interval_line, score_line
+    from src.assisted_scores import errors_counted
+    from src.report import error_lines, errors_counted_line, interval_line, score_line
 
     for model in models:
         print(f"\nModel {model.name}" if len(models) > 1 else "")
         for subset in subsets:
             scores, model_scores = table.scores[subset.rows], model.scores[subset.rows]
             print(score_line(subset.name, scores, model_scores))
+            if counted := errors_counted(table, model.scores, subset.rows):
+                print(errors_counted_line(counted))
             for line in error_lines(scores, model_scores, model.errors[subset.rows]):
                 print(line)
             if arguments.confidence and len(scores) >= FEWEST_IMAGES:
@@ -172,9 +175,9 @@ def agreement_with_choices(
 
 def print_caution(table: "ScoreTable") -> None:
     """What to keep in mind of scores that features assisted."""
-    from src.assisted_scores import assisted_by, caution
+    from src.assisted_scores import caution
 
-    if text := caution(assisted_by(table)):
+    if text := caution(table):
         print(f"\n{text}")
 
 

@@ -59,7 +59,7 @@ def main() -> None:
         objective = make_objective(arguments, data, table.has_weights)
         train = train_ridge if arguments.model_type == "ridge" else search_networks
         best, found, finished = train(arguments, table, data, objective, model, behind)
-        report_results(arguments, best, found)
+        report_results(arguments, table, best, found)
         write_results(arguments, directory, savefile, table, best, found)
     if finished and arguments.layer_sweep != "off":
         sweep_layers(arguments, directory, table, extractor, cache, data, model)

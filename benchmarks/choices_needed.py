@@ -11,9 +11,10 @@ points     Spearman after 1, 2, 2.7 and 4 choices per image
 shuffled   the same after 4, the features being other images'
 four       four images at once, in screens per image
 estimate   the estimated beside the real Spearman, and the estimated beside the real cost of the next 0.01
+limit      how far off the estimate is of tastes drawn from the model itself, with s² and ρ known and worked out
 predictor  a network, and ridge regression, trained on ratings, on a quarter of the images that was never shown
 advised    the first estimates, and the choices that the advice names for a good order beside those it took
-held_out   what training prints of its eval images, beside the truth about the same images
+held_out   what training prints and expects of its eval images, beside the truth about the same images
 refit      seconds of a refit of 10,000 images and 20,000 comparisons, on one core
 """
 
@@ -36,10 +37,11 @@ import numpy as np
 from scipy.special import expit
 from tqdm import tqdm
 
-from benchmarks.simulated_person import Course, make_taste, simulate
-from src.metrics import spearman
+from benchmarks.simulated_person import Course, Taste, make_taste, simulate
+from src.metrics import expected_order, spearman
 from src.ratings.assisted import AssistedFit
 from src.ratings.fit import Ratings, fit_ratings
+from src.ratings.hyperparameters import DEFAULT, REFRESHED_AT, Hyperparameters, prior_of
 from src.ratings.log import Log, make_log
 from src.ratings.similarity import make_similarity
 from src.ratings.statistics import GOOD_ORDER, choices_to_good
@@ -55,6 +57,7 @@ NAMES = {
 }
 # Fixed beforehand, in the middle of the training script's default ranges; nothing is selected on unseen images.
 NETWORK = {"train_epochs": 30, "batch_size": 50, "log_lr": -3.5, "log_weight_lr": -3.0, "warmup_ratio": 0.1}
+WIDTHS = (9, 9, 9, 14, 14)  # of the columns of `held_out`
 LAYERS, DROPOUTS = (300, 100), (0.4, 0.4, 0.0)
 
 
@@ -82,7 +85,8 @@ class Bench:
             similarity = make_similarity(self.similarity.images, self.features[mixed])
         fit = assist(similarity) if method in ("assisted", "shuffled", "four") else plain(method)
         pairing = "classic" if method in ("elo", "classic") else "near"
-        return run(self.truth, fit, pairing, longest, agreement, seed, f"{method}, {agreement:.0%}", at_once)
+        taste = make_taste(self.truth, agreement)
+        return run(taste, fit, pairing, longest, seed, f"{method}, {agreement:.0%}", at_once)
 
 
 def assist(similarity: object) -> Callable[[Log], Ratings]:
@@ -95,18 +99,17 @@ def plain(method: str) -> Callable[[Log], Ratings]:
 
 
 def run(
-    truth: np.ndarray,
+    taste: Taste,
     fit: Callable[[Log], Ratings],
     pairing: str,
     longest: float,
-    agreement: float,
     seed: int,
     name: str,
     at_once: int = 2,
     keep: tuple[float, ...] = (),
 ) -> Course:
-    with tqdm(total=round(longest * len(truth)), desc=f"{name}, seed {seed}", leave=False) as bar:
-        return simulate(make_taste(truth, agreement), fit, pairing, longest, seed, at_once, keep, bar.update)
+    with tqdm(total=round(longest * len(taste.truth)), desc=f"{name}, seed {seed}", leave=False) as bar:
+        return simulate(taste, fit, pairing, longest, seed, at_once, keep, bar.update)
 
 
 def value_at(course: Course, values: list[float], point: float) -> float:
@@ -173,8 +176,41 @@ def estimate(bench: Bench) -> None:
             took = len(bench.truth) * real_cost(courses, point)
             print(f"{agreement:.0%}, {point:<13}{real:>9.3f}{expected:>10.3f}{cost:>11.0f}{took:>8.0f}")
         for low, high in (*pairwise(POINTS), (POINTS[-1], np.inf), (POINTS[0], np.inf)):
-            span = f"{low:g} on" if np.isinf(high) else f"{low:g} to {high:g}"
-            print(f"{agreement:.0%}, each refit from {span:<11}" + how_far_off(courses, low, high))
+            print(f"{agreement:.0%}, {span(low, high)}" + how_far_off(courses, low, high))
+
+
+def span(low: float, high: float) -> str:
+    return f"each refit from {f'{low:g} on' if np.isinf(high) else f'{low:g} to {high:g}':<11}"
+
+
+def limit(bench: Bench) -> None:
+    print("\nTastes drawn from the model itself: the estimated Spearman less the real one")
+    for agreement in AGREEMENTS:
+        true = Hyperparameters(float(make_taste(bench.truth, agreement).utilities.var()), DEFAULT.share)
+        for known in (True, False):
+            courses = [drawn_from_the_model(bench, true, known, seed) for seed in bench.seeds]
+            for low, high in (*pairwise(POINTS[:3]), (POINTS[0], np.inf)):
+                start = f"s² {true.variance:.1f}{', known' if known else ''}"
+                print(f"{start:<14} {span(low, high)}" + how_far_off(courses, low, high))
+
+
+def drawn_from_the_model(bench: Bench, true: Hyperparameters, known: bool, seed: int) -> Course:
+    """known: s² and ρ are told to the fit, else it works them out as ever."""
+    prior = prior_of(true, np.zeros(len(bench.truth)), bench.similarity.vectors)
+    rng = np.random.default_rng(seed + 1000)  # other draws than those of the choices
+    utilities = prior.vectors @ rng.normal(size=prior.vectors.shape[1])
+    utilities += np.sqrt(prior.own) * rng.normal(size=len(utilities))
+    fit = AssistedFit(bench.similarity)
+    if known:
+        fit = AssistedFit(bench.similarity, true, _level=len(REFRESHED_AT))  # so that they stay
+    return run(
+        Taste(utilities, utilities),
+        lambda log: fit_ratings(log, "assisted", assisted=fit),
+        "near",
+        POINTS[2],
+        seed,
+        f"limit, s² {true.variance:.1f}",
+    )
 
 
 def how_far_off(courses: list[Course], low: float, high: float) -> str:
@@ -211,7 +247,7 @@ def targets(bench: Bench, agreement: float, seed: int) -> list[tuple[str, np.nda
     fits = {"Bradley-Terry": fit_ratings, "assisted": assist(similarity)}
     rows = []
     for name, fit in fits.items():
-        course = run(truth, fit, "near", 2.0, agreement, seed, f"predictor, {name}", keep=(1.0, 2.0))
+        course = run(make_taste(truth, agreement), fit, "near", 2.0, seed, f"predictor, {name}", keep=(1.0, 2.0))
         rows += [(f"{name}, {point:.0f} per image", shown, kept.rating) for point, kept in course.ratings.items()]
     return [*sorted(rows, key=lambda row: row[0].split()[1:]), ("true scores", shown, truth)]
 
@@ -242,28 +278,31 @@ def predictions(bench: Bench, shown: np.ndarray, scores: np.ndarray, seed: int) 
 
 def held_out(bench: Bench) -> None:
     """The eval images take part in choosing, and their ratings too come from all choices, as in the product."""
-    print(f"\nNetwork on its eval images{'':<11}{'Spearman with':^18}  {'AB with choices between them':^26}")
-    print(f"{'':<36}{'ratings':>9}{'truth':>9}{'those made':>14}{'made anew':>14}")
+    print(f"\nNetwork on its eval images{'':<11}{'Spearman with':^27}  {'AB with choices between them':^26}")
+    heads = ("ratings", "expected", "truth", "those made", "made anew")
+    print(f"{'':<36}" + "".join(f"{head:>{width}}" for head, width in zip(heads, WIDTHS, strict=True)))
     for agreement in AGREEMENTS:
         for name, fit in (("Bradley-Terry", lambda: fit_ratings), ("assisted", lambda: assist(bench.similarity))):
             found: dict[float, list[tuple[float, ...]]] = {}
+            taste = make_taste(bench.truth, agreement)
             for seed in bench.seeds:
-                course = run(bench.truth, fit(), "near", 2.0, agreement, seed, f"held out, {name}", keep=(1.0, 2.0))
+                course = run(taste, fit(), "near", 2.0, seed, f"held out, {name}", keep=(1.0, 2.0))
                 for point, kept in course.ratings.items():
-                    found.setdefault(point, []).append(judged(bench, course, point, kept.rating, agreement, seed))
+                    found.setdefault(point, []).append(judged(bench, course, point, kept, agreement, seed))
             for point, values in found.items():
-                row = np.mean(values, axis=0)
-                print(
-                    f"{f'{agreement:.0%}  {name}, {point:.0f} per image':<36}{row[0]:>9.3f}{row[1]:>9.3f}"
-                    f"{row[2]:>14.3f}{row[3]:>14.3f}"
-                )
+                numbers = zip(np.mean(values, axis=0), WIDTHS, strict=True)
+                cells = "".join(f"{number:>{width}.3f}" for number, width in numbers)
+                print(f"{f'{agreement:.0%}  {name}, {point:.0f} per image':<36}{cells}")
+                off = [row[1] - row[2] for row in values]
+                print(f"{'      expected − truth, seed by seed':<36}" + " ".join(f"{each:+.3f}" for each in off))
 
 
 def judged(
-    bench: Bench, course: Course, point: float, rating: np.ndarray, agreement: float, seed: int
+    bench: Bench, course: Course, point: float, kept: Ratings, agreement: float, seed: int
 ) -> tuple[float, ...]:
-    """Spearman with ratings and truth; AB with the choices between eval images, and with the same ones made anew."""
-    n, taste = len(bench.truth), make_taste(bench.truth, agreement)
+    """Spearman with the ratings, as expected, with the truth; AB with the choices between eval images, and with the
+    same ones made anew."""
+    n, taste, rating = len(bench.truth), make_taste(bench.truth, agreement), kept.rating
     evaluated = np.sort(np.random.default_rng(seed).permutation(n)[: n // 5])
     train = np.setdiff1d(np.arange(n), evaluated)
     network, _ = predictions(bench, train, rating[train], seed)
@@ -274,6 +313,7 @@ def judged(
     anew = expit(np.sign(gaps) * truly)  # the probability that a new choice is the network's
     return (
         spearman(rating[evaluated], network[evaluated]),
+        expected_order(rating[evaluated], kept.error[evaluated], network[evaluated]).spearman,
         spearman(bench.truth[evaluated], network[evaluated]),
         float(np.mean(gaps > 0)),
         float(np.mean(anew)),
@@ -330,7 +370,9 @@ def refit(_: Bench | None, images: int = 10_000, choices: int = 20_000, runs: in
     print(f"{min(seconds):.3f}–{max(seconds):.3f}, {runs} runs; wanted < 0.5 s)")
 
 
-TABLES = {f.__name__: f for f in (needed, points, shuffled, four, estimate, advised, predictor, held_out, refit)}
+TABLES = {
+    f.__name__: f for f in (needed, points, shuffled, four, estimate, limit, advised, predictor, held_out, refit)
+}
 
 
 def main() -> None:

@@ -2,9 +2,11 @@
 
 import numpy as np
 
-from src.scorefile import ScoreTable, column_values
+from src.metrics import Expected, expected_order
+from src.scorefile import ScoreTable, column_values, read_numbers
 
 COLUMN = "assisted_by"  # the extractor, written by the A/B scorer
+ERRORS = "score_error"
 
 
 def column(table: ScoreTable, extractor: str, scored: np.ndarray) -> dict[str, list[str | None]]:
@@ -24,12 +26,30 @@ def assisted_by(table: ScoreTable) -> str:
     return ", ".join(sorted(set(column_values(table, COLUMN)) - {""}))
 
 
-def caution(extractors: str) -> str:
-    """What to keep in mind where a model is measured by scores that these extractors assisted; "" if none did."""
+def errors_counted(table: ScoreTable, model_scores: np.ndarray, rows: np.ndarray) -> Expected | None:
+    """How a model is expected to agree with the true scores, where features assisted those there are; else None.
+
+    model_scores: (N,) of all images of the table. rows: those that it is measured on. By the column score_error; None
+    too where that is missing, or empty for one of the images, and where `expected_order` is undefined. In simulations
+    the truth is between this and the agreement with the scores as they are (docs/training.md, Honest numbers).
+    """
+    errors = read_numbers(table, ERRORS) if assisted_by(table) else None
+    if errors is None or not (np.isfinite(errors[rows]) & (errors[rows] >= 0)).all():
+        return None
+    found = expected_order(table.scores[rows], errors[rows], model_scores[rows])
+    return None if np.isnan(found.spearman) else found
+
+
+def caution(table: ScoreTable) -> str:
+    """What to keep in mind where a model is measured by scores that features assisted; "" where none did."""
+    extractors = assisted_by(table)
     if not extractors:
         return ""
+    between = ""
+    if ERRORS in table.document.columns:
+        between = " The truth is probably between them and those with the scores' errors counted."
     return (
         f"Take care: features of {extractors} assisted these scores while you chose. A model of features agrees with "
         "them, and with the choices made so far, more than with your taste: the figures flatter, the more, the fewer "
-        "choices there are per image (docs/training.md, Honest numbers)."
+        f"choices there are per image.{between} See docs/training.md, Honest numbers."
     )

@@ -22,7 +22,7 @@ from src.analysis import (
     reliability,
     slope,
 )
-from src.assisted_scores import assisted_by, caution
+from src.assisted_scores import caution, errors_counted
 from src.errors import UserError
 from src.files import replacing, write_text
 from src.learning_curve import Point, learning_curve, left_out, verdict
@@ -198,10 +198,10 @@ def _lead(material: Material) -> str:
     which = "it was not trained on"
     if (material.split[material.rows] == "train").any():
         which = "(those it was trained on included, which flatters)"
-    return (
-        f"Of 100 pairs of images {which}, the model puts {100 * order:.0f} in the order of your scores. "
-        f"Chance would be 50. {caution(assisted_by(material.table))}".rstrip()
-    )
+    text = f"Of 100 pairs of images {which}, the model puts {100 * order:.0f} in the order of your scores"
+    if counted := errors_counted(material.table, material.model.scores, material.rows):
+        text += f", or {100 * counted.ab:.0f} with the scores' errors counted"
+    return f"{text}. Chance would be 50. {caution(material.table)}".rstrip()
 
 
 def _tiles(material: Material) -> list[Tile]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from src.analysis import FEWEST_IMAGES, Combination, Intervals, bootstrap, coverage, gain_interval, reliability
 from src.choice_agreement import ChoiceAgreement
-from src.metrics import ab, correlations
+from src.metrics import Expected, ab, correlations
 from src.ratings.statistics import Share, ceiling
 
 BASELINES = {
@@ -74,6 +74,12 @@ def comparison_with_ridge(
     if gain >= 0:
         return f"{text}."
     return f"{text}: try more --trials, or take ridge regression itself, --model_type=ridge."
+
+
+def errors_counted_line(expected: Expected, images: str = "") -> str:
+    """The line below a `score_line` of scores that features assisted. images: which, where that isn't clear."""
+    start = f"      {images}, with" if images else "      with"
+    return f"{start} the scores' errors counted: spearman {expected.spearman:.4f}, AB {100 * expected.ab:.2f}%"
 
 
 def error_lines(scores: np.ndarray, model_scores: np.ndarray, errors: np.ndarray) -> list[str]:

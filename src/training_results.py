@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from src.analysis import make_subsets
-from src.assisted_scores import caution
+from src.assisted_scores import caution, errors_counted
 from src.baseline import eval_metrics
 from src.best_model import BestModel
 from src.dataset import Dataset
@@ -20,6 +20,7 @@ from src.report import (
     aligned,
     baselines_table,
     comparison_with_ridge,
+    errors_counted_line,
     score_line,
     selected_and_untouched,
     split_lines,
@@ -50,7 +51,7 @@ def as_on_disk(
     return Found(predictor, metadata, *held_out(predictor), ridge)
 
 
-def report_results(arguments: argparse.Namespace, best: BestModel, found: Found) -> None:
+def report_results(arguments: argparse.Namespace, table: ScoreTable, best: BestModel, found: Found) -> None:
     """Print the statistics of the model, and those of the baselines."""
     data, scores = best.data, best.data.scores
     images = "eval images" if data.folds is None else "held-out images"
@@ -61,6 +62,8 @@ def report_results(arguments: argparse.Namespace, best: BestModel, found: Found)
         print(score_line("Train", scores[rows], seen[rows]))
         split = np.where(split == "test", "test", "folds")
     print("\n".join(split_lines(scores, found.held_out, split)))
+    if counted := errors_counted(table, found.held_out, rows):
+        print(errors_counted_line(counted, images))
     if test.size:
         print(aligned(selected_and_untouched(scores, found.held_out, rows, test, arguments.seed)))
     measured = {"model": eval_metrics(scores[rows], found.held_out[rows])}
@@ -68,8 +71,8 @@ def report_results(arguments: argparse.Namespace, best: BestModel, found: Found)
     if found.metadata["model_type"] == "mlp":
         both = found.held_out[rows], found.ridge[rows]
         print(comparison_with_ridge(scores[rows], *both, arguments.seed, images))
-    if "scores_assisted_by" in found.metadata:
-        print(caution(found.metadata["scores_assisted_by"]))
+    if text := caution(table):
+        print(text)
     print(f"The model is {best.path}")
     print("Next: aesthetic_data_analysis.py says how good it is, aesthetic_score_from_model.py scores other folders.")
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import html
 import io
 import json
 import re
@@ -90,6 +91,15 @@ def test_of_scores_that_features_assisted_the_figures_are_said_to_flatter(galler
     write(gallery / "assisted.csv", ["relative_path", "score", "note", "assisted_by"], rows)
     assert caution in look(*words, scores="--scores=assisted.csv")
     assert caution in (tmp_path / "page.html").read_text(encoding="utf-8")
+    write(
+        gallery / "assisted.csv",
+        ["relative_path", "score", "note", "assisted_by", "score_error"],
+        [[*r, 0.7] for r in rows],
+    )
+    found = look(*words, "--directories", scores="--scores=assisted.csv")
+    assert len(re.findall(r"      with the scores' errors counted: spearman \d\.\d{4}, AB \d\d\.\d\d%", found)) == 3
+    page = html.unescape((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert re.search(r", or \d\d with the scores' errors counted\. Chance", page)
 
 
 def test_a_line_for_the_eval_split_and_one_for_each_subset(look):

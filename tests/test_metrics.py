@@ -10,7 +10,20 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.metrics import METRICS, Screens, ab, accuracy, correlations, mse, nll, pearson, spearman, wmse
+from src.metrics import (
+    ENOUGH,
+    METRICS,
+    Screens,
+    ab,
+    accuracy,
+    correlations,
+    expected_order,
+    mse,
+    nll,
+    pearson,
+    spearman,
+    wmse,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -216,3 +229,27 @@ def test_metrics_without_weights_or_divider_take_equal_ones_and_the_median():
 def test_a_mistyped_argument_of_a_metric_is_refused():
     with pytest.raises(TypeError, match="weight"):
         METRICS["wmse"].function([1, 2], [1, 2], weight=[1, 1])
+
+
+@pytest.mark.parametrize(("images", "close"), [(200, 0.005), (3 * ENOUGH, 0.008)])
+def test_the_expected_order_is_that_of_draws_from_the_errors(images, close):
+    rng = np.random.default_rng(0)
+    truth, error = rng.normal(size=images), rng.uniform(0.2, 1, images)
+    predicted = np.round(truth + rng.normal(size=images), 1)  # some are tied
+    drawn = [rng.normal(truth, error) for _ in range(200)]
+    found = expected_order(truth, error, predicted)
+    assert found.spearman == pytest.approx(
+        np.mean([scipy.stats.spearmanr(d, predicted)[0] for d in drawn]), abs=close
+    )
+    assert found.ab == pytest.approx(np.mean([ab(d, predicted) for d in drawn]), abs=close)
+
+
+def test_the_expected_order_of_certain_scores_is_their_order():
+    truth, predicted = np.array([3.0, 1, 2, 5]), np.array([1.0, 2, 2, 9])
+    found = expected_order(truth, np.zeros(4), predicted)
+    assert found.spearman == pytest.approx(spearman(truth, predicted))
+    assert found.ab == pytest.approx(ab(truth, predicted))
+    for case in (([1], [0], [1]), ([1, 2], [1, 1], [3, 3]), ([1, 2], [1, np.nan], [1, 2]), ([], [], [])):
+        assert np.isnan(expected_order(*case)).all()
+    with pytest.raises(ValueError, match="same length"):
+        expected_order([1, 2], [1], [1, 2])

@@ -12,11 +12,11 @@ from threadpoolctl import threadpool_info
 
 import src.ratings.assisted as assisted
 import src.ratings.hyperparameters as hyperparameters
-import src.ratings.outlook as outlook
 import src.ratings.precision as precision
 import src.ratings.similarity as similarity_module
 from benchmarks.simulated_person import make_taste, simulate
 from src.errors import UserError
+from src.metrics import ENOUGH
 from src.ratings.assisted import AssistedFit
 from src.ratings.bradley_terry import LN10, fit_bradley_terry
 from src.ratings.expectation import Approximation, gaussian, laplace_sites, log_evidence, propagate
@@ -63,6 +63,12 @@ def with_ties(log, every=4):
 def fixed(similarity, hyperparameters):
     """A fit that keeps these hyperparameters."""
     return AssistedFit(similarity, hyperparameters, _level=len(REFRESHED_AT))
+
+
+def mode_of(log, similarity, chosen, weights=None, mean=0.0):
+    """Where the posterior of this fixed prior is highest, with Laplace's curvature; what a fit begins with."""
+    n = len(log.images)
+    return find_mode(screens_of(log, weights), prior_of(chosen, np.full(n, mean), similarity.of(log.images)))
 
 
 def similar(x, rank=RANK):
@@ -114,21 +120,49 @@ def test_equals_a_dense_gaussian_process(case, chosen, exact_up_to, monkeypatch)
     monkeypatch.setattr(precision, "EXACT_UP_TO", exact_up_to)
     x, utilities = landscape(40)
     log, similarity = CASES[case](utilities), similar(x, rank=12)
-    ratings = fixed(similarity, chosen).fit(log)
+    mode = mode_of(log, similarity, chosen)
     u, covariance, _ = dense(log, similarity, chosen)
-    np.testing.assert_allclose(ratings.rating, u / LN10, atol=1e-4)
+    np.testing.assert_allclose(mode.utilities, u, atol=2e-4)
     close = 0.02 if exact_up_to else 0.1  # belief propagation among 40 images: short loops
-    np.testing.assert_allclose(ratings.error, np.sqrt(np.diag(covariance)) / LN10, rtol=close)
+    np.testing.assert_allclose(np.sqrt(mode.curvature.variances[0]), np.sqrt(np.diag(covariance)), rtol=close)
 
 
 def test_weights_and_prior_means_are_those_of_the_dense_process():
     x, utilities = landscape(30)
     log, similarity, rng = choose(utilities, 60), similar(x), np.random.default_rng(1)
+    weights, mean = rng.uniform(0.5, 2, len(log)), rng.normal(size=30)
+    u, _, _ = dense(log, similarity, HALF, weights, mean)
+    np.testing.assert_allclose(mode_of(log, similarity, HALF, weights, mean).utilities, u, atol=2e-4)
+
+
+@pytest.mark.parametrize(("k", "choices"), [(2, 10), (3, 6)])
+def test_ratings_and_errors_are_the_mean_and_deviation_of_the_posterior_also_with_weights_and_prior_means(k, choices):
+    x, utilities = landscape(12)
+    log, similarity, rng = choose(utilities, choices, k=k), similar(x), np.random.default_rng(1)
     log = replace(log, seconds=rng.uniform(0.5, 5, len(log)))
-    mean = rng.normal(size=30)
+    mean = rng.normal(size=12)
     ratings = fit_ratings(log, "assisted", prior_mean=mean, speed=SpeedWeights(), assisted=fixed(similarity, HALF))
-    u, _, _ = dense(log, similarity, HALF, SpeedWeights().of(log.seconds), LN10 * mean)
-    np.testing.assert_allclose(ratings.rating, u / LN10, atol=1e-4)
+    u, value = drawn_from_prior(log, similarity, SpeedWeights().of(log.seconds), LN10 * mean)
+    weight = value / value.sum()
+    expected = weight @ u
+    np.testing.assert_allclose(LN10 * ratings.rating, expected, atol=0.06)
+    np.testing.assert_allclose(LN10 * ratings.error, np.sqrt(weight @ (u - expected) ** 2), rtol=0.04)
+
+
+def drawn_from_prior(log, similarity, weights=None, mean=0.0, total=300_000):
+    """(M, n) draws from the prior HALF, and (M,) the probability of the choices by each: for importance sampling."""
+    rng, n = np.random.default_rng(0), len(log.images)
+    prior = prior_of(HALF, np.zeros(n), similarity.vectors)
+    u = mean + rng.normal(size=(total, len(prior.vectors.T))) @ prior.vectors.T
+    u += rng.normal(size=(total, n)) * np.sqrt(prior.own)
+    value = np.zeros(total)
+    for i in range(len(log)):
+        shown = u[:, log.screen(i)]
+        target = (
+            np.full(shown.shape[1], 1 / shown.shape[1]) if log.kinds[i] == TIE else log.screen(i) == log.winners[i]
+        )
+        value += (1 if weights is None else weights[i]) * (shown @ target - np.log(np.exp(shown).sum(axis=1)))
+    return u, np.exp(value)
 
 
 def approximate(screens, prior, rounds=15):
@@ -171,17 +205,11 @@ def test_means_and_evidence_are_close_to_monte_carlo_integrals(k):
     x, utilities = landscape(12)
     log, similarity = with_ties(choose(utilities, 10, k=k)), similar(x)
     screens, prior = screens_of(log), prior_of(HALF, np.zeros(12), similarity.vectors)
-    rng, total = np.random.default_rng(0), 300_000
-    u = rng.normal(size=(total, len(prior.vectors.T))) @ prior.vectors.T
-    u += rng.normal(size=(total, 12)) * np.sqrt(prior.own)
-    value = np.zeros(total)
-    for group in screens.groups:
-        shown = u[:, group.rows]  # (M, T, k)
-        value += np.sum(np.sum(group.target * shown, axis=2) - np.log(np.exp(shown).sum(axis=2)), axis=1)
-    weight = np.exp(value) / np.exp(value).sum()
+    u, value = drawn_from_prior(log, similarity)
+    weight = value / value.sum()
     mean = weight @ u
     found, mode = approximate(screens, prior), find_mode(screens, prior)
-    assert log_evidence(screens, prior, found) == pytest.approx(np.log(np.mean(np.exp(value))), abs=0.05)
+    assert log_evidence(screens, prior, found) == pytest.approx(np.log(np.mean(value)), abs=0.05)
     np.testing.assert_allclose(found.mean, mean, atol=0.04)
     variance, laplaces = weight @ u**2 - mean**2, mode.curvature.variances[0]
     np.testing.assert_allclose(found.curvature.variances[0], variance, rtol=0.08)
@@ -237,28 +265,29 @@ def test_a_tie_of_two_is_half_a_choice_each_way():
     assert screens.loss(u) == pytest.approx(-0.5 * np.log(expit(1.2)) - 0.5 * np.log(expit(-1.2)))
 
 
-def test_skips_say_nothing_and_the_order_on_the_screen_does_not_matter():
+@pytest.mark.parametrize(("k", "close"), [(2, 1e-3), (3, 0.01)])  # larger screens: by draws
+def test_skips_say_nothing_and_the_order_on_the_screen_does_not_matter(k, close):
     x, utilities = landscape(20)
-    log = choose(utilities, 40, k=3)
+    log = choose(utilities, 40, k=k)
     kinds = log.kinds.copy()
     kinds[7] = SKIP
     without = np.delete(np.arange(40), 7)
     skipped = replace(log, kinds=kinds, winners=np.where(kinds == SKIP, -1, log.winners))
-    left_out = make_log(log.images, log.shown.reshape(-1, 3)[without] + 1, log.winners[without] + 1)
-    turned = replace(log, shown=log.shown.reshape(-1, 3)[:, ::-1].ravel())
+    left_out = make_log(log.images, log.shown.reshape(-1, k)[without] + 1, log.winners[without] + 1)
+    turned = replace(log, shown=log.shown.reshape(-1, k)[:, ::-1].ravel())
     for one, other in ((log, turned), (skipped, left_out)):
         a, b = (fixed(similar(x), HALF).fit(which).rating for which in (one, other))
-        np.testing.assert_allclose(a, b, atol=1e-4)
+        np.testing.assert_allclose(a, b, atol=close)
 
 
 @pytest.mark.parametrize("case", ["pairs", "ties", "some images never shown", "nothing"])
 def test_without_the_features_share_it_is_bradley_terry(case):
     x, utilities = landscape(40)
     log = CASES[case](utilities)
-    ratings = fixed(similar(x), Hyperparameters(2.0, 0.0)).fit(log)
+    mode = mode_of(log, similar(x), Hyperparameters(2.0, 0.0))
     rating, error = fit_bradley_terry(log.pairs, np.zeros(40), np.sqrt(2.0) / LN10)
-    np.testing.assert_allclose(ratings.rating, rating, atol=1e-4)
-    np.testing.assert_allclose(ratings.error, error, rtol=0.01)
+    np.testing.assert_allclose(mode.utilities / LN10, rating, atol=1e-4)
+    np.testing.assert_allclose(np.sqrt(mode.curvature.variances[0]) / LN10, error, rtol=0.01)
 
 
 def test_images_never_shown_are_rated_like_their_neighbours():
@@ -280,7 +309,7 @@ def test_an_image_without_features_has_its_own_choices_only():
     assert ratings.rating[0] != 0
     none = make_similarity(np.zeros(0, np.int64), np.zeros((0, 6)))
     rating, _ = fit_bradley_terry(log.pairs, np.zeros(30), np.sqrt(2.0) / LN10)
-    np.testing.assert_allclose(fixed(none, HALF).fit(log).rating, rating, atol=1e-4)
+    np.testing.assert_allclose(mode_of(log, none, HALF).utilities / LN10, rating, atol=1e-4)
 
 
 def test_a_fit_goes_on_where_the_last_one_ended_also_with_new_images():
@@ -291,7 +320,7 @@ def test_a_fit_goes_on_where_the_last_one_ended_also_with_new_images():
         warm = fixed(similar(x), HALF)
         warm.fit(change)
         again, cold = warm.fit(log), fixed(similar(x), HALF).fit(log)
-        np.testing.assert_allclose(again.rating, cold.rating, atol=1e-4)
+        np.testing.assert_allclose(again.rating, cold.rating, atol=2e-3)
         np.testing.assert_allclose(again.error, cold.error, rtol=0.01)
 
 
@@ -496,7 +525,7 @@ def test_the_documentation_states_the_constants_of_the_model():
     assert "again at " + ", ".join(f"{p:g}" for p in REFRESHED_AT) + " choices per image" in text
     assert f"from at most {hyperparameters.MOST:,} images" in text
     assert f"Before, they are {DEFAULT.variance:g} and {DEFAULT.share:g}." in text
-    assert f"Beyond {outlook.MOST} images it is a sample" in text
+    assert f"Beyond {ENOUGH} images it is a sample" in text
 
 
 def test_similarity_of_other_images_is_zero():

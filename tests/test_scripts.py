@@ -56,9 +56,9 @@ def photos(tmp_path_factory):
         path = folder / "photos" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.clip(colour + noise, 0, 255).astype(np.uint8)).save(path)
-        rows.append([name, f"{colour[0] / 25.5:.2f}", "kept", "toy"])
+        rows.append([name, f"{colour[0] / 25.5:.2f}", "kept", "toy", 0.5])
     with (folder / "photos" / "scores.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([["relative_path", "score", "note", "assisted_by"], *rows])
+        csv.writer(file).writerows([["relative_path", "score", "note", "assisted_by", "score_error"], *rows])
     return folder
 
 
@@ -82,6 +82,9 @@ def test_a_run_ends_with_the_statistics_of_the_model_on_disk(photos, finished):
     for name in ("this model", "ridge regression on the same features", "mean of the train scores"):
         assert any(line.startswith(name) for line in lines)
     assert any("Spearman" in line and "ridge regression on the eval images" in line for line in lines)
+    assert (
+        sum(line.startswith("      eval images, with the scores' errors counted: spearman 0.") for line in lines) == 1
+    )
     assert sum(line.startswith("Take care: features of toy assisted these scores") for line in lines) == 1
     assert load_predictor(photos / "photos" / "model.safetensors")[1]["scores_assisted_by"] == "toy"
     assert (photos / "db.sqlite").exists()
@@ -96,7 +99,7 @@ def test_a_run_ends_with_the_statistics_of_the_model_on_disk(photos, finished):
 def test_the_savefile_keeps_every_column_and_adds_model_score_and_split(photos, finished):
     with (photos / "photos" / "out.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["relative_path", "score", "note", "assisted_by", "model_score", "split"]
+    assert list(rows[0]) == ["relative_path", "score", "note", "assisted_by", "score_error", "model_score", "split"]
     assert {row["note"] for row in rows} == {"kept"}
     assert {row["relative_path"] for row in rows} > set(STRANGE_NAMES)
     assert [row["split"] for row in rows].count("eval") == 10

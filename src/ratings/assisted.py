@@ -73,9 +73,9 @@ class AssistedFit:
 
 
 def _ratings(log: Log, screens: Screens, prior: Prior, mode: Mode) -> Ratings:
-    error, counted = np.sqrt(mode.curvature.variances[0]), ~log.excluded
     laplace = Approximation(mode.utilities, mode.curvature, laplace_sites(screens, mode.utilities))
     found = propagate(screens, prior, laplace, ROUNDS)
-    spearman = expected_spearman(found.mean[counted], np.sqrt(found.curvature.variances[0][counted]))
+    error, counted = np.sqrt(found.curvature.variances[0]), ~log.excluded
+    spearman = expected_spearman(found.mean[counted], error[counted])
     more = choices_for_next(log, found.curvature, found.mean, counted, spearman)
-    return Ratings(log.images, mode.utilities / LN10, error / LN10, log.comparisons, spearman, more)
+    return Ratings(log.images, found.mean / LN10, error / LN10, log.comparisons, spearman, more)

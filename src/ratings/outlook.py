@@ -1,29 +1,21 @@
 """When it is enough: how well the ratings order the images, and what a better order costs."""
 
 import numpy as np
-from scipy.special import ndtr
 
+from src.metrics import expected_order
 from src.ratings.log import SKIP, Bools, Floats, Log
 from src.ratings.posterior import Curvature
 
-MOST = 500  # images, evenly drawn from the order; that gives the correlation to a thousandth or two
 PROBES = 16
 
 
 def expected_spearman(rating: Floats, error: Floats) -> float | None:
     """Spearman's correlation of the ratings (n,) with the true ones, expected if each is N(rating, error²).
 
-    It is linear in the true ranks, and the expected true rank of an image is the sum of the probabilities of being
-    above each other one. None of fewer than two images, or without any rating to order them by.
+    None of fewer than two images, or without any rating to order them by.
     """
-    if len(rating) < 2 or np.ptp(rating) == 0:
-        return None
-    if len(rating) > MOST:
-        chosen = np.argsort(rating)[np.linspace(0, len(rating) - 1, MOST).round().astype(int)]
-        rating, error = rating[chosen], error[chosen]
-    above = ndtr((rating[:, None] - rating) / np.hypot(error[:, None], error))  # (n, n) P(first is truly above)
-    rank = np.argsort(np.argsort(rating)) - (len(rating) - 1) / 2
-    return float(np.sum(rank * above.sum(axis=1)) / np.sum(rank**2))
+    found = expected_order(rating, error, rating).spearman
+    return None if np.isnan(found) else found
 
 
 def choices_for_next(
