@@ -293,8 +293,9 @@ def held_out(bench: Bench) -> None:
                 numbers = zip(np.mean(values, axis=0), WIDTHS, strict=True)
                 cells = "".join(f"{number:>{width}.3f}" for number, width in numbers)
                 print(f"{f'{agreement:.0%}  {name}, {point:.0f} per image':<36}{cells}")
-                off = [row[1] - row[2] for row in values]
-                print(f"{'      expected − truth, seed by seed':<36}" + " ".join(f"{each:+.3f}" for each in off))
+                between = sum(expected <= truth <= printed for printed, expected, truth, *_ in values)
+                off = " ".join(f"{truth - expected:+.3f}" for _, expected, truth, *_ in values)
+                print(f"      the truth is between in {between} of {len(values)}; above what is expected by {off}")
 
 
 def judged(

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from src.error_weights import COLUMN as ERRORS
 from src.metrics import Expected, expected_order
 from src.scorefile import ScoreTable, column_values, read_numbers
 
 COLUMN = "assisted_by"  # the extractor, written by the A/B scorer
-ERRORS = "score_error"
 
 
 def column(table: ScoreTable, extractor: str, scored: np.ndarray) -> dict[str, list[str | None]]:

@@ -21,7 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "score_formats": set(),
     "scorefile": {"score_formats"},
     "error_weights": {"score_formats", "scorefile"},
-    "assisted_scores": {"metrics", "scorefile"},
+    "assisted_scores": {"error_weights", "metrics", "scorefile"},
     "split": set(),
     "folds": {"feature_cache", "near_duplicates", "scorefile", "split"},
     "devices": set(),

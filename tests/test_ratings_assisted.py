@@ -8,7 +8,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.optimize import approx_fprime, minimize
 from scipy.special import expit
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import src.ratings.assisted as assisted
 import src.ratings.hyperparameters as hyperparameters
@@ -503,7 +503,8 @@ def test_the_fit_holds_blas_to_one_thread(monkeypatch):
         "find_mode",
         lambda *a: seen.extend(i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas") or real(*a),
     )
-    fixed(similar(x), HALF).fit(choose(utilities, 20))
+    with threadpool_limits(2, user_api="blas"):
+        fixed(similar(x), HALF).fit(choose(utilities, 20))
     assert set(seen) == {1}
 
 
