@@ -8,7 +8,7 @@ import argparse
 import difflib
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -32,10 +32,11 @@ class Word(NamedTuple):
 def parse_arguments(script: str, description: str, command_line: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line (or `command_line`) of one script: one attribute for each of its options.
 
-    Options of the toolkit's other scripts are accepted and left alone. Raises UserError for anything else, naming the
-    nearest valid option, and for values that are not allowed.
+    Options of the toolkit's other scripts are accepted and left alone, with a note where they were typed. Raises
+    UserError for anything else, naming the nearest valid option, and for values that are not allowed.
     """
     words = _without_replaced(script, expand(sys.argv[1:] if command_line is None else command_line))
+    _check_lines(words)
     parser = _parser(script, description)
     texts, unknown = parser.parse_known_args([word.text for word in words])
     if texts.help:
@@ -46,6 +47,7 @@ def parse_arguments(script: str, description: str, command_line: Sequence[str] |
     arguments = argparse.Namespace(**{o.dest: _read_values(o, getattr(texts, o.dest), words, script) for o in own})
     _check_ranges(arguments)
     _check_needs(own, arguments, words)
+    _note_others(script, words)
     return arguments
 
 
@@ -83,7 +85,7 @@ def _names(text: str, option: Option) -> bool:
 
 def write_arguments(path: Path, script: str, arguments: argparse.Namespace) -> None:
     """Write the arguments a run really used, as a file that `@` loads again."""
-    lines = [f"# The arguments that {script} used. Run it again with: python {script} @{path.name}"]
+    lines = [f'# The arguments that {script} used. Run it again with: python {script} "@{path.as_posix()}"']
     for group in groups_of(script):
         lines += ["", f"# {group.title}"]
         for option in group.options:
@@ -230,6 +232,16 @@ def _help(option: Option) -> str:
     return f"{option.help}{allowed}" + ("" if option.default is None else f" [{to_text(option.default)}]")
 
 
+def _check_lines(words: Sequence[Word]) -> None:
+    """UserError for a line of a file that lacks its value; on the command line the value may be the next word."""
+    for word in words:
+        option = next((o for group in GROUPS for o in group.options if word.where and word.text in o.names), None)
+        if option and option.kind.bare is None:
+            raise UserError(
+                f"{word.where}{word.text}: its value is missing; write {word.text}=VALUE, or leave it out"
+            )
+
+
 def _check_names(words: Sequence[Word], unknown: Sequence[str]) -> None:
     names = [name for group in GROUPS for option in group.options for name in option.names]
     for text in unknown:
@@ -252,7 +264,8 @@ def _read_values(option: Option, texts: Sequence[str] | None, words: Sequence[Wo
         try:
             values.append(option.kind.read(text))
         except ValueError:
-            where = next((word.where for word in words if word.text.endswith(text)), "")
+            found = [word.where for word in words if _names(word.text, option) and word.text.endswith(text)]
+            where = found[-1] if found else ""
             raise UserError(f"{where}{option.names[-1]}={text}: must be {option.kind.allowed}")
     return values if repeatable else values[-1]
 
@@ -271,8 +284,28 @@ def _check_needs(options: Sequence[Option], arguments: argparse.Namespace, words
     given = {option.dest for option in options if getattr(arguments, option.dest) not in (option.default, [])}
     typed = [word.text for word in words if not word.where]
     for option in options:
-        if not option.needs or option.dest not in given or given & set(option.needs):
+        if (
+            not option.needs
+            or option.dest not in given
+            or any(_is_met(need, given, arguments) for need in option.needs)
+        ):
             continue
         if any(_names(text, option) for text in typed):
             needed = " or ".join(f"--{name}" for name in option.needs)
             raise UserError(f"--{option.dest} does nothing without {needed}; add it, or leave --{option.dest} out")
+
+
+def _is_met(need: str, given: Collection[str], arguments: argparse.Namespace) -> bool:
+    """need: an option that must be given, or option=value that must be so."""
+    name, _, value = need.partition("=")
+    return to_text(getattr(arguments, name)) == value if value else name in given
+
+
+def _note_others(script: str, words: Sequence[Word]) -> None:
+    """Who types an option of another script hears that nothing comes of it; in a shared file it may stand."""
+    for option in (option for group in GROUPS for option in group.options if script not in option.scripts):
+        if any(_names(word.text, option) for word in words if not word.where):
+            print(
+                f"note: {option.names[-1]} is for {', '.join(sorted(option.scripts))}; here it does nothing",
+                file=sys.stderr,
+            )

@@ -48,7 +48,7 @@ class Option:
     default: Any = None
     scripts: frozenset[str] = frozenset({TRAIN})
     repeatable: frozenset[str] = frozenset()  # in these scripts the value is a list of all that were given
-    needs: tuple[str, ...] = ()  # without one of these it does nothing
+    needs: tuple[str, ...] = ()  # without one of these, each an option or option=value, it does nothing
 
     @property
     def dest(self) -> str:
@@ -226,8 +226,14 @@ GROUPS = (
                 "none",
             ),
             option("--balance_by", "what the groups are: score (in bins), folder, or a column", TEXT, "score"),
-            option("--balance_bins", "equal steps of the score that are groups", whole(2), 10),
-            option("--normalise_weights", "scale the weight column to mean 1 (loss wmse)", ON_OFF, False),
+            option("--balance_bins", "equal steps of the score that are groups", whole(2), 10, needs=("balance",)),
+            option(
+                "--normalise_weights",
+                "scale the weight column to mean 1 (loss wmse)",
+                ON_OFF,
+                False,
+                needs=("loss_model=wmse",),
+            ),
             option(
                 "--set_for_scoring",
                 "the images that decide which trial is best",
@@ -321,6 +327,7 @@ GROUPS = (
                 "pairing classic: how much each comparison lowers an image's chance to be drawn",
                 number(0, 0.99),
                 0.4,
+                needs=("pairing=classic",),
             ),
             of(CHOOSE, SCORE, LOOK)(
                 "--regex",
@@ -352,11 +359,16 @@ GROUPS = (
                 choice("assisted", "bradley_terry", "elo"),
                 "assisted",
             ),
-            choosing("--k", "elo: the largest step of one choice", number(0.001, 100), 0.8),
+            choosing("--k", "elo: the largest step of one choice", number(0.001, 100), 0.8, needs=("rating=elo",)),
             choosing("--weight_by_speed", "quick choices count for more", ON_OFF, False),
-            choosing("--default_seconds", "a choice that takes this long has weight 1", number(0.01), 1.5),
-            choosing("--weight_min", "the least that a slow choice weighs", number(0.001), 0.5),
-            choosing("--weight_max", "the most that a quick choice weighs", number(0.001), 2.0),
+            *(
+                choosing(name, help, number(low), default, needs=("weight_by_speed",))
+                for name, help, low, default in (
+                    ("--default_seconds", "a choice that takes this long has weight 1", 0.01, 1.5),
+                    ("--weight_min", "the least that a slow choice weighs", 0.001, 0.5),
+                    ("--weight_max", "the most that a quick choice weighs", 0.001, 2.0),
+                )
+            ),
             choosing(
                 "--rescale",
                 "scores are written with mean 0 and deviation 1 over the compared images (standard), or in Elo units",

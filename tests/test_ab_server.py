@@ -539,7 +539,7 @@ def test_ctrl_c_and_sigterm_write_the_scores_too(gallery, number, code):
         (["--regex=("], "--regex=(: is no regular expression"),
         (["--regex=nothing"], "0 different images may be shown"),
         (["--minimum_score=99", "--rating=bradley_terry"], "0 different images may be shown"),
-        (["--weight_min=3"], "--weight_min=3.0 is above --weight_max=2.0"),
+        (["--weight_min=3", "--weight_by_speed"], "--weight_min=3.0 is above --weight_max=2.0"),
         (["--scores=a.txt"], "--scores=a.txt: must end with .csv or .json"),
         (["--scores=none/a.csv"], "there is no folder"),
         (["--number_to_compare=10"], "must be a whole number from 2 to 9"),

@@ -1,6 +1,7 @@
 """Argument files and command lines, as people write them."""
 
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from src.arguments import (
     write_arguments,
 )
 from src.errors import UserError
-from src.options import GROUPS, SCORE, SCRIPTS, TRAIN
+from src.options import CHOOSE, GROUPS, SCORE, SCRIPTS, TRAIN
 
 ROOT = Path(__file__).parents[1]
 
@@ -135,12 +136,14 @@ def test_bad_words_are_refused_with_what_would_be_right(tmp_path, word, message)
     [
         ("--trails=3", "arguments.txt, line 2: there is no option --trails"),
         ("--trials=abc", "arguments.txt, line 2: --trials=abc: must be"),
+        ("--trials=y", "arguments.txt, line 2: --trials=y: must be"),
+        ("--trials", "arguments.txt, line 2: --trials: its value is missing; write --trials=VALUE"),
         ("trials=3", "arguments.txt, line 2: 'trials=3' is no option; options begin with --"),
     ],
 )
 def test_messages_say_in_which_line_of_which_file(tmp_path, line, message):
     with pytest.raises(UserError) as error:
-        parse(file(tmp_path, f"# comment\n{line}\n"))
+        parse(file(tmp_path, f"--directory=gallery\n{line}\n"))  # ends with y too
     assert message in str(error.value)
 
 
@@ -156,10 +159,17 @@ def test_a_missing_file_and_one_in_another_encoding_are_named(tmp_path):
         parse(file(tmp_path, "--name=ä\n", encoding="utf-16"))
 
 
-def test_options_of_another_script_are_accepted_and_left_alone():
-    arguments = parse("--number=20", "--trials=3")
+def test_options_of_another_script_are_accepted_and_left_alone_with_a_note_if_typed(tmp_path, capsys):
+    arguments = parse(file(tmp_path, "--number=20\n"), "--trials=3")
     assert arguments.trials == 3
     assert not hasattr(arguments, "number")
+    assert capsys.readouterr() == ("", "")
+    parse("--number=20", "--regex", "a")
+    assert capsys.readouterr().err.splitlines() == [
+        "note: --number is for aesthetic_ab_scorer.py; here it does nothing",
+        "note: --regex is for aesthetic_ab_scorer.py, aesthetic_data_analysis.py, "
+        "aesthetic_score_from_model.py; here it does nothing",
+    ]
     assert parse("--number=not checked here").trials == 60
 
 
@@ -174,18 +184,45 @@ def test_an_option_that_does_nothing_without_another_may_wait_in_a_file_but_not_
     assert parse_arguments(TRAIN, "", ["--xmp_name=stem", "--in_place"]).trials == 60  # another script's
 
 
+@pytest.mark.parametrize(
+    ("script", "words", "needed"),
+    [
+        (CHOOSE, ["--k=0.1"], "--rating=elo"),
+        (CHOOSE, ["--low_count_weight=0.1"], "--pairing=classic"),
+        (CHOOSE, ["--weight_max=3"], "--weight_by_speed"),
+        (CHOOSE, ["--default_seconds=3"], "--weight_by_speed"),
+        (TRAIN, ["--balance_bins=3"], "--balance"),
+        (TRAIN, ["--normalise_weights"], "--loss_model=wmse"),
+    ],
+)
+def test_what_is_typed_needs_the_option_or_the_value_that_it_is_for(script, words, needed, tmp_path):
+    with pytest.raises(UserError, match=f"does nothing without {needed}; add it"):
+        parse_arguments(script, "", words)
+    value = "" if "=" in needed or needed == "--weight_by_speed" else "=max"
+    parse_arguments(script, "", [*words, needed + value])
+    parse_arguments(script, "", [file(tmp_path, words[0] + "\n")])
+
+
 def test_what_options_need_is_an_option_of_the_same_scripts():
     options = {option.dest: option for group in GROUPS for option in group.options}
     needy = [option for option in options.values() if option.needs]
     assert needy
     for option in needy:
-        assert all(option.scripts <= options[name].scripts for name in option.needs)
+        for name, _, value in (need.partition("=") for need in option.needs):
+            assert option.scripts <= options[name].scripts
+            if value:
+                options[name].kind.read(value)
 
 
 def test_the_arguments_written_are_the_arguments_read(tmp_path):
     arguments = parse("-d", "a b=#c", "--hidden_states_used=0,2", "--resume", "--max_dropout=0.5", "--database=")
-    write_arguments(tmp_path / "model.arguments.txt", TRAIN, arguments)
-    assert parse(f"@{tmp_path / 'model.arguments.txt'}") == arguments
+    path = tmp_path / "a folder" / "model.arguments.txt"
+    path.parent.mkdir()
+    write_arguments(path, TRAIN, arguments)
+    again = path.read_text(encoding="utf-8").splitlines()[0].partition(": ")[2]
+    python, script, *words = shlex.split(again)
+    assert (python, script) == ("python", TRAIN)
+    assert parse(*words) == arguments
 
 
 def test_help_shows_the_groups_in_order_and_every_option(capsys):

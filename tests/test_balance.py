@@ -96,7 +96,7 @@ def test_each_fold_is_balanced(tmp_path, monkeypatch):
 
 
 def test_weights_are_normalised_over_what_is_trained_on():
-    arguments = parse_arguments(TRAIN, "", ["--balance=max", "--normalise_weights"])
+    arguments = parse_arguments(TRAIN, "", ["--balance=max", "--loss_model=wmse", "--normalise_weights"])
     weights = train_data(arguments, grouped()).weights
     assert len(weights) == 60
     assert float(weights.mean()) == pytest.approx(1.0)

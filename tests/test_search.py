@@ -270,7 +270,7 @@ def test_ctrl_c_before_the_first_trial_is_said(tmp_path, monkeypatch):
 def test_normalised_weights_have_mean_one(tmp_path):
     from src.dataset import train_data
 
-    arguments = parse_arguments(TRAIN, "", ["--normalise_weights"])
+    arguments = parse_arguments(TRAIN, "", ["--loss_model=wmse", "--normalise_weights"])
     assert float(train_data(arguments, toy_data()).weights.mean()) == pytest.approx(1.0)
     plain = train_data(parse_arguments(TRAIN, "", []), toy_data())
     assert plain.weights.numpy() == pytest.approx(np.linspace(0.5, 2, 80)[:40])
