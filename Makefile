@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 
 choose: $(VENV)/.installed
 	$(BIN)/python examples/sample_gallery.py gallery
-	$(BIN)/python aesthetic_ab_scorer.py @arguments-example.txt
+	$(BIN)/python aesthetic_ab_scorer.py @arguments-example.txt --scores=my_scores.csv
 
 test: $(VENV)/.installed-dev chromium
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """Choose the better of two images in the browser; every choice is kept, and ratings are fitted to the choices.
 
-python aesthetic_ab_scorer.py @arguments.txt
+python aesthetic_ab_scorer.py "@arguments.txt"
 """
 
 import argparse
@@ -131,9 +131,9 @@ def import_scores(arguments: argparse.Namespace, path: Path, comparisons: "Compa
         return
     table, problems = match_images(read_scorefile(path, arguments.score_column), list(ids))
     print("\n".join([*table.problems, *problems]))
-    if "score_error" in table.document.columns:
-        return  # this script wrote it: the choices say more
     log = comparisons.log(arguments.rater)
+    if len(log) and written_here(table):
+        return  # the choices say more
     started = dict(zip(log.images.tolist(), ~np.isnan(log.starting_ratings), strict=True))
     none = np.zeros(len(table.paths))
     values = rescale_to(table.scores, none, none > 0) if arguments.rescale == "standard" else table.scores
@@ -262,12 +262,17 @@ def write_scores(arguments: argparse.Namespace, path: Path, ids: dict[str, int],
     write_scorefile(path, table, columns)
 
 
+def written_here(table: "ScoreTable") -> bool:
+    """Whether this script wrote the score file; either column alone may be a person's own."""
+    return {"comparisons", "score_error"} <= set(table.document.columns)
+
+
 def keep_original(path: Path, table: "ScoreTable") -> None:
     """A score file which this script did not write is copied beside itself before it is written over."""
     from src.files import copy_to
 
     copy = path.with_name(f"{path.stem}.before_choosing{path.suffix}")
-    if "score_error" not in table.document.columns and not copy.exists():
+    if not written_here(table) and not copy.exists():
         copy_to(path, copy)
         print(f"What {path.name} held before is kept as {copy.name}.")
 

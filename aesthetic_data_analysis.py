@@ -1,6 +1,6 @@
 """How good is a model? In numbers on the terminal, in pictures on a page.
 
-python aesthetic_data_analysis.py @arguments.txt --report=report.html
+python aesthetic_data_analysis.py "@arguments.txt" --report=report.html
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Train a predictor of your own taste: images and their scores in, a small network out.
 
-python aesthetic_predictor_training.py @arguments.txt
+python aesthetic_predictor_training.py "@arguments.txt"
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Look through the results of a model in Renumics Spotlight: a table, thumbnails and a map of similar images.
 
 make spotlight
-python aesthetic_spotlight.py @arguments.txt
+python aesthetic_spotlight.py "@arguments.txt"
 """
 
 import argparse
@@ -41,7 +41,7 @@ def spotlight_python() -> Path:
     if not python.is_file():
         raise UserError(
             f"{venv}: is missing; make it with 'make spotlight' (Spotlight needs an older pandas than the rest, so "
-            "it has a virtual environment of its own)"
+            "it has a virtual environment of its own); without make see docs/analysis.md, Spotlight"
         )
     return python
 

@@ -200,7 +200,7 @@ def _parser(script: str, description: str) -> _Parser:
     parser = _Parser(
         prog=script,
         description=description,
-        usage=f"python {script} [@arguments.txt] [--option=value ...]",
+        usage=f'python {script} ["@arguments.txt"] [--option=value ...]',
         epilog="Options may stand in a file, one a line: see arguments-example.txt.",
         allow_abbrev=False,
         add_help=False,

@@ -561,6 +561,7 @@ def test_what_is_wrong_is_said_in_one_sentence(gallery, monkeypatch, words, mess
     ("name", "text"),
     [
         ("scores.csv", "relative_path,score\n000.png,1\n001.png,3\nnone.png,9\n002.png,\n"),
+        ("scores.csv", "relative_path,score,score_error\n000.png,1,0.2\n001.png,3,0.1\n"),
         ("scores.json", '{"000.png": [1, 7], "001.png": [3, 2], "#meta#": {}}'),
         ("scores.json", '{"ImageRecords": {"000.png": {"score": 1, "split": "eval"}, "001.png": {"score": 3}}}'),
         ("scores.json", '{"000.png": 1, "001.png": 3}'),
