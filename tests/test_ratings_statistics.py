@@ -28,7 +28,6 @@ from src.ratings.statistics import (
     odd_one_out,
     outcomes,
     predicted_winner,
-    rank_correlation,
     side_bias,
     too_early,
 )
@@ -171,13 +170,6 @@ def test_the_odd_one_out_is_counted():
 def test_histogram_counts_images_by_their_comparisons():
     assert histogram(np.array([0, 0, 3, 1, 1, 1])) == [2, 3, 0, 1]
     assert histogram(np.array([], dtype=np.int64)) == []
-
-
-def test_rank_correlation_of_little_is_unknown():
-    assert rank_correlation(np.array([1.0, 2, 3]), np.array([10.0, 20, 21])) == pytest.approx(1)
-    assert rank_correlation(np.array([1.0, 2, 3]), np.array([1.0, 3, 2])) == pytest.approx(0.5)
-    assert np.isnan(rank_correlation(np.zeros(3), np.arange(3.0)))
-    assert np.isnan(rank_correlation(np.ones(1), np.ones(1)))
 
 
 def test_extremes_show_best_and_worst_and_none_in_both():

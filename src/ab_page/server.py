@@ -1,13 +1,11 @@
 """The server of the page: few addresses, images by id only, everything that changes something is a POST of JSON."""
 
 import hashlib
-import importlib
 import json
 import math
 import signal
 import socket
 import sys
-import threading
 import webbrowser
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -55,7 +53,6 @@ class Server:
 
     def run(self, open_browser: bool) -> None:
         """Serve until the session is finished, or Ctrl-C."""
-        threading.Thread(target=importlib.import_module, args=["scipy.stats"], daemon=True).start()  # for the report
         # uvicorn ends in order, then raises the signal again; our caller has something to write after it.
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         if open_browser:

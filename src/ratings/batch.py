@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from src.metrics import spearman
 from src.ratings.fit import Ratings
 from src.ratings.log import CHOICE, SKIP, TIE, Bools, Floats, Log
 from src.ratings.statistics import (
@@ -21,7 +22,6 @@ from src.ratings.statistics import (
     number_of,
     odd_one_out,
     outcomes,
-    rank_correlation,
     side_bias,
     standing,
     too_early,
@@ -151,7 +151,7 @@ def batch_statistics(
         seconds=float(np.median(seconds)) if len(seconds) else float("nan"),
         outcomes=met,
         curve=agreement_curve(log, batch, at_once),
-        spearman=rank_correlation(before.rating[rated], after.rating[rated]),
+        spearman=spearman(before.rating[rated], after.rating[rated]),
         images=histogram(after.comparisons[allowed]),
         repeats=repeats,
         left=left if left.total or at_once == 2 else None,

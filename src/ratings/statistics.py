@@ -163,15 +163,6 @@ def histogram(comparisons: Ints) -> list[int]:
     return np.bincount(comparisons).tolist()
 
 
-def rank_correlation(before: Floats, after: Floats) -> float:
-    """Spearman between two ratings (N,) of the same images; nan with fewer than two, or if either is constant."""
-    if len(before) < 2 or np.ptp(before) == 0 or np.ptp(after) == 0:
-        return float("nan")
-    from scipy.stats import spearmanr  # late: it takes half a second to load
-
-    return float(spearmanr(before, after).statistic)
-
-
 def extremes(ratings: Floats, rated: Bools, n: int = 10) -> tuple[Ints, Ints]:
     """Rows of the n best images, best first, and of the n worst, worst first; only rated ones, none in both."""
     rows = np.flatnonzero(rated)
