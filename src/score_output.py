@@ -101,11 +101,8 @@ def _rounded(percentiles: np.ndarray) -> list[float | None]:
 def write_scores(path: Path, scored: Scored) -> None:
     """Replace `path` atomically, a row for each image in their order. Raises UserError where it can't be written."""
     write = {".csv": _write_csv, ".json": _write_json, ".parquet": _write_parquet}[path.suffix.lower()]
-    try:
-        with replacing(path) as temporary:
-            write(temporary, scored)
-    except OSError as error:
-        raise UserError(f"{path}: can't be written ({error.strerror or error}); close what has it open, or make room")
+    with replacing(path) as temporary:
+        write(temporary, scored)
 
 
 def csv_lines(rows: Iterator[list[Any]]) -> Iterator[bytes]:
