@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before numpy: idle threads must not spin on a busy machine
 
-from src.arguments import image_directory, model_path, parse_arguments
+from src.arguments import comparisons_file, image_directory, model_path, parse_arguments
 from src.errors import UserError, run
 from src.options import CHOOSE
 
@@ -47,7 +47,7 @@ def main() -> None:
     listening = listen(arguments.host, arguments.port)
     cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
     hashes = hash_images(directory, cache)
-    with Comparisons(directory / Path(arguments.comparisons or "comparisons.sqlite"), arguments.rater) as comparisons:
+    with Comparisons(comparisons_file(arguments, directory), arguments.rater) as comparisons:
         registered = comparisons.register(hashes)
         report_images(hashes, registered)
         gallery = make_gallery(directory, registered.ids)

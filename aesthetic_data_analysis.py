@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.arguments import check_report, image_directory, parse_arguments
+from src.arguments import check_report, comparisons_file, image_directory, parse_arguments
 from src.errors import UserError, run
 from src.files import plain
 from src.options import LOOK
@@ -156,7 +156,7 @@ def agreement_with_choices(
 ) -> list["ChoiceAgreement"]:
     """Each model against the choices of the comparisons database, where there is one."""
     from src.choice_agreement import choice_agreement
-    from src.choices import comparisons_file, read_log
+    from src.choices import read_log
     from src.report import choices_lines
 
     path = comparisons_file(arguments, directory)

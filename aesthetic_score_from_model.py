@@ -218,8 +218,6 @@ def write_stars(arguments: argparse.Namespace, directory: Path, chosen: "Scored"
             except NotXmp as problem:
                 print(f"note: {sidecar}: {problem}; it is left as it is", file=sys.stderr)
                 continue
-            except OSError as error:
-                raise UserError(f"{sidecar}: can't be written ({error.strerror}); {changed} others were")
             changed, same = changed + written, same + (not written)
     if not arguments.dry_run:
         counts = ", ".join(f"{ratings.count(rating)} with {rating}" for rating in range(5, 0, -1))

@@ -133,6 +133,11 @@ def model_path(arguments: argparse.Namespace, directory: Path) -> Path:
     return path
 
 
+def comparisons_file(arguments: argparse.Namespace, directory: Path) -> Path:
+    """The file of `--comparisons`, whether it is there or not."""
+    return directory / Path(arguments.comparisons or "comparisons.sqlite").expanduser()
+
+
 def check_report(text: str) -> None:
     """UserError where `--report` names no page, or a folder that isn't there."""
     path = Path(text).expanduser()

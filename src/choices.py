@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from src.arguments import comparisons_file
 from src.errors import UserError
 from src.feature_cache import FeatureCache
 from src.metrics import Screens
@@ -34,11 +35,6 @@ class Choices:
         inside[last], place[last] = True, -1
         keep = inside[self.screens.shown].all(axis=1)
         return Screens(place[self.screens.shown[keep]], self.screens.wanted[keep])
-
-
-def comparisons_file(arguments: argparse.Namespace, directory: Path) -> Path:
-    """The file of `--comparisons`, whether it is there or not."""
-    return directory / Path(arguments.comparisons or "comparisons.sqlite").expanduser()
 
 
 def read_log(

@@ -15,8 +15,12 @@ class UserError(Exception):
 def run(main: Callable[[], None]) -> None:
     """Run a script's `main`; a UserError is printed as one line and exits with 2, Ctrl-C exits with 130.
 
+    What the output has no form for, such as a Japanese name in a Windows code page, is printed as escapes.
     Where whoever reads the output has gone (`| head`), it ends without a word, with 141.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
         _run(main)
     except OSError as error:

@@ -3,8 +3,9 @@
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from src.errors import UserError
@@ -14,8 +15,8 @@ from src.errors import UserError
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is flushed to disk and takes the place of `path`.
 
-    If the block raises, `path` is untouched and the temporary file is gone. Raises UserError where the folder can't
-    be written.
+    If the block raises, `path` is untouched and the temporary file is gone. Raises UserError where that can't be
+    written: no such folder, a full disk, or on Windows a file that a program has kept open for over a second.
     """
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
@@ -27,10 +28,13 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         _flush(temporary)
         _keep_permissions(path, temporary)
-        temporary.replace(path)
+        _take_place(temporary, path)
         _flush_folder(path.parent)
+    except OSError as error:
+        raise UserError(f"{path}: can't be written ({error.strerror or error}); close what has it open, or make room")
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -63,6 +67,16 @@ def plain(path: Path) -> Path:
         return short if short.parent.samefile(path.parent) else path
     except OSError:
         return path
+
+
+def _take_place(temporary: Path, path: Path) -> None:
+    for _ in range(10):
+        try:
+            temporary.replace(path)
+            return
+        except PermissionError:  # on Windows something has it open, often only for a moment
+            time.sleep(0.1)
+    temporary.replace(path)
 
 
 def _flush(path: Path) -> None:

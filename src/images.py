@@ -69,10 +69,18 @@ def _walk(folder: Path, prefix: str, above: tuple[tuple[int, int], ...], found: 
     with os.scandir(folder) as entries:
         visible = [entry for entry in entries if not _is_hidden(entry)]
     for entry in visible:
-        if entry.is_dir():
+        if _is_folder(entry):
             _walk_below(Path(entry.path), f"{prefix}{entry.name}/", (*above, here), found)
-        elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES and (entry.is_file() or entry.is_symlink()):
+        elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES and (entry.is_symlink() or entry.is_file()):
             found.append(prefix + entry.name)  # a broken link too: it is reported when it can't be opened
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Also of a link to itself or into a forbidden folder, unless by its name it leads to an image."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return Path(entry.name).suffix.lower() not in IMAGE_SUFFIXES
 
 
 def _walk_below(folder: Path, prefix: str, above: tuple[tuple[int, int], ...], found: list[str]) -> None:

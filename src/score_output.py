@@ -54,13 +54,19 @@ def _is_unicode(text: str) -> bool:
 
 def columns_of(models: list[Model]) -> list[str]:
     """Names of the columns: one model's are plain, several models' carry its name."""
-    names = ["relative_path"]
+    return [name for name, _ in _kinds_of(models)]
+
+
+def _kinds_of(models: list[Model]) -> list[tuple[str, type]]:
+    """Each column's name and what it holds."""
+    kinds: list[tuple[str, type]] = [("relative_path", str)]
     for model in models:
         ending = f"_{model.name}" if len(models) > 1 else ""
-        names += [f"model_score{ending}", f"percentile{ending}"]
-        names += [f"error{ending}"] * _has_error(model) + [f"filter_score{ending}"] * (model.gate is not None)
-        names += [f"passes{ending}"] * _may_fail(model)
-    return names
+        kinds += [(f"model_score{ending}", float), (f"percentile{ending}", float)]
+        kinds += [(f"error{ending}", float)] * _has_error(model)
+        kinds += [(f"filter_score{ending}", float)] * (model.gate is not None)
+        kinds += [(f"passes{ending}", int)] * _may_fail(model)
+    return kinds
 
 
 def _has_error(model: Model) -> bool:
@@ -101,11 +107,8 @@ def _rounded(percentiles: np.ndarray) -> list[float | None]:
 def write_scores(path: Path, scored: Scored) -> None:
     """Replace `path` atomically, a row for each image in their order. Raises UserError where it can't be written."""
     write = {".csv": _write_csv, ".json": _write_json, ".parquet": _write_parquet}[path.suffix.lower()]
-    try:
-        with replacing(path) as temporary:
-            write(temporary, scored)
-    except OSError as error:
-        raise UserError(f"{path}: can't be written ({error.strerror or error}); close what has it open, or make room")
+    with replacing(path) as temporary:
+        write(temporary, scored)
 
 
 def csv_lines(rows: Iterator[list[Any]]) -> Iterator[bytes]:
@@ -150,14 +153,13 @@ def _pyarrow(name: str) -> Any:
 
 def _write_parquet(path: Path, scored: Scored) -> None:
     pyarrow = _pyarrow(path.name)
-    names = columns_of(list(scored.models))
-    kinds = [pyarrow.string(), *(pyarrow.int8() if "passes" in name else pyarrow.float64() for name in names[1:])]
-    schema = pyarrow.schema(list(zip(names, kinds, strict=True)))
+    types = {str: pyarrow.string(), float: pyarrow.float64(), int: pyarrow.int8()}
+    schema = pyarrow.schema([(name, types[kind]) for name, kind in _kinds_of(list(scored.models))])
     with pyarrow.parquet.ParquetWriter(path, schema) as writer:
         for start in range(0, max(1, len(scored)), BLOCK):
             part = scored.part(np.arange(start, min(start + BLOCK, len(scored))))
-            arrays = [pyarrow.array(part.paths, kinds[0])]
-            arrays += [pyarrow.array(v, k) for v, k in zip(_columns(part), kinds[1:], strict=True)]
+            columns = [part.paths, *_columns(part)]
+            arrays = [pyarrow.array(v, k) for v, k in zip(columns, schema.types, strict=True)]
             writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
 
 

@@ -1,6 +1,7 @@
 """The search: many configurations, tried one by one, to the best predictor, kept as soon as it is found."""
 
 import argparse
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
@@ -161,6 +162,7 @@ class Search:
         self.fixed_weights = _fixed_weights(arguments)
         self.interruption = Interruption()
         self.members: list[Member] = []  # the best first
+        self._unsaved = False
 
     def run(self) -> bool:
         """Go on until the study has `--trials` trials; False if Ctrl-C ended it before.
@@ -177,6 +179,8 @@ class Search:
                 complete = True
             except KeyboardInterrupt:
                 complete = False
+        if self._unsaved:
+            self._write()
         if self.best() is None and not complete:
             raise UserError("stopped before the first trial was finished, so there is no model yet")
         if self.best() is None:
@@ -233,6 +237,15 @@ class Search:
         self._save()
 
     def _save(self) -> None:
+        """Write the best down; where that can't be done now, go on: it is tried again with the next, and by `run`."""
+        try:
+            self._write()
+            self._unsaved = False
+        except UserError as error:
+            self._unsaved = True
+            tqdm.write(f"note: {error}; the search goes on, and tries again", file=sys.stderr)
+
+    def _write(self) -> None:
         best, metrics = self.members[0], self.members[0].metrics
         about_members: dict[str, Any] = {}
         predictor = combine([member.predictor for member in self.members])

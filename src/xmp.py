@@ -58,8 +58,11 @@ def sidecars(image: Path, new_name: str = "full") -> list[Path]:
 
 
 def write_rating(sidecar: Path, rating: int) -> bool:
-    """Write or update; whether anything changed. Raises NotXmp, and OSError where it can't be read or written."""
-    old = sidecar.read_bytes() if sidecar.exists() else EMPTY.encode()
+    """Write or update; whether anything changed. Raises NotXmp, and UserError where it can't be written."""
+    try:
+        old = sidecar.read_bytes() if sidecar.exists() else EMPTY.encode()
+    except OSError as error:
+        raise NotXmp(f"can't be read ({error.strerror})")
     new = with_rating(old, rating)
     if new == old and sidecar.exists():
         return False

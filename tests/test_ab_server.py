@@ -557,6 +557,16 @@ def test_what_is_wrong_is_said_in_one_sentence(gallery, monkeypatch, words, mess
     assert "\n" not in str(error.value)
 
 
+def test_the_comparisons_may_lie_in_the_home_folder(gallery, tmp_path, monkeypatch):
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    words = ["--port=0", "--no_browser", "--rating=bradley_terry", "--comparisons=~/mine.sqlite", "--regex=nothing"]
+    monkeypatch.setattr(sys, "argv", ["scorer", f"--directory={gallery}", *words])
+    with pytest.raises(UserError, match="0 different images may be shown"):
+        aesthetic_ab_scorer.main()
+    assert (tmp_path / "mine.sqlite").is_file()
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

@@ -1,7 +1,9 @@
 """A sitting without browser: undo, exclusion, batches, hidden repeats, the model's guesses, and the time it takes."""
 
 import itertools
+import sqlite3
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -74,6 +76,28 @@ def test_undo_of_a_step_that_is_no_longer_the_last_does_nothing(comparisons):
     session.undo(last)
     session.undo(last)  # sent again, because the answer was lost
     assert session.done == 1
+
+
+def test_an_undo_that_the_database_refuses_can_be_sent_again(comparisons):
+    session = make_session(comparisons)
+    choose(session)
+    shown, last = choose(session), session.last
+    comparisons._connection.execute("PRAGMA busy_timeout = 20")
+    with closing(sqlite3.connect(comparisons.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(UserError, match="another program has been writing"):
+            session.undo(last)
+    assert (session.done, session.last, len(comparisons.log())) == (2, last, 2)
+    session.undo(last)
+    assert (session.done, session.ids(session.queue[0]), len(comparisons.log())) == (1, shown, 1)
+
+
+def test_undo_of_what_another_program_has_undone_is_done(comparisons):
+    session = make_session(comparisons)
+    choose(session)
+    comparisons.undo(comparisons.last_comparison().id)
+    session.undo(session.last)
+    assert (session.done, session.last, len(session.live.log)) == (0, None, 0)
 
 
 def test_undo_brings_an_excluded_image_back(comparisons):

@@ -47,6 +47,16 @@ def test_another_broken_pipe_is_not_hidden():
     assert notes.splitlines()[-1].startswith("BrokenPipeError")
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8"])
+def test_a_name_that_the_output_has_no_form_for_is_escaped(encoding):
+    body = "print('\\u732b \\udcff.png'); raise UserError('\\u732b.png: is wrong')"
+    command = [sys.executable, "-c", MAIN.format(root=str(ROOT), body=body)]
+    ended = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding}, timeout=20)
+    cat = "\\u732b" if encoding == "cp1252" else "\u732b"
+    assert (ended.returncode, ended.stdout.decode(encoding).strip()) == (2, f"{cat} \\udcff.png")
+    assert ended.stderr.decode(encoding).strip() == f"error: {cat}.png: is wrong"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="there is no head on Windows")
 def test_the_list_of_image_models_may_be_cut_short():
     script = f"{sys.executable} aesthetic_predictor_training.py --list_extractors | head -1"

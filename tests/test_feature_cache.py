@@ -148,8 +148,8 @@ def test_a_full_disk_is_reported_in_one_sentence(tmp_path, monkeypatch):
     def full(*_args, **_kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("src.feature_cache.shards.save_file", full)
-    with pytest.raises(UserError, match=r"features can't be written \(.*No space left on device\); make room"):
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UserError, match=r"shards.*can't be written \(No space left on device\); .* make room"):
         cache.flush()
     assert list((tmp_path / "shards").iterdir()) == []
 

@@ -65,6 +65,37 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
         write_text(tmp_path / "none" / "a.txt", "x")
 
 
+def test_a_full_disk_is_said_and_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    said = r"a\.txt: can't be written \(No space left.*\); close .* or make room"
+    with pytest.raises(UserError, match=said), replacing(path):
+        raise OSError(28, "No space left on device")
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("seconds", [0.3, 30])
+def test_a_file_that_something_has_open_is_replaced_within_a_second_or_it_is_said(tmp_path, monkeypatch, seconds):
+    path, start, replace = tmp_path / "a.txt", time.monotonic(), Path.replace
+    write_text(path, "old")
+
+    def held_open(self, target):
+        if time.monotonic() < start + seconds:
+            raise PermissionError(13, "Permission denied")  # as Windows does
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", held_open)
+    if seconds < 1:
+        write_text(path, "new")
+    else:
+        with pytest.raises(UserError, match=r"a\.txt: can't be written \(Permission denied\); close what has it"):
+            write_text(path, "new")
+    assert time.monotonic() - start < 5
+    assert path.read_text() == ("new" if seconds < 1 else "old")
+    assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no permission bits")
 def test_a_replaced_file_keeps_its_permissions_and_a_new_one_gets_the_usual(tmp_path):
     path = tmp_path / "a.txt"

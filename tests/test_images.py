@@ -88,6 +88,17 @@ def test_a_named_pipe_is_no_image_but_a_broken_link_is_listed_to_be_reported(tmp
     assert reason(tmp_path / "broken.png") == "no such file"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_a_link_to_itself_is_reported_and_takes_nothing_else_with_it(tmp_path, capsys):
+    make_image(tmp_path / "a/x.png")
+    for name in ("a/bad.png", "a/circle"):
+        (tmp_path / name).symlink_to(tmp_path / name)
+    assert find_images(tmp_path / "a") == ["bad.png", "x.png"]
+    assert find_images(tmp_path) == ["a/bad.png", "a/x.png"]
+    assert "circle: can't be listed (Too many levels of symbolic links)" in capsys.readouterr().err
+    assert reason(tmp_path / "a/bad.png") == "Too many levels of symbolic links"
+
+
 def test_a_directory_that_is_missing_or_a_file_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"nowhere: No such file or directory; give an existing directory"):
         find_images(tmp_path / "nowhere")

@@ -39,7 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "study": set(),
     "interruption": set(),
     "balance": {"scorefile"},
-    "choices": {"feature_cache", "metrics", "ratings"},
+    "choices": {"arguments", "feature_cache", "metrics", "ratings"},
     "dataset": {"balance", "choices", "predictor", "training"},
     "search": {"dataset", "interruption", "losses", "metrics", "predictor", "study", "training"},
     "best_model": {"dataset", "predictor"},

@@ -145,6 +145,15 @@ def test_json_and_parquet_hold_the_same_as_csv(here, capsys):
     assert [{name: str(value) for name, value in row.items()} for row in table] == written
 
 
+def test_a_model_may_be_called_like_a_column(here, capsys):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    make_model(here / "photos" / "passes.safetensors")
+    for name in ("a.csv", "a.parquet"):
+        score(capsys, "-m", "passes.safetensors", "-m", "model.safetensors", "--threshold=0", "-o", name)
+    table = parquet.read_table(here / "a.parquet").to_pylist()
+    assert [{name: str(value) for name, value in row.items()} for row in table] == rows(here / "a.csv")
+
+
 def test_parquet_without_pyarrow_is_one_sentence(here, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)

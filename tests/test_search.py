@@ -195,6 +195,37 @@ def test_ctrl_c_keeps_the_best_so_far(tmp_path, monkeypatch):
     assert sum(trial.state == TrialState.COMPLETE for trial in study.trials) == 6
 
 
+@pytest.mark.parametrize("trials", [1, 6])
+def test_a_model_file_that_is_held_open_for_a_while_does_not_end_the_search(tmp_path, monkeypatch, capsys, trials):
+    import src.best_model as best_model
+
+    real, refusals = best_model.save_predictor, [1]
+
+    def held_open(*arguments):
+        if refusals:
+            raise UserError(f"{refusals.pop()}: can't be written")
+        real(*arguments)
+
+    monkeypatch.setattr(best_model, "save_predictor", held_open)
+    study, best, finished = run(tmp_path, f"--trials={trials}")
+    assert finished
+    assert load_predictor(best.path)[1]["trial"] == str(study.best_trial.number)
+    assert "note: 1: can't be written; the search goes on, and tries again" in capsys.readouterr().err
+
+
+def test_a_model_file_that_can_never_be_written_is_an_error_at_the_end(tmp_path, monkeypatch):
+    def held_open(*_):
+        raise UserError("model: can't be written")
+
+    monkeypatch.setattr("src.best_model.save_predictor", held_open)
+    with pytest.raises(UserError, match="model: can't be written"):
+        run(tmp_path)
+    monkeypatch.undo()
+    study, best, _ = run(tmp_path, "--resume")
+    assert len(study.trials) == 6
+    assert load_predictor(best.path)[1]["trial"] == str(study.best_trial.number)
+
+
 @pytest.mark.parametrize("size", ["--ensemble=1", "--ensemble=3"])
 def test_kill_9_leaves_a_usable_model_and_a_study_to_resume(tmp_path, size):
     code = (

@@ -111,6 +111,12 @@ def test_a_new_sidecar_is_whole_and_writing_the_same_again_does_not_touch_it(tmp
     assert path.stat() == before
 
 
+def test_a_sidecar_that_cannot_be_read_is_left_alone(tmp_path):
+    (tmp_path / "a.jpg.xmp").mkdir()  # stands for one without permission, which root would have
+    with pytest.raises(NotXmp, match=r"can't be read \("):
+        write_rating(tmp_path / "a.jpg.xmp", 4)
+
+
 def test_existing_sidecars_of_either_name_are_updated_and_the_default_name_can_be_chosen(tmp_path):
     image, full, stem = (tmp_path / name for name in ("a.jpg", "a.jpg.xmp", "a.xmp"))
     assert sidecars(image) == [full]

@@ -95,15 +95,16 @@ class Session:
         with self.lock:
             if self.phase == FINISHED or self.last != name:
                 return
-            step = self._history.pop()
+            step = self._history[-1]
             if step.kind == "comparison":
-                self.comparisons.undo(step.id)
+                self._take_back(step.id)
+                self.live.read(wait=False)
                 self._repeats.undone(step.id)
                 self._answered.discard(step.screen.id)
-                self.live.read(wait=False)
             else:
                 self.comparisons.include(step.id)
                 self.allowed[self.live.log.rows([step.id])] = True
+            self._history.pop()  # only now: where the database can't be had, the page sends the undo again
             self._go_back_to(step.screen)
 
     def exclude(self, image: int) -> None:
@@ -183,6 +184,13 @@ class Session:
         self._repeats.played(comparison, screen.rows, answer.kind == "choice", screen.repeat_of is not None)
         self._history.append(Step("comparison", comparison, screen))
         self._answered.add(screen.id)
+
+    def _take_back(self, comparison: int) -> None:
+        try:
+            self.comparisons.undo(comparison)
+        except UserError as error:
+            if error.__cause__:  # what SQLite says; else it is undone already, which is as good
+                raise
 
     def _leave(self, screen: Screen) -> None:
         self.queue = [other for other in self.queue if other.id != screen.id]

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from src.errors import UserError
@@ -34,8 +34,9 @@ def save_predictor(path: Path, predictor: Predictor, about: Mapping[str, Any]) -
     """Write atomically. `about` joins the metadata, each value as text (numbers and lists as JSON)."""
     metadata = {**describe(predictor), **{key: _to_text(value) for key, value in about.items()}}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in predictor.state_dict().items()}
+    data = save(tensors, metadata)  # safetensors' own writing to a file has errors of its own where a disk is full
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+        temporary.write_bytes(data)
 
 
 def save_converted(path: Path, predictor: Predictor, metadata: Mapping[str, str]) -> None:
