@@ -19,7 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "arguments": {"option_kinds", "options"},
     "images": set(),
     "score_formats": set(),
-    "scorefile": {"score_formats"},
+    "scorefile": {"score_formats", "split"},
     "error_weights": {"score_formats", "scorefile"},
     "assisted_scores": {"error_weights", "metrics", "scorefile"},
     "split": set(),
@@ -54,7 +54,7 @@ ALLOWED: dict[str, set[str]] = {
         "scoring",
         "split",
     },
-    "run_record": {"assisted_scores", "balance", "baseline", "best_model", "dataset", "report", "scorefile"},
+    "run_record": {"assisted_scores", "balance", "baseline", "best_model", "dataset", "report", "scorefile", "split"},
     "training_results": {
         "analysis",
         "assisted_scores",
