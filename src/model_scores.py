@@ -106,9 +106,7 @@ def read_model_scores(path: Path, paths: Sequence[str]) -> ModelScores:
     """Scores from a score file: its column model_score, else score; nan for images that it lacks."""
     try:
         table = read_scorefile(path, "model_score")
-    except UserError as error:
-        if "model_score" not in str(error):
-            raise
+    except UserError:  # without that column; whatever else it is, is said again
         table = read_scorefile(path)
     matched, _ = match_images(table, paths)
     if not matched.paths:

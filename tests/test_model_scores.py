@@ -10,7 +10,15 @@ import torch
 
 from src.errors import UserError
 from src.feature_cache import FeatureCache
-from src.model_scores import ModelScores, find_split, keep_scored, read_split, score_with, score_with_all
+from src.model_scores import (
+    ModelScores,
+    find_split,
+    keep_scored,
+    read_model_scores,
+    read_split,
+    score_with,
+    score_with_all,
+)
 from src.predictor import Predictor, PredictorConfig, save_predictor
 from src.scorefile import read_scorefile
 from src.scoring import load_models
@@ -116,6 +124,18 @@ def test_model_scores_are_used_only_where_no_model_is_named(table, tmp_path, cap
         with pytest.raises(UserError, match=r"model\.safetensors"):
             score_with_all(argparse.Namespace(**{**vars(given), **change}), tmp_path, table, cache)
     assert capsys.readouterr().err == "note: --model_scores=a.csv is left out, as a --model is given\n"
+
+
+@pytest.mark.parametrize("name", ["model_scores.csv", "scores_of_a_model.csv"])
+def test_what_is_wrong_with_model_scores_is_said_whatever_the_file_is_called(table, tmp_path, name):
+    (tmp_path / name).write_text("relative_path,rating\n00.png,3\n", encoding="utf-8")
+    with pytest.raises(UserError, match="no column 'score'; it has relative_path, rating"):
+        read_model_scores(tmp_path / name, table.paths)
+    (tmp_path / name).write_text("relative_path,score\n00.png,3\n", encoding="utf-8")
+    assert read_model_scores(tmp_path / name, table.paths).scores[0] == 3
+    (tmp_path / name).write_bytes(b"\0")
+    with pytest.raises(UserError, match="not a text file"):
+        read_model_scores(tmp_path / name, table.paths)
 
 
 @pytest.fixture
