@@ -109,7 +109,7 @@ ALLOWED: dict[str, set[str]] = {
     "ab_page": {"images", "ratings"},
     "gate": set(),
     "first_stage": {"arguments", "feature_cache", "folds", "gate", "scorefile", "scoring", "split"},
-    "scoring": {"extractors", "feature_cache", "features", "gate", "predictor"},
+    "scoring": {"arguments", "extractors", "feature_cache", "features", "gate", "predictor"},
     "selection": {"scoring"},
     "score_output": {"score_formats", "scoring"},
     "score_update": {"score_formats", "scorefile"},
