@@ -25,8 +25,8 @@ def comparable(arguments: argparse.Namespace, table: ScoreTable, data: Dataset, 
     for part in data.choices.screens if data.choices else ():
         digest.update(part.tobytes())
     learns_weights = arguments.loss_model == "wmse"
-    weights = [data.weights] * (learns_weights or objective.endswith("_wmse"))
-    weights += [data.error_weights] * (data.error_weights is not None)
+    weights = [data.weights] if learns_weights or objective.endswith("_wmse") else []
+    weights += [] if data.error_weights is None else [data.error_weights]
     divider = arguments.accuracy_divider if objective.endswith("_accuracy") else None
     fixed = arguments.fixed_hidden_state_weights
     return {
