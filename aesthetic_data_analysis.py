@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.arguments import check_report, comparisons_file, image_directory, parse_arguments
+from src.arguments import (
+    check_report,
+    comparisons_file,
+    image_directory,
+    one_threshold_each,
+    parse_arguments,
+)
 from src.errors import UserError, run
 from src.files import plain
 from src.options import LOOK
@@ -35,6 +41,7 @@ def main() -> None:
         return
     directory = image_directory(arguments)
     check_plots(arguments.plots, directory)
+    find_comparisons(arguments, directory)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch and transformers.
     from src.analysis import make_subsets
     from src.model_scores import read_all
@@ -57,6 +64,8 @@ def check(arguments: argparse.Namespace) -> None:
         compiled(expression)
     if (arguments.study in (None, "list")) != (arguments.study_csv is None):
         raise UserError("--study=NAME and --study_csv=FILE go together; --study=list says which studies there are")
+    named = arguments.modelpath or arguments.model  # of those without a name there is one
+    one_threshold_each(arguments.threshold, max(1, len(named)))
     for name in ("save_scores_and_errors", "save_model_scorefile", "save_error_scorefile"):
         text = getattr(arguments, name)
         if text and Path(text).suffix.lower() not in (".csv", ".json"):
@@ -71,6 +80,16 @@ def check_plots(text: str | None, directory: Path) -> None:
     inside = text and folder.is_relative_to(images)
     if inside and not any(part.startswith(".") for part in folder.relative_to(images).parts):
         raise UserError(f"--plots={text}: is in {directory}, where plots would count as images; name another folder")
+
+
+def find_comparisons(arguments: argparse.Namespace, directory: Path) -> Path | None:
+    """The comparisons database, where there is one; UserError where one is named that isn't there."""
+    from src.choices import comparisons_file
+
+    path = comparisons_file(arguments, directory)
+    if not path.is_file() and arguments.comparisons:
+        raise UserError(f"--comparisons={arguments.comparisons}: there is no {path}; choose first")
+    return path if path.is_file() else None
 
 
 def export_study(arguments: argparse.Namespace) -> None:
@@ -139,7 +158,7 @@ def print_tables(
     if arguments.threshold:
         rows = subsets[0].rows
         chosen = {name: values[rows] for name, values in scores.items()}
-        found = combinations(table.scores[rows], chosen, arguments.threshold)
+        found = combinations(table.scores[rows], chosen, one_threshold_each(arguments.threshold, len(models)))
         tables.append(("Who passes which model", combinations_table(list(scores), found)))
     for _, cells in tables:
         print("\n" + aligned(cells))
@@ -159,10 +178,8 @@ def agreement_with_choices(
     from src.choices import read_log
     from src.report import choices_lines
 
-    path = comparisons_file(arguments, directory)
-    if not path.is_file():
-        if arguments.comparisons:
-            raise UserError(f"--comparisons={arguments.comparisons}: there is no {path}; choose first")
+    path = find_comparisons(arguments, directory)
+    if path is None:
         return []
     log, ids = read_log(path, arguments.rater, directory, table.paths, cache)
     unseen = split != "train"

@@ -76,16 +76,12 @@ def print_extractors() -> None:
 
 def read_scores(arguments: argparse.Namespace, directory: Path) -> "ScoreTable":
     """The images that are there and have a score; everything else is said."""
-    from src.images import find_images
-    from src.scorefile import find_scorefile, match_images, read_scorefile
+    from src.model_scores import read_scored_images
+    from src.scorefile import find_scorefile
 
     path = find_scorefile(directory, arguments.scores)
     arguments.scores = str(path.relative_to(directory) if path.is_relative_to(directory) else path)
-    table, problems = match_images(read_scorefile(path, arguments.score_column), find_images(directory))
-    print(
-        "\n".join([*table.problems, *problems, f"{len(table.paths)} images of {directory} have a score in {path}."])
-    )
-    return table
+    return read_scored_images(arguments, directory)
 
 
 def image_model(arguments: argparse.Namespace) -> "Extractor":

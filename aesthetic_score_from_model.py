@@ -235,7 +235,7 @@ def hand_on(arguments: argparse.Namespace, directory: Path, scored: "Scored", ch
     if way is None:
         return
     target = Path(getattr(arguments, f"{way}_to")).expanduser()
-    rank = ranks(scored)
+    rank = ranks(scored.scores[:, 0])
     order = chosen[rank[chosen].argsort()]
     scores, percentiles = scored.scores[:, 0], scored.models[0].percentiles(scored.scores[:, 0])
     values = [{"rank": int(rank[i]), "score": float(scores[i]), "percentile": float(percentiles[i])} for i in order]

@@ -196,14 +196,9 @@ def combinations(
 ) -> list[Combination]:
     """All 2^M combinations of passing (model score at least its threshold) and failing, all passed first.
 
-    thresholds: one for all models, or one each; UserError otherwise.
+    thresholds: one for each model.
     """
-    if len(thresholds) not in (1, len(models)):
-        raise UserError(
-            f"--threshold is given {len(thresholds)} times for {len(models)} models; give one for all or one for each"
-        )
-    limits = list(thresholds) * (len(models) if len(thresholds) == 1 else 1)
-    passed = np.array([values >= limit for values, limit in zip(models.values(), limits, strict=True)])  # (M, N)
+    passed = np.array([values >= limit for values, limit in zip(models.values(), thresholds, strict=True)])  # (M, N)
     found = []
     for number in reversed(range(2 ** len(models))):
         wanted = tuple(bool(number >> place & 1) for place in reversed(range(len(models))))

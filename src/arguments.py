@@ -153,6 +153,15 @@ def model_paths(arguments: argparse.Namespace, directory: Path) -> list[Path]:
     return [existing_model(text, option, directory) for text in getattr(arguments, option) or [DEFAULT_MODEL]]
 
 
+def one_threshold_each(thresholds: Sequence[float], models: int) -> list[float]:
+    """`--threshold` for each of so many models: one for all, or one each; [] of none. UserError otherwise."""
+    if len(thresholds) not in (0, 1, models):
+        raise UserError(
+            f"--threshold is given {len(thresholds)} times for {models} models; give one for all or one for each"
+        )
+    return [*thresholds] * (models if len(thresholds) == 1 else 1)
+
+
 def existing_model(text: str, option: str, directory: Path) -> Path:
     """The model file that an option names: in the directory, else from here; UserError where there is none."""
     path = Path(text).expanduser()

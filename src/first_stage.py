@@ -8,6 +8,7 @@ from typing import Any
 from src.arguments import existing_model
 from src.errors import UserError
 from src.feature_cache import FeatureCache
+from src.folds import draw_whole_groups
 from src.gate import Filter, about_filter
 from src.scorefile import ScoreTable, select
 from src.scoring import load_models, score_images
@@ -38,8 +39,12 @@ def keep_passed(
         raise UserError(f"{directory}: none of {len(table.paths)} images can be read; see --directory and --scores")
     table = select(table, [row for row, image in enumerate(table.paths) if image not in scored.unreadable])
     # Drawn before images are taken away, so that what is eval for the first model is eval for the second.
-    given = [""] * len(table.paths) if arguments.ignore_existing_split else table.splits
-    table = replace(table, splits=draw_split(arguments, table.paths, given).tolist())
+    table = replace(table, splits=[""] * len(table.paths)) if arguments.ignore_existing_split else table
+    if arguments.folds:
+        split = draw_whole_groups(arguments, directory, table, cache)
+    else:
+        split = draw_split(arguments, table.paths, table.splits)
+    table = replace(table, splits=split.tolist())
     scores = scored.scores[:, 0]
     passed = [row for row, score in enumerate(scores.tolist()) if score >= found.threshold]
     print(f"{len(passed)} of {len(scores)} images pass {path}: their score is {found.threshold:g} or more.")

@@ -22,22 +22,37 @@ def draw_folds(
 
     Groups are near-identical images, and images of equal value in `--group_column`.
     """
-    groups = near_identical_groups(directory, table.paths, cache)
-    sizes = np.unique(groups, return_counts=True)[1]
-    alike = f"{sizes[sizes > 1].sum()} images are in {(sizes > 1).sum()} groups of near-identical ones."
-    print(alike if (sizes > 1).any() else "No two images are nearly the same.")
-    if arguments.group_column:
-        values = column_values(table, arguments.group_column)
-        # Images without a value are groups of their own.
-        groups = merged(groups, np.array([f"={value}" if value else f"row {i}" for i, value in enumerate(values)]))
-    seed = arguments.eval_pick_seed
-    test = draw_test(table.paths, table.splits, groups, arguments.fraction_for_test, seed)
-    folds = assign_folds(table.paths, groups, ~test, arguments.folds, seed)
+    alike = near_identical_groups(directory, table.paths, cache)
+    sizes = np.unique(alike, return_counts=True)[1]
+    said = f"{sizes[sizes > 1].sum()} images are in {(sizes > 1).sum()} groups of near-identical ones."
+    print(said if (sizes > 1).any() else "No two images are nearly the same.")
+    test, groups = _test_and_groups(arguments, table, alike)
+    folds = assign_folds(table.paths, groups, ~test, arguments.folds, arguments.eval_pick_seed)
     sizes = np.bincount(folds[folds >= 0])
     size = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
     whole = int((np.unique(groups[~test], return_counts=True)[1] > 1).sum())
     print(f"{arguments.folds} folds of {size} images" + f"; {whole} groups stay whole" * (whole > 0) + ".")
     return np.where(test, "test", "train"), folds
+
+
+def draw_whole_groups(
+    arguments: argparse.Namespace, directory: Path, table: ScoreTable, cache: FeatureCache
+) -> np.ndarray:
+    """(N,) of train and test, as `draw_folds` draws them: for what is split before some images are taken away."""
+    test, _ = _test_and_groups(arguments, table, near_identical_groups(directory, table.paths, cache))
+    return np.where(test, "test", "train")
+
+
+def _test_and_groups(
+    arguments: argparse.Namespace, table: ScoreTable, alike: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    groups = alike
+    if arguments.group_column:
+        values = column_values(table, arguments.group_column)
+        # Images without a value are groups of their own.
+        groups = merged(alike, np.array([f"={value}" if value else f"row {i}" for i, value in enumerate(values)]))
+    seed = arguments.eval_pick_seed
+    return draw_test(table.paths, table.splits, groups, arguments.fraction_for_test, seed), groups
 
 
 def merged(*groupings: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ class Interruption:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
+            self._wanted = False  # what comes after may use `safe` too, and was not asked to end
 
     @contextmanager
     def safe(self, is_safe: bool = True) -> Iterator[None]:

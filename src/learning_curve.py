@@ -41,7 +41,8 @@ def learning_curve(
 
     inputs: (N, ...) as `predictor.arrange` gives them; scores, weights, split: (N,). Each training takes as many
     steps as the one on all images, so that less data does not also mean less training. The rounds differ in the
-    images drawn and in the network's seed; a smaller part lies within the larger of its round.
+    images drawn and in the network's seed; a smaller part lies within the larger of its round. Both values are nan of
+    a part whose scores are all equal: there is nothing to learn from it.
     """
     rows, held_out = np.flatnonzero(split == "train"), np.flatnonzero(split == "eval")
     if len(rows) < 40 or len(held_out) < 10 or "metaparameters" not in metadata:
@@ -56,6 +57,9 @@ def learning_curve(
         order = generator.permutation(rows)
         for place, fraction in enumerate(FRACTIONS):
             part = order[: round(fraction * len(rows))]
+            if np.ptp(scores[part]) == 0:  # of likes and dislikes a small part may hold one kind alone
+                found[place, turn] = np.nan
+                continue
             same_steps = replace(_as_many_steps(training, len(rows), len(part)), seed=training.seed + turn)
             known = (torch.tensor(values[part], dtype=torch.float32) for values in (inputs, scores, weights))
             data = TrainingData(next(known), next(known), next(known))
@@ -96,7 +100,7 @@ def verdict(points: list[Point], ceiling_of_person: float = float("nan")) -> str
     ceiling_of_person: the share of hidden repeats in which the person chose the same again, nan if unknown.
     """
     if not points or any(np.isnan(point.evaluated).all() for point in points[-2:]):
-        return "There is no learning curve: it needs a model of scores, 40 train images and 10 eval images."
+        return "There is no learning curve: it needs a model of scores, 10 eval and 40 train images of unequal score."
     half, whole = (float(np.nanmean(point.evaluated)) for point in points[-2:])
     gain, gap = whole - half, float(np.nanmean(points[-1].trained)) - whole
     noise = float(np.nanstd(points[-1].evaluated - points[-2].evaluated)) / np.sqrt(len(points[-1].evaluated))

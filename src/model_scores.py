@@ -18,7 +18,7 @@ from src.files import plain
 from src.images import find_images
 from src.predictor import Predictor
 from src.score_formats import read_document
-from src.scorefile import ScoreTable, find_scorefile, match_images, read_scorefile, select
+from src.scorefile import ScoreTable, find_scorefile, match_images, read_numbers, read_scorefile, select
 from src.scoring import Model, load_models
 from src.split import SPLITS, assign_split
 
@@ -106,9 +106,7 @@ def read_model_scores(path: Path, paths: Sequence[str]) -> ModelScores:
     """Scores from a score file: its column model_score, else score; nan for images that it lacks."""
     try:
         table = read_scorefile(path, "model_score")
-    except UserError as error:
-        if "model_score" not in str(error):
-            raise
+    except UserError:  # without that column; whatever else it is, is said again
         table = read_scorefile(path)
     matched, _ = match_images(table, paths)
     if not matched.paths:
@@ -146,8 +144,8 @@ def find_split(
 ) -> tuple[np.ndarray, str]:
     """Which images are train, eval, test: (N,), and a sentence on how that is known.
 
-    `--split`, or split.json in the directory, else the score file's column, else drawn as the models' own training
-    drew it; an image which one of them trained on is train.
+    `--split`, or split.json in the directory, else the score file's column, unless a model was trained by another
+    split, else drawn as the models' own training drew it; an image which one of them trained on is train.
     """
     places = [directory / "split.json"]
     if arguments.split:
@@ -157,7 +155,7 @@ def find_split(
         raise UserError(f'--split={arguments.split}: no such file; it is a JSON such as {{"eval": ["a.png"]}}')
     if file is not None:
         return read_split(file, table.paths), f"The split is that of {plain(file)}"
-    if all(table.splits):
+    if all(table.splits) and not any(_has_own_split(arguments, table, model) for model in models):
         return np.array(table.splits), f"The split is the column of {table.document.name}"
     drawn = np.array([_drawn(arguments, table, model) for model in models])  # (M, N)
     untouched = np.where((drawn == "eval").any(axis=0), "eval", "test")
@@ -214,8 +212,25 @@ def _drawn(arguments: argparse.Namespace, table: ScoreTable, model: ModelScores)
     eval_, test = (known(name, getattr(arguments, name)) for name in ("fraction_for_eval", "fraction_for_test"))
     if "folds" in model.metadata:  # trained on all but the test split, which was drawn in whole groups
         return np.where(np.isin(table.paths, json.loads(model.metadata["test_images"])), "test", "train")
-    anew = model.metadata.get("ignore_existing_split", str(arguments.ignore_existing_split)) == "True"
+    anew = _has_own_split(arguments, table, model)
     return assign_split(table.paths, table.splits, eval_, test, int(known("eval_pick_seed", seed)), anew)
+
+
+def _has_own_split(arguments: argparse.Namespace, table: ScoreTable, model: ModelScores) -> bool:
+    """Whether the model was trained by another split than that of the score file's column."""
+    if "folds" in model.metadata:
+        return True
+    ignored = model.metadata.get("ignore_existing_split", str(arguments.ignore_existing_split)) == "True"
+    return ignored and not _is_savefile(table, model)
+
+
+def _is_savefile(table: ScoreTable, model: ModelScores) -> bool:
+    """Whether the score file holds this model's scores; the split beside them is that of its training."""
+    saved = read_numbers(table, "model_score")
+    if saved is None or np.isnan(saved).all():
+        return False
+    # Batches of another size, or another machine, change the last digits.
+    return bool(np.nanmax(np.abs(saved - model.scores)) <= 0.01 * model.scores.std())
 
 
 def _doubts(table: ScoreTable, models: Sequence[ModelScores]) -> str:

@@ -161,7 +161,8 @@ def learning_curve_plot(colours: Colours, points: Sequence[Point]) -> Figure:
     ):
         rounds = np.array([getattr(point, name) for point in points])  # (P, R)
         axes.plot(counts, rounds, "o", color=colour, alpha=0.5, markersize=4, markeredgewidth=0)
-        axes.plot(counts, rounds.mean(axis=1), color=colour, linewidth=2, label=label)
+        means = np.ma.masked_invalid(rounds).mean(axis=1)
+        axes.plot(counts, means, color=colour, linewidth=2, label=label)
     axes.set_xscale("log")
     axes.set_xticks(counts, [str(count) for count in counts])
     axes.minorticks_off()

@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,7 @@ from src.best_model import BestModel
 from src.dataset import Dataset
 from src.report import aligned
 from src.scorefile import ScoreTable
-
-SPLITS = ("train", "eval", "test")
+from src.split import SPLITS
 
 
 def comparable(arguments: argparse.Namespace, table: ScoreTable, data: Dataset, objective: str) -> dict[str, str]:
@@ -24,16 +24,29 @@ def comparable(arguments: argparse.Namespace, table: ScoreTable, data: Dataset, 
     digest = hashlib.blake2b(repr([(path, str(split), float(score)) for path, split, score in rows]).encode())
     for part in data.choices.screens if data.choices else ():
         digest.update(part.tobytes())
+    learns_weights = arguments.loss_model == "wmse"
+    weights = [data.weights] if learns_weights or objective.endswith("_wmse") else []
+    weights += [] if data.error_weights is None else [data.error_weights]
+    divider = arguments.accuracy_divider if objective.endswith("_accuracy") else None
+    fixed = arguments.fixed_hidden_state_weights
     return {
-        "objective": objective + f", mean of {arguments.folds} folds" * (data.folds is not None),
+        "objective": objective
+        + f" divided at {divider}" * (divider is not None)
+        + f", mean of {arguments.folds} folds" * (data.folds is not None),
         "loss_model": arguments.loss_model
+        + " of normalised weights" * (learns_weights and arguments.normalise_weights)
         + " weighted by error" * (data.error_weights is not None)
         + f", {balance_of(arguments)}" * (data.groups is not None),
         "high-end fix": data.config.high_end_fix,
         "extractor": data.config.extractor_identity,
-        "hidden_states": f"{data.config.hidden_states_mode} of {data.config.hidden_states_used}",
-        "images, scores and split": digest.hexdigest()[:12],
+        "hidden_states": f"{data.config.hidden_states_mode} of {data.config.hidden_states_used}"
+        + f" with the weights {fixed}" * (fixed is not None),
+        "images, scores and split": digest.hexdigest()[:12] + f" with weights {_digest(weights)}" * bool(weights),
     }
+
+
+def _digest(arrays: Sequence[np.ndarray]) -> str:
+    return hashlib.blake2b(b"".join(array.tobytes() for array in arrays)).hexdigest()[:12]
 
 
 def balance_of(arguments: argparse.Namespace) -> str:

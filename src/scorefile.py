@@ -12,6 +12,7 @@ import numpy as np
 from src.errors import UserError
 from src.files import plain
 from src.score_formats import HOW_TO_MAKE_ONE, Document, listing, normal, number, read_document, shown, write_document
+from src.split import SPLITS
 
 T = TypeVar("T")
 
@@ -210,7 +211,7 @@ def _is_blank(value: Any) -> bool:
 
 def _split(value: Any) -> str | None:
     word = str(value).strip().lower()
-    return word if word in ("train", "eval", "test") else None
+    return word if word in SPLITS else None
 
 
 def _weight(value: Any, decimal_comma: bool) -> float | None:

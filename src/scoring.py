@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 from tqdm import tqdm
 
+from src.arguments import one_threshold_each
 from src.errors import UserError
 from src.extractors import Extractor, load_extractor
 from src.feature_cache import FeatureCache
@@ -116,12 +117,7 @@ def load_models(
     filter is loaded with it. Raises UserError where one can't be read, its extractor can't be had or is another than
     it was trained on.
     """
-    if len(thresholds) not in (0, 1, len(paths)):
-        raise UserError(
-            f"--threshold stands {len(thresholds)} times and --model {len(paths)} times; give one for "
-            "all, or one for each model"
-        )
-    given: list[float | None] = [*thresholds] * (len(paths) if len(thresholds) == 1 else 1) or [None] * len(paths)
+    given: list[float | None] = [*one_threshold_each(thresholds, len(paths))] or [None] * len(paths)
     extractors: dict[tuple[str, bool, str], Extractor] = {}
     names = unique_names(paths)
     each = zip(paths, names, given, strict=True)

@@ -75,6 +75,7 @@ def make_objective(arguments: argparse.Namespace, data: Dataset, has_weights: bo
         raise UserError("--metric_for_scoring=nll needs a network that knows its error: use --loss_model=nll with it")
     _check_folds(arguments, data)
     _check_choices(loss, metric, subset, data)
+    _check_pairs(loss, data)
     if len(data.rows(subset)) < 2:
         raise UserError(
             f"--set_for_scoring={subset}: {len(data.rows(subset))} images are in it, and at least 2 are needed; "
@@ -131,6 +132,16 @@ def _check_choices(loss: str, metric: str, subset: str, data: Dataset) -> None:
                     f"no comparison is among {name} images alone; choose more, another --fraction_for_eval, or with "
                     "--metric_for_scoring=spearman judge by scores"
                 )
+
+
+def _check_pairs(loss: str, data: Dataset) -> None:
+    for part in data.parts() if loss == "ab" else ():
+        scores = data.scores[part.rows("train")]
+        if np.ptp(scores) == 0:
+            raise UserError(
+                f"--loss_model=ab learns from pairs of different scores, and all {len(scores)} train images have "
+                f"{scores[0]:g}; score more images, or use --loss_model=mse"
+            )
 
 
 class Keeper(Protocol):

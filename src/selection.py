@@ -53,8 +53,8 @@ def choose(
     return np.union1d(best, worst).astype(np.int64)
 
 
-def ranks(scored: Scored) -> np.ndarray:
-    """(N,) int, 1 for the best by the first model; ties in their order."""
-    result = np.empty(len(scored), dtype=np.int64)
-    result[np.argsort(-scored.scores[:, 0], kind="stable")] = np.arange(1, len(scored) + 1)
+def ranks(scores: np.ndarray) -> np.ndarray:
+    """(N,) int, 1 for the highest of N scores; ties in their order."""
+    result = np.empty(len(scores), dtype=np.int64)
+    result[np.argsort(-scores, kind="stable")] = np.arange(1, len(scores) + 1)
     return result

@@ -9,6 +9,7 @@ import numpy as np
 
 from src.model_scores import ModelScores
 from src.scorefile import ScoreTable
+from src.selection import ranks
 
 TABLE, FEATURES = "table.json", "features.npy"
 
@@ -42,10 +43,3 @@ def columns(
         "split": split.tolist(),
         **{f"model_score {model.name}": model.scores.tolist() for model in models[1:]},
     }
-
-
-def ranks(scores: np.ndarray) -> np.ndarray:
-    """(N,) whole numbers from 1, the highest score; equal scores in the order in which they stand."""
-    found = np.empty(len(scores), dtype=np.int64)
-    found[np.argsort(-scores, kind="stable")] = np.arange(len(scores)) + 1
-    return found

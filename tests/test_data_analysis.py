@@ -183,6 +183,12 @@ def test_what_is_wrong_is_said_in_one_line(look, words, message):
     assert message in last
 
 
+@pytest.mark.parametrize("words", [("--comparisons=none.sqlite",), ("--threshold=1", "--threshold=2")])
+def test_what_can_be_known_before_is_said_before_images_are_looked_at(look, monkeypatch, words):
+    monkeypatch.setattr("src.model_scores.read_all", lambda *_: pytest.fail("too late"))
+    assert words[0].split("=")[0] in look(*words, code=2)
+
+
 def test_without_a_model_and_model_scores_it_is_said(look):
     assert "--model=model.safetensors: no such model in photos" in look(code=2, scores=None)
 

@@ -1,5 +1,7 @@
 """Images of uncertain score count for less in training."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from src.features import Features
 from src.options import TRAIN
 from src.predictor import PredictorConfig
 from src.run_record import about, comparable
-from src.scorefile import read_scorefile
+from src.scorefile import new_table, read_scorefile
 from src.search import configure
 from src.training import train
 from src.training_options import output_paths
@@ -122,6 +124,38 @@ def test_the_script_weights_images_says_so_and_its_trials_are_not_mixed_with_unw
     told = {word: about(given, scores, data, np.zeros(8)) for word, (data, _, _) in found.items()}
     assert told["on"]["weight_by_error"] is True
     assert "weight_by_error" not in told["off"]
+
+
+@pytest.mark.parametrize(
+    ("words", "change", "objective"),
+    [
+        (("--loss_model=wmse",), "weights", "eval_wmse"),
+        ((), "weights", "eval_wmse"),
+        (("--weight_by_error",), "error_weights", "eval_mse"),
+        (("--loss_model=wmse",), "--normalise_weights", "eval_wmse"),
+        ((), "--accuracy_divider=1", "eval_accuracy"),
+        (("--hidden_states_used=0,1",), "--fixed_hidden_state_weights=1,2", "eval_mse"),
+    ],
+)
+def test_what_a_trials_value_depends_on_keeps_studies_apart(tmp_path, words, change, objective):
+    scores, data = table(tmp_path, [1] * 120), dataset(np.ones(120) if "--weight_by_error" in words else None)
+    other, more = data, ()
+    if change.startswith("--"):
+        more = (change,)
+    else:
+        other = replace(data, **{change: np.linspace(1, 2, 120)})
+    before = comparable(arguments(*words), scores, data, objective)
+    assert comparable(arguments(*words), scores, data, objective) == before
+    after = comparable(arguments(*words, *more), scores, other, objective)
+    assert after.keys() == before.keys()
+    assert sum(after[key] != before[key] for key in before) == 1
+
+
+def test_what_no_trials_value_depends_on_does_not():
+    given, more = arguments(), arguments("--normalise_weights", "--accuracy_divider=1")
+    scores, data = new_table([f"{i}.png" for i in range(120)]), dataset(None)
+    other = replace(data, weights=np.linspace(1, 2, 120))
+    assert comparable(given, scores, data, "eval_mse") == comparable(more, scores, other, "eval_mse")
 
 
 def test_the_script_refuses_a_loss_that_cannot_be_weighted_before_anything_is_read(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from optuna.trial import TrialState
 from PIL import Image, ImageEnhance
 
+import src.search
 from src import near_duplicates
 from src.arguments import parse_arguments
 from src.dataset import Dataset
@@ -167,6 +169,26 @@ def test_a_trials_value_is_the_mean_over_folds_of_networks_that_had_not_seen_the
     assert (scores[data.split == "test"] == own[data.split == "test"]).all()
     assert (scores[data.split != "test"] != own[data.split != "test"]).all()
     assert predictor.config.score_mean == pytest.approx(data.scores[data.split != "test"].mean(), rel=1e-5)
+
+
+def test_after_ctrl_c_the_held_out_scores_are_still_had(tmp_path, monkeypatch):
+    real, calls = src.search.train, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 8:  # the first trial trains 5 networks for its value and one to keep
+            signal.raise_signal(signal.SIGINT)
+        return real(*arguments)
+
+    monkeypatch.setattr(src.search, "train", interrupted)
+    data, finished = folded(), []
+    whole = Search.run
+    monkeypatch.setattr(Search, "run", lambda search: finished.append((search, whole(search))))
+    _, best, _ = run(tmp_path, "--folds=5", data=data)
+    [(search, complete)] = finished
+    scores, _ = search.held_out(load_predictor(best.path)[0])
+    assert (complete, len(calls)) == (False, 13)
+    assert np.isfinite(scores).all()
 
 
 def test_scores_of_a_fold_do_not_move_what_is_held_out_of_it(tmp_path):

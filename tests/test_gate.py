@@ -79,6 +79,24 @@ def test_only_what_the_filter_passes_is_trained_on_and_the_split_is_that_of_the_
     assert said == "The split is drawn as in training"
 
 
+def test_with_folds_groups_stay_whole_behind_the_filter_too(here, monkeypatch, capsys):
+    theme = [number // 6 for number in range(60)]
+    make_photos(here, theme=theme)
+    first, _ = scores_of(here, "first.safetensors")
+    threshold = sorted(first.values())[15]
+    options = ("--folds=3", "--group_column=theme", "--savefile=behind.csv", f"--filter_threshold={threshold!r}")
+    train(monkeypatch, capsys, *BEHIND, *options)
+    rows = [row for row in read_rows(here / "photos" / "behind.csv") if row["split"]]
+    assert len(rows) == 45
+    splits = {name: {row["theme"] for row in rows if row["split"] == name} for name in ("test", "train")}
+    assert splits["test"]
+    assert not splits["test"] & splits["train"]
+    # As without a filter, so that what the first model was not trained on tests the second.
+    train(monkeypatch, capsys, *options[:2], "--fraction_for_test=0.2", "--savefile=all.csv")
+    without_filter = {row["relative_path"]: row["split"] for row in read_rows(here / "photos" / "all.csv")}
+    assert all(row["split"] == without_filter[row["relative_path"]] for row in rows)
+
+
 def test_the_gate_gives_what_fails_the_filters_score_and_error(here, monkeypatch, capsys):
     threshold = float(np.median(list(scores_of(here, "first.safetensors")[0].values())))
     train(monkeypatch, capsys, *BEHIND, f"--filter_threshold={threshold!r}", "--loss_model=nll")

@@ -10,7 +10,15 @@ import torch
 
 from src.errors import UserError
 from src.feature_cache import FeatureCache
-from src.model_scores import ModelScores, find_split, keep_scored, read_split, score_with, score_with_all
+from src.model_scores import (
+    ModelScores,
+    find_split,
+    keep_scored,
+    read_model_scores,
+    read_split,
+    score_with,
+    score_with_all,
+)
 from src.predictor import Predictor, PredictorConfig, save_predictor
 from src.scorefile import read_scorefile
 from src.scoring import load_models
@@ -67,6 +75,56 @@ def test_how_several_splits_become_one_is_said(table, tmp_path):
     assert find_split(ARGUMENTS, tmp_path, table, [first, first])[1] == "The split is drawn as in training"
 
 
+@pytest.fixture
+def split_table(tmp_path):
+    """40 images, all with a split, and a function that gives the same as a savefile of training."""
+    words = ["eval" if number < 10 else "train" for number in range(40)]
+
+    def make(column, words=words):
+        rows = "".join(f"{n:02}.png,{n},{n + 100 * (n == 7)},{word}\n" for n, word in enumerate(words))
+        (tmp_path / "scores.csv").write_text(f"relative_path,score,{column},split\n" + rows, encoding="utf-8")
+        return read_scorefile(tmp_path / "scores.csv")
+
+    return make
+
+
+def test_the_column_is_not_taken_for_the_split_of_models_that_were_trained_by_another(split_table, tmp_path):
+    table = split_table("note")
+    column = (table.splits, "The split is the column of scores.csv")
+    for about in ({}, {"ignore_existing_split": "False"}):
+        split, said = find_split(ARGUMENTS, tmp_path, table, [model(table, **about)])
+        assert (split.tolist(), said) == column
+    drawn = assign_split(table.paths, table.splits, 0.25, 0.1, 5, ignore_existing=True)
+    anew = model(table, ignore_existing_split="True", eval_pick_seed="5")
+    split, said = find_split(ARGUMENTS, tmp_path, table, [anew])
+    assert (split.tolist(), said) == (drawn.tolist(), "The split is drawn as in training")
+    split, _ = find_split(ARGUMENTS, tmp_path, table, [model(table), anew])
+    assert np.array_equal(split == "train", (np.array(table.splits) == "train") | (drawn == "train"))
+    folds = model(table, folds="5", test_images=json.dumps(["01.png", "30.png"]))
+    split, _ = find_split(ARGUMENTS, tmp_path, table, [folds])
+    assert np.flatnonzero(split == "test").tolist() == [1, 30]
+    assert (split == "train").sum() == 38
+
+
+def test_the_option_counts_for_scores_that_say_nothing_of_their_training(split_table, tmp_path):
+    table = split_table("note")
+    unknown = ModelScores("file", table.scores, table.scores)
+    assert find_split(ARGUMENTS, tmp_path, table, [unknown])[0].tolist() == table.splits
+    ignoring = argparse.Namespace(**{**vars(ARGUMENTS), "ignore_existing_split": True})
+    drawn = assign_split(table.paths, table.splits, 0.25, 0.0, 42, ignore_existing=True)
+    assert find_split(ignoring, tmp_path, table, [unknown])[0].tolist() == drawn.tolist()
+
+
+def test_the_savefile_of_a_training_that_drew_anew_holds_the_split_that_was_used(split_table, tmp_path):
+    table = split_table("model_score")
+    about = {"ignore_existing_split": "True", "eval_pick_seed": "5", "n_images": "50"}
+    own = np.arange(40.0) + 100 * (np.arange(40) == 7)
+    for scores, is_own in ((own, True), (own + 1e-4, True), (table.scores, False)):
+        split, said = find_split(ARGUMENTS, tmp_path, table, [replace(model(table, **about), scores=scores)])
+        assert (split.tolist() == table.splits) == is_own
+        assert ("column" in said) == is_own
+
+
 def test_a_doubt_about_the_split_is_said(table, tmp_path):
     _, said = find_split(ARGUMENTS, tmp_path, table, [model(table, n_images="50")])
     assert "trained with 50 images and now there are 40" in said
@@ -116,6 +174,18 @@ def test_model_scores_are_used_only_where_no_model_is_named(table, tmp_path, cap
         with pytest.raises(UserError, match=r"model\.safetensors"):
             score_with_all(argparse.Namespace(**{**vars(given), **change}), tmp_path, table, cache)
     assert capsys.readouterr().err == "note: --model_scores=a.csv is left out, as a --model is given\n"
+
+
+@pytest.mark.parametrize("name", ["model_scores.csv", "scores_of_a_model.csv"])
+def test_what_is_wrong_with_model_scores_is_said_whatever_the_file_is_called(table, tmp_path, name):
+    (tmp_path / name).write_text("relative_path,rating\n00.png,3\n", encoding="utf-8")
+    with pytest.raises(UserError, match="no column 'score'; it has relative_path, rating"):
+        read_model_scores(tmp_path / name, table.paths)
+    (tmp_path / name).write_text("relative_path,score\n00.png,3\n", encoding="utf-8")
+    assert read_model_scores(tmp_path / name, table.paths).scores[0] == 3
+    (tmp_path / name).write_bytes(b"\0")
+    with pytest.raises(UserError, match="not a text file"):
+        read_model_scores(tmp_path / name, table.paths)
 
 
 @pytest.fixture

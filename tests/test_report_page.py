@@ -10,9 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
+from src import plots
 from src.analysis import Subset
 from src.full_report import Material, build_page, write_plots, write_report
-from src.learning_curve import learning_curve
+from src.learning_curve import learning_curve, verdict
 from src.model_scores import ModelScores
 from src.predictor import Predictor, PredictorConfig
 from src.scorefile import new_table, read_scorefile
@@ -105,6 +106,22 @@ def test_the_learning_curve_rises_where_there_is_something_to_learn():
     means = [point.evaluated.mean() for point in curve]
     assert means[0] < means[-1] - 0.05
     assert means[-1] > 0.6
+
+
+def test_the_learning_curve_leaves_out_parts_that_hold_one_score_alone():
+    generator = np.random.default_rng(0)
+    inputs = generator.normal(size=(60, 4)).astype(np.float32)
+    scores = (np.arange(60) >= 38).astype(float)  # two of the 40 train images are liked
+    split = np.where(np.arange(60) < 40, "train", "eval")
+    config = PredictorConfig("toy", (0,), "join", (4,), (8, 8))
+    metadata = {"metaparameters": json.dumps({**PARAMETERS, "batch_size": 16}), "loss_model": "ab"}
+    scores[50:] = 0
+    curve = learning_curve(config, metadata, inputs, scores, np.ones(60), split, 0)
+    assert np.isnan(curve[0].evaluated).any()
+    assert np.isfinite(curve[-1].evaluated).all()
+    assert "more images" in verdict(curve).lower()
+    *_, mean = plots.learning_curve_plot(plots.ON_WHITE, curve).axes[0].lines
+    assert np.isfinite(mean.get_ydata()[-1])
 
 
 def test_png_plots_are_pictures_on_white(material, tmp_path):

@@ -275,6 +275,13 @@ def test_nll_needs_a_network_that_knows_its_error(tmp_path):
         run(tmp_path, "--metric_for_scoring=nll")
 
 
+def test_ab_needs_train_images_of_different_scores(tmp_path):
+    data = toy_data()
+    data.scores[data.split == "train"] = 2.5
+    with pytest.raises(UserError, match=r"pairs of different scores, and all 40 train images have 2\.5; score more"):
+        run(tmp_path, "--loss_model=ab", data=data)
+
+
 def test_an_empty_subset_cannot_decide(tmp_path):
     data = toy_data()
     data.split[data.split == "test"] = "train"

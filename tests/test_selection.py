@@ -54,4 +54,4 @@ def test_only_passed_wants_every_models_threshold_reached():
 
 
 def test_ranks_begin_at_one_and_ties_keep_their_order():
-    assert ranks(scored(1, 3, 3, 2)).tolist() == [4, 1, 2, 3]
+    assert ranks(np.array([1.0, 3, 3, 2])).tolist() == [4, 1, 2, 3]

@@ -18,7 +18,7 @@ from src import errors
 from src.model_scores import ModelScores
 from src.options import SPOTLIGHT
 from src.scorefile import read_scorefile
-from src.spotlight_data import FEATURES, TABLE, columns, ranks, write_data
+from src.spotlight_data import FEATURES, TABLE, columns, write_data
 from tests.toys import make_gallery
 
 ROOT = Path(__file__).parents[1]
@@ -34,10 +34,6 @@ def results(tmp_path):
     reversed_ = "".join(f"{path},{-place}\n" for place, path in enumerate(paths))
     (tmp_path / "photos" / "model.csv").write_text("relative_path,model_score\n" + reversed_, encoding="utf-8")
     return tmp_path
-
-
-def test_ranks_count_from_the_best():
-    assert ranks(np.array([2.0, 5, 2, 1])).tolist() == [2, 1, 3, 4]
 
 
 def test_the_columns_are_those_promised_and_images_are_whole_paths(results):
