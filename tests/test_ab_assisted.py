@@ -26,6 +26,7 @@ from src.ratings.log import make_log
 from src.ratings.similarity import Similarity, make_similarity
 from src.ratings.statistics import standing
 from tests.scorer import Scorer, draw_images
+from tests.waiting import wait_for
 
 NAMES = itertools.count()
 NOTHING = Similarity(np.zeros(0, dtype=np.int64), np.zeros((0, 0)))
@@ -80,8 +81,7 @@ def choose(session, place=0):
 
 def settle(live):
     """Until no fit is under way or waits."""
-    while not live._pending.done():
-        time.sleep(0.005)
+    wait_for(live._pending.done, every=0.005)
 
 
 def test_until_there_are_features_ratings_are_bradley_terrys_and_the_page_says_so(comparisons, live):
@@ -326,15 +326,12 @@ def without_torch(folder, line):
     return {"PYTHONPATH": str(folder / "elsewhere")}
 
 
-def group_is_gone(scorer, seconds=20):
-    """The scorer and what it started, within this time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            os.killpg(scorer.process.pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.05)
+def group_is_gone(scorer):
+    """Whether neither the scorer nor what it started is there."""
+    try:
+        os.killpg(scorer.process.pid, 0)
+    except ProcessLookupError:
+        return True
     return False
 
 
@@ -346,10 +343,7 @@ def test_where_features_cannot_be_had_one_line_says_so_and_choosing_goes_on(gall
     environment = without_torch(tmp_path, "raise ImportError('there is no torch')")
     with Scorer(gallery, "--rating=assisted", **environment) as scorer:
         screen = scorer.state()["screens"][0]
-        end = time.monotonic() + 30
-        while scorer.state()["basis"] == WAITING:
-            assert time.monotonic() < end
-            time.sleep(0.1)
+        wait_for(lambda: scorer.state()["basis"] != WAITING)
         shown = scorer.answer(screen)
         assert shown["basis"] == "The ratings come from your choices alone: ImportError: there is no torch."
         assert shown["done"] == 1
@@ -365,7 +359,7 @@ def test_ctrl_c_while_features_are_read_writes_the_scores_and_leaves_nothing_beh
         assert scorer.answer(scorer.state()["screens"][0])["basis"] == WAITING
         os.killpg(scorer.process.pid, signal.SIGINT)  # as a terminal does: to all that were started from it
         assert scorer.wait() == 130
-        assert group_is_gone(scorer)
+        wait_for(lambda: group_is_gone(scorer), 40)  # what they sleep is longer
         assert TOO_LATE in scorer.output
         assert "Traceback" not in scorer.output
         assert "leaked" not in scorer.output
@@ -378,7 +372,7 @@ def test_kill_9_while_features_are_read_loses_no_choice_and_leaves_no_process(ga
     for _ in range(3):
         scorer.answer(scorer.state()["screens"][0])
     scorer.kill()
-    assert group_is_gone(scorer)
+    wait_for(lambda: group_is_gone(scorer), 40)
     with Comparisons(gallery / "comparisons.sqlite", "me") as comparisons:
         assert len(comparisons.log()) == 3
 

@@ -240,12 +240,14 @@ def test_help_shows_the_groups_in_order_and_every_option(capsys):
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_help_answers_in_half_a_second(script):
     seconds = []
-    for _ in range(5):
+    for _ in range(5):  # the best, as other programs run here too
         start = time.perf_counter()
         result = subprocess.run([sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True)
         seconds.append(time.perf_counter() - start)
         assert result.returncode == 0
         assert f"python {script}" in result.stdout
+        if seconds[-1] < 0.5:
+            break
     assert min(seconds) < 0.5
 
 

@@ -1,6 +1,7 @@
 """What the documentation claims is what the code does."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -87,10 +88,53 @@ def test_readmes_tree_names_every_file_of_the_project():
             assert path.name in tree, path.relative_to(ROOT)
 
 
-def test_every_link_and_every_file_named_in_the_docs_is_there():
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
-        for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / link).exists(), f"{page.name}: {link}"
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file_that_is_there_and_to_a_heading_of_it(page):
+    for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def anchors(page):
+    """What GitHub calls the headings of a page: small letters, hyphens for spaces, and the second of a name is -1."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    found: list[str] = []
+    for heading in re.findall(r"^#+ +(.*?) *$", text, re.MULTILINE):
+        slug = re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+        earlier = sum(re.fullmatch(rf"{re.escape(slug)}(-\d+)?", one) is not None for one in found)
+        found.append(f"{slug}-{earlier}" if earlier else slug)
+    return found
+
+
+def commands(page):
+    """(script, words) of each `python aesthetic_….py …` in a block or between backticks."""
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"^ *```\w*\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    outside = re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL)
+    for line in [*lines, *re.findall(r"`([^`]+)`", outside)]:
+        if found := re.search(r"python[\w.]*\s+(aesthetic_\w+\.py)\b(.*)", line, re.DOTALL):
+            yield found[1], shlex.split(found[2], comments=True)
+
+
+COMMANDS = [(page.name, script, words) for page in PAGES for script, words in commands(page)]
+
+
+@pytest.mark.parametrize(("page", "script", "words"), COMMANDS, ids=lambda value: "".join(value))
+def test_every_command_in_the_docs_is_understood(page, script, words):
+    for name in ("@arguments.txt", "@arguments-example.txt"):
+        words = [f"@{ROOT / 'arguments-example.txt'}" if word == name else word for word in words]
+    parse_arguments(script, "", words)
+
+
+def test_the_commands_in_the_docs_are_found():
+    assert {script for _, script, _ in COMMANDS} == set(SCRIPTS)
+    assert len(COMMANDS) > 15
 
 
 ABOUT_FILES = (ROOT / "docs" / "predictor-files.md").read_text(encoding="utf-8")

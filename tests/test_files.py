@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -129,10 +128,3 @@ def test_a_usererror_ends_a_script_with_2_and_ctrl_c_with_130(capsys):
             run(main)
         assert end.value.code == code
         assert capsys.readouterr().err.startswith(text)
-
-
-def test_writing_is_quick_enough_for_every_trial(tmp_path):
-    start = time.perf_counter()
-    for number in range(20):
-        write_text(tmp_path / "a.txt", str(number))
-    assert time.perf_counter() - start < 5

@@ -403,7 +403,9 @@ def test_the_features_share_is_found():
     assert empty.hyperparameters.share <= 0.3
     assert DEFAULT.share in SHARES
     assert DEFAULT.variance in VARIANCES
-    assert VARIANCES[0] <= telling.hyperparameters.variance <= VARIANCES[-1]
+    calmer = AssistedFit(similar(x))
+    calmer.fit(choose(3 * utilities, 400))
+    assert calmer.hyperparameters.variance > 1.5 * telling.hyperparameters.variance  # in units of the noise
 
 
 @pytest.mark.parametrize("joined", [False, True])
@@ -417,9 +419,12 @@ def test_large_sets_are_sampled_with_the_choices_between_the_sampled(joined, mon
     assert (np.diff(rows) > 0).all()
     inside = screens.among(rows)
     assert sum(len(group.rows) for group in inside.groups) >= (49 if joined else 25)
-    x = landscape(400)[0]
-    found = hyperparameters.refresh(screens, np.zeros(400), similar(x).vectors)
-    assert SHARES[0] < found.share < SHARES[-1]
+    vectors, means = similar(landscape(400)[0]).vectors, np.linspace(-1, 1, 400)
+    found = hyperparameters.refresh(screens, means, vectors)
+    directly = hyperparameters.refresh(inside, means[rows], vectors[rows])  # so few are not sampled
+    assert (found.share, found.variance) == pytest.approx((directly.share, directly.variance), rel=1e-3)
+    others = hyperparameters.refresh(inside, means[rows], vectors[rows[::-1]])
+    assert (abs(found.share - others.share) > 0.01) == joined  # apart, no features tell anything
 
 
 def test_hyperparameters_are_the_mean_over_the_grid():
@@ -442,7 +447,7 @@ def test_nystroem_comes_close_to_the_eigenvectors(monkeypatch):
     monkeypatch.setattr(similarity_module, "BLOCK", 64)
     few = similar(x, 40)
     difference = np.abs(whole.vectors @ whole.vectors.T - few.vectors @ few.vectors.T)
-    assert difference.mean() < 0.05
+    assert difference.mean() < 0.015  # half of the eigenvectors give 0.044
 
 
 def test_similarity_is_the_stated_kernel():

@@ -21,6 +21,7 @@ from src import errors, scoring
 from src.options import SCORE
 from src.predictor import Predictor, PredictorConfig, arrange, load_predictor, save_predictor
 from tests.toys import ToyExtractor, make_gallery, make_image, make_old
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[1]
 # Runs the script with the toy in the place of the real image models; the argument is the seconds of a batch.
@@ -412,10 +413,8 @@ def test_after_kill_9_it_goes_on_where_it_was_and_there_was_never_half_an_outfil
     make_model(tmp_path / "photos" / "model.safetensors")
     process = start(tmp_path, "-d", "photos", "-o", "out.csv", seconds=0.05)
     shards = tmp_path / "photos" / ".aesthetic_cache" / "shards"
-    for _ in range(600):
-        time.sleep(0.05)
-        if len(list(shards.glob("*.safetensors"))) >= 2:
-            break
+    wait_for(lambda: process.poll() is not None or len(list(shards.glob("*.safetensors"))) >= 2)
+    assert process.poll() is None, "it ended before it could be killed"
     process.kill()
     process.communicate()
     assert not (tmp_path / "out.csv").exists()
@@ -469,11 +468,3 @@ def test_watching_an_empty_folder_begins_with_an_empty_table(here, capsys, monke
     _, notes = score(capsys, "-d", "empty", "-m", "photos/model.safetensors", "-o", "out.csv", "--watch")
     assert (here / "out.csv").read_text() == "relative_path,model_score,percentile\n"
     assert notes.endswith("Watching empty; Ctrl-C stops.\nStopped.\n")
-
-
-def wait_for(condition, seconds=30):
-    for _ in range(int(seconds * 20)):
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError("waited in vain")

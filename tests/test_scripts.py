@@ -1,4 +1,4 @@
-"""The scripts, run as a person runs them."""
+"""The training script, run as a person runs it; in this process where nothing depends on that."""
 
 import csv
 import json
@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +14,10 @@ import pytest
 from PIL import Image
 from safetensors import safe_open
 
-import aesthetic_predictor_training
-from src import errors
 from src.options import TRAIN
 from src.predictor import load_predictor
+from tests.training import train
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[1]
 QUICK = (
@@ -68,6 +67,17 @@ def finished(photos):
     return run(photos, "--directory=photos", "--savefile=out.csv", "--fraction_for_test=0.2")
 
 
+@pytest.fixture
+def train_here(photos, monkeypatch, capsys):
+    """Run the training script in this process; gives what it printed, or its error where a `code` is expected."""
+
+    def run_it(*words, folder=photos, quick=QUICK, code=0):
+        monkeypatch.chdir(folder)
+        return train(monkeypatch, capsys, *words, quick=quick, code=code)
+
+    return run_it
+
+
 def content(path):
     with safe_open(path, "np") as file:
         return {key: file.get_tensor(key).tobytes() for key in file.keys()}  # noqa: SIM118
@@ -105,17 +115,16 @@ def test_the_savefile_keeps_every_column_and_adds_model_score_and_split(photos, 
     assert [row["split"] for row in rows].count("eval") == 10
 
 
-def test_the_arguments_written_beside_the_model_give_the_same_model_again(photos, finished):
+def test_the_arguments_written_beside_the_model_give_the_same_model_again(photos, finished, train_here):
     written = photos / "photos" / "model.arguments.txt"
     first = content(photos / "photos" / "model.safetensors")
     text = written.read_text(encoding="utf-8")
     assert "--hidden_states_used=0,1,3,7\n" in text
     assert "--hidden_states_mode=join\n" in text
     assert "--eval_pick_seed=42\n" in text
-    again = run(photos, f"@{written}", "--modelpath=again.safetensors", quick=())
-    assert again.returncode == 0, again.stderr
+    output = train_here(f"@{written}", "--modelpath=again.safetensors", quick=())
     assert content(photos / "again.safetensors") == first
-    assert "Study 'photos-2'" in again.stdout
+    assert re.search(r"Study 'photos-\d+'", output)
 
 
 def test_the_model_file_says_how_it_was_made(photos, finished):
@@ -126,32 +135,29 @@ def test_the_model_file_says_how_it_was_made(photos, finished):
     assert metadata["n_images"] == "40"
 
 
-def test_everything_may_be_trained_on_where_the_full_set_decides(photos, tmp_path):
+def test_everything_may_be_trained_on_where_the_full_set_decides(train_here, tmp_path):
     model = f"--modelpath={tmp_path / 'a.safetensors'}"
-    result = run(photos, "--directory=photos", model, "--fraction_for_eval=0", "--set_for_scoring=full", "--trials=1")
-    assert result.returncode == 0, result.stderr
-    assert "Split: 40 train, 0 eval, 0 test" in result.stdout
-    assert "too few eval images to compare" in result.stdout
+    output = train_here("--directory=photos", model, "--fraction_for_eval=0", "--set_for_scoring=full", "--trials=1")
+    assert "Split: 40 train, 0 eval, 0 test" in output
+    assert "too few eval images to compare" in output
 
 
-def test_no_trials_only_prepare_the_features(photos, tmp_path):
-    result = run(photos, "--directory=photos", "--trials=0", f"--modelpath={tmp_path / 'a.safetensors'}")
-    assert result.returncode == 0, result.stderr
-    assert "The features of 40 images are ready" in result.stdout
+def test_no_trials_only_prepare_the_features(train_here, tmp_path):
+    output = train_here("--directory=photos", "--trials=0", f"--modelpath={tmp_path / 'a.safetensors'}")
+    assert "The features of 40 images are ready" in output
     assert not (tmp_path / "a.safetensors").exists()
 
 
-def test_a_broken_image_is_listed_with_its_reason_and_left_out(photos, finished, tmp_path):
+def test_a_broken_image_is_listed_with_its_reason_and_left_out(photos, train_here, tmp_path):
     (tmp_path / "photos").mkdir()
     for path in sorted((photos / "photos").glob("*.jpg"))[:20]:
         (tmp_path / "photos" / path.name).write_bytes(path.read_bytes())
     (tmp_path / "photos" / "00.jpg").write_bytes(b"\xff\xd8 not really")
     (tmp_path / "photos" / "scores.csv").write_bytes((photos / "photos" / "scores.csv").read_bytes())
-    result = run(tmp_path, "--directory=photos", "--trials=1")
-    assert result.returncode == 0, result.stderr
-    assert re.search(r"1 images could not be read and were left out:\n  00.jpg: \w+.*\n$", result.stdout)
-    assert "20 of 40 images in scores.csv are not in" in result.stdout
-    assert re.search(r"All : +19 images", result.stdout)
+    output = train_here("--directory=photos", "--trials=1", folder=tmp_path)
+    assert re.search(r"1 images could not be read and were left out:\n  00.jpg: \w+.*\n$", output)
+    assert "20 of 40 images in scores.csv are not in" in output
+    assert re.search(r"All : +19 images", output)
 
 
 @pytest.mark.parametrize(
@@ -180,39 +186,30 @@ def test_a_broken_image_is_listed_with_its_reason_and_left_out(photos, finished,
         (("--directory=photos", "--device=mps"), "--device=mps: this machine"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line_and_exit_code_2(photos, finished, words, message, monkeypatch, capsys):
-    monkeypatch.chdir(photos)
-    monkeypatch.setattr(sys, "argv", [TRAIN, *QUICK, *words])
-    with pytest.raises(SystemExit) as end:
-        errors.run(aesthetic_predictor_training.main)
-    assert end.value.code == 2
-    last = capsys.readouterr().err.splitlines()[-1]
+def test_what_is_wrong_is_said_in_one_line_and_exit_code_2(finished, train_here, words, message):
+    last = train_here(*words, code=2).splitlines()[-1]
     assert last.startswith("error: ")
     assert message in last
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process")
-def test_ctrl_c_ends_with_the_statistics_of_the_best_so_far_and_resume_goes_on(photos, finished, tmp_path):
+def test_ctrl_c_ends_with_the_statistics_of_the_best_so_far_and_resume_goes_on(
+    photos, finished, train_here, tmp_path
+):
     words = ("--directory=photos", "--name=interrupted", f"--modelpath={tmp_path / 'a.safetensors'}")
     process = run(photos, *words, "--trials=500", wait=False)
-    for _ in range(300):
-        time.sleep(0.1)
-        if (tmp_path / "a.safetensors").exists():
-            break
-    time.sleep(0.5)
+    wait_for(lambda: process.poll() is not None or (tmp_path / "a.safetensors").exists())
     process.send_signal(signal.SIGINT)
-    output, problems = process.communicate(timeout=60)
+    output, problems = process.communicate(timeout=180)
     assert process.returncode == 130, problems
     assert "Traceback" not in problems
     assert re.search(r"Stopped by Ctrl-C after \d+ of 500 trials; go on with --resume", output)
     assert re.search(r"All : +40 images", output)
     trials = int(re.search(r"after (\d+) of", output)[1])
-    resumed = run(photos, *words, f"--trials={trials + 2}", "--resume")
-    assert resumed.returncode == 0, resumed.stderr
-    assert "Study 'interrupted'" in resumed.stdout
+    assert "Study 'interrupted'" in train_here(*words, f"--trials={trials + 2}", "--resume")
 
 
-def test_weights_and_nll_and_given_splits_go_all_the_way(photos, finished):
+def test_weights_and_nll_and_given_splits_go_all_the_way(photos, train_here):
     with (photos / "photos" / "scores.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     with (photos / "photos" / "weighted.csv").open("w", newline="", encoding="utf-8") as file:
@@ -222,38 +219,33 @@ def test_weights_and_nll_and_given_splits_go_all_the_way(photos, finished):
             split = "eval" if number % 3 == 0 else "train"
             writer.writerow([row["relative_path"], row["score"], 1 + number % 2, split])
     words = ("--directory=photos", "--scores=weighted.csv", "--trials=2", "--modelpath=other.safetensors")
-    weighted = run(photos, *words, "--loss_model=wmse", "--normalise_weights")
-    assert weighted.returncode == 0, weighted.stderr
-    assert "26 train, 14 eval, 0 test" in weighted.stdout
+    assert "26 train, 14 eval, 0 test" in train_here(*words, "--loss_model=wmse", "--normalise_weights")
     assert "--normalise_weights=on" in (photos / "other.arguments.txt").read_text(encoding="utf-8")
-    uncertain = run(photos, *words, "--loss_model=nll", "--savefile=uncertain.json", "--ignore_existing_split")
-    assert uncertain.returncode == 0, uncertain.stderr
-    assert "30 train, 10 eval, 0 test" in uncertain.stdout
+    uncertain = train_here(*words, "--loss_model=nll", "--savefile=uncertain.json", "--ignore_existing_split")
+    assert "30 train, 10 eval, 0 test" in uncertain
     assert '"error"' in (photos / "photos" / "uncertain.json").read_text(encoding="utf-8")
-    assert "kept as other.previous.safetensors" in uncertain.stdout
+    assert "kept as other.previous.safetensors" in uncertain
 
 
 def test_the_demo_finds_the_imaginary_persons_taste(tmp_path):
     draw = [sys.executable, str(ROOT / "examples" / "sample_gallery.py"), "gallery", "--images=160"]  # of 300
     assert subprocess.run(draw, cwd=tmp_path).returncode == 0
-    fewer = ("--trials=12",)  # of 40; all of it would take two minutes on a busy machine
+    fewer = ("--trials=7",)  # of 40; all of it would take two minutes on a busy machine
     result = run(tmp_path, f"@{ROOT / 'arguments-example.txt'}", quick=fewer)
     assert result.returncode == 0, result.stderr
     evaluation = next(line for line in result.stdout.splitlines() if line.startswith("Eval"))
     assert float(re.search(r"spearman (-?[\d.]+)", evaluation)[1]) >= 0.7
 
 
-def test_ridge_alone_may_be_the_model(photos, finished):
-    ended = run(
-        photos, "--directory=photos", "--model=ridge.safetensors", "--model_type=ridge", "--report=ridge.html"
-    )
-    assert ended.returncode == 0, ended.stderr
+def test_ridge_alone_may_be_the_model(photos, train_here):
+    words = ("--model=ridge.safetensors", "--model_type=ridge", "--report=ridge.html")
+    output = train_here("--directory=photos", *words)
     predictor, metadata = load_predictor(photos / "photos" / "ridge.safetensors")
     assert (predictor.config.layers, metadata["model_type"]) == ((), "ridge")
     assert json.loads(metadata["metrics"])["eval_mse"] == pytest.approx(
         json.loads(metadata["baselines"])["ridge"]["eval_mse"], rel=1e-3
     )
-    assert "Ridge regression with penalty" in ended.stdout
+    assert "Ridge regression with penalty" in output
     page = (photos / "ridge.html").read_text(encoding="utf-8")
     assert "ridge regression on the same features" in page
     assert "mean of the train scores" in page

@@ -25,6 +25,7 @@ from src.predictor import PredictorConfig, load_predictor
 from src.search import Search, configure, make_objective
 from src.study import open_study
 from src.training import TrainingData, train
+from tests.waiting import wait_for
 
 SCORE_METRICS = [name for name in METRIC_NAMES if name != "choices"]  # that needs comparisons: test_choices.py
 QUICK = (
@@ -237,7 +238,8 @@ def test_kill_9_leaves_a_usable_model_and_a_study_to_resume(tmp_path, size):
     words = [sys.executable, "-c", code, str(tmp_path), size]
     process = subprocess.Popen(words, cwd=root, stderr=subprocess.DEVNULL)
     database = f"sqlite:///{tmp_path / 'db.sqlite'}"
-    _wait_for_trials(process, database, 8)
+    wait_for(lambda: process.poll() is not None or _trials_done(database) >= 8)
+    assert process.poll() is None, "it ended before it could be killed"
     process.kill()
     assert process.wait() == -signal.SIGKILL if sys.platform != "win32" else True
     assert math.isfinite(load_predictor(tmp_path / "model.safetensors")[0].predict(toy_data().inputs)[0].sum())
@@ -249,19 +251,13 @@ def test_kill_9_leaves_a_usable_model_and_a_study_to_resume(tmp_path, size):
     assert list(best.kept()) == [trial.number for trial in alone(study, int(size[-1]))]
 
 
-def _wait_for_trials(process, database, count):
-    import time
-
-    for _ in range(600):
-        time.sleep(0.1)
-        assert process.poll() is None
-        try:
-            trials = optuna.load_study(study_name="toy", storage=database).trials
-        except (KeyError, optuna.exceptions.StorageInternalError):
-            continue
-        if sum(trial.state == TrialState.COMPLETE for trial in trials) >= count:
-            return
-    raise AssertionError("the search did not begin")
+def _trials_done(database):
+    """0 while the other process has not made its study."""
+    try:
+        trials = optuna.load_study(study_name="toy", storage=database).trials
+    except (KeyError, optuna.exceptions.StorageInternalError):
+        return 0
+    return sum(trial.state == TrialState.COMPLETE for trial in trials)
 
 
 @pytest.mark.parametrize("words", [["--loss_model=wmse"], ["--metric_for_scoring=wmse"]])
