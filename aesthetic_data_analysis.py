@@ -84,8 +84,6 @@ def check_plots(text: str | None, directory: Path) -> None:
 
 def find_comparisons(arguments: argparse.Namespace, directory: Path) -> Path | None:
     """The comparisons database, where there is one; UserError where one is named that isn't there."""
-    from src.choices import comparisons_file
-
     path = comparisons_file(arguments, directory)
     if not path.is_file() and arguments.comparisons:
         raise UserError(f"--comparisons={arguments.comparisons}: there is no {path}; choose first")
