@@ -77,10 +77,6 @@ def check(arguments: argparse.Namespace, directory: Path) -> Path:
             f"--weight_min={arguments.weight_min} is above --weight_max={arguments.weight_max}; "
             "the minimum must not be the larger one"
         )
-    try:
-        re.compile(arguments.regex or "")
-    except re.error as error:
-        raise UserError(f"--regex={arguments.regex}: is no regular expression ({error}); write \\( for (, \\[ for [")
     names = [arguments.scores] if arguments.scores else ["scores.json", "scores.csv"]
     paths = [directory / Path(name).expanduser() for name in names]
     path = next((path for path in paths if path.exists()), paths[-1])

@@ -58,10 +58,6 @@ def main() -> None:
 
 def check(arguments: argparse.Namespace) -> None:
     """What can't be done is refused before the images are looked at."""
-    from src.analysis import compiled
-
-    for expression in arguments.regex:
-        compiled(expression)
     if (arguments.study in (None, "list")) != (arguments.study_csv is None):
         raise UserError("--study=NAME and --study_csv=FILE go together; --study=list says which studies there are")
     named = arguments.modelpath or arguments.model  # of those without a name there is one

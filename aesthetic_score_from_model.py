@@ -107,7 +107,6 @@ def write_model(arguments: argparse.Namespace) -> None:
 def check(arguments: argparse.Namespace) -> None:
     """Refuse now what can't go together or can't be, rather than after an hour."""
     from src.handing_on import WAYS, check_format, check_target
-    from src.selection import matching
 
     ways = [way for way in WAYS if getattr(arguments, f"{way}_to")]
     if len(ways) > 1:
@@ -122,7 +121,6 @@ def check(arguments: argparse.Namespace) -> None:
             )
     if arguments.only_passed and not arguments.threshold:
         raise UserError("--only_passed needs a --threshold for each model")
-    matching([], arguments.regex)
 
 
 def images_to_score(

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from src.errors import UserError
 from src.metrics import ab, pearson, spearman
 
 RESAMPLES = 1000
@@ -32,25 +31,16 @@ def make_subsets(
     """All, then one for each regular expression, then one for each folder. allowed: (N,) bool.
 
     An image directly in the directory is in the folder "."; a folder's subset leaves out its own sub-folders.
-    Raises UserError for what is no regular expression.
     """
     subsets = [Subset("All", np.flatnonzero(allowed))]
     for expression in expressions:
-        pattern = compiled(expression)
+        pattern = re.compile(expression)
         found = np.array([bool(pattern.search(path)) for path in paths], dtype=bool)
         subsets.append(Subset(expression, np.flatnonzero(found & allowed)))
     folders = np.array([path.rpartition("/")[0] or "." for path in paths])
     for folder in sorted(set(folders.tolist())) if by_directory else ():
         subsets.append(Subset(folder, np.flatnonzero((folders == folder) & allowed)))
     return subsets
-
-
-def compiled(expression: str) -> re.Pattern[str]:
-    """Raises UserError for what is no regular expression."""
-    try:
-        return re.compile(expression)
-    except re.error as error:
-        raise UserError(f"--regex={expression}: is no regular expression ({error}); write \\( for (, \\[ for [")
 
 
 @dataclass(frozen=True)

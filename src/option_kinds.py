@@ -1,5 +1,6 @@
 """What values options may have: how each kind is read, and the words for what is allowed."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -69,6 +70,14 @@ def _on_off(text: str) -> bool:
     raise ValueError(text)
 
 
+def _regular_expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error:
+        raise ValueError(text)
+    return text
+
+
 def _stars(text: str) -> tuple[float, ...]:
     values = tuple(_between(float(part), 0, 100) for part in text.split(","))
     if len(values) != 4 or sorted(values) != list(values):
@@ -86,6 +95,7 @@ def _balance(text: str) -> str:
 
 TEXT = Kind(_filled, "a text that is not empty")
 ANY_TEXT = Kind(str)
+REGEX = Kind(_regular_expression, "a regular expression, in which \\( is a bracket, \\. a dot and .* anything")
 ON_OFF = Kind(_on_off, "on or off", "on|off", bare="on")
 STATES = Kind(
     read_states,

@@ -12,6 +12,7 @@ from src.option_kinds import (
     BALANCE,
     NUMBERS,
     ON_OFF,
+    REGEX,
     STARS,
     STATES,
     TEXT,
@@ -332,7 +333,7 @@ GROUPS = (
             of(CHOOSE, SCORE, LOOK)(
                 "--regex",
                 "only images whose relative path this regular expression finds; analysis: a line for each",
-                TEXT,
+                REGEX,
                 None,
                 (SCORE, LOOK),
             ),

@@ -290,9 +290,13 @@ def _to_json(document: Document, chosen: Collection[int]) -> str:
         if key and (key not in records or place in chosen):
             records[key] = row if "relative_filepath" in row else {"relative_filepath": normal(key), **row}
     top = document.top or {"ImageRecords": None, "Metadata": {}}
-    text = json.dumps({**top, "ImageRecords": records}, indent=2, ensure_ascii=False)
-    # Undecodable bytes of a name are lone surrogates, which UTF-8 has no form for but JSON has.
-    return re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
+    return json_text({**top, "ImageRecords": records}, indent=2) + "\n"
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """JSON in the letters themselves; undecodable bytes of a name, for which UTF-8 has no form, as escapes."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _typed(document: Document, row: dict[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 import csv
 import io
-import json
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ import numpy as np
 
 from src.errors import UserError
 from src.files import replacing
-from src.score_formats import shown
+from src.score_formats import json_text, shown
 from src.scoring import Model, Scored
 
 SUFFIXES = (".csv", ".json", ".parquet")
@@ -132,15 +130,10 @@ def _write_json(path: Path, scored: Scored) -> None:
         file.write('{\n  "ImageRecords": {')
         for number, row in enumerate(rows_of(scored)):
             record = {"relative_filepath": row[0], **dict(zip(names[1:], row[1:], strict=True))}
-            file.write(f"{',' if number else ''}\n    {_json(row[0])}: {_json(record)}")
+            file.write(f"{',' if number else ''}\n    {json_text(row[0])}: {json_text(record)}")
         file.write(
-            '\n  },\n  "Metadata": ' + _json({"models": [str(model.path) for model in scored.models]}) + "\n}\n"
+            '\n  },\n  "Metadata": ' + json_text({"models": [str(model.path) for model in scored.models]}) + "\n}\n"
         )
-
-
-def _json(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _pyarrow(name: str) -> Any:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from src.errors import UserError
 from src.scoring import Scored
 
 
@@ -13,15 +12,8 @@ def matching(paths: Sequence[str], patterns: Sequence[str] | None) -> list[str]:
     """Paths in which any of the regular expressions is found; all of them without patterns."""
     if not patterns:
         return list(paths)
-    compiled = [_compiled(pattern) for pattern in patterns]
+    compiled = [re.compile(pattern) for pattern in patterns]
     return [path for path in paths if any(pattern.search(path) for pattern in compiled)]
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern)
-    except re.error as error:
-        raise UserError(f"--regex={pattern}: is no regular expression ({error}); \\. is a dot, .* anything")
 
 
 def choose(

@@ -536,7 +536,7 @@ def test_ctrl_c_and_sigterm_write_the_scores_too(gallery, number, code):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--regex=("], "--regex=(: is no regular expression"),
+        (["--regex=("], "--regex=(: must be a regular expression, in which"),
         (["--regex=nothing"], "0 different images may be shown"),
         (["--minimum_score=99", "--rating=bradley_terry"], "0 different images may be shown"),
         (["--weight_min=3", "--weight_by_speed"], "--weight_min=3.0 is above --weight_max=2.0"),

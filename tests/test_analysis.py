@@ -39,11 +39,6 @@ def test_subsets_are_all_then_each_expression_then_each_folder_by_itself():
     assert found == {"All": [0, 1, 2], "c": [1, 2], "^dogs": [], ".": [0], "cats": [1], "cats/old": [2], "dogs": []}
 
 
-def test_a_broken_expression_is_said():
-    with pytest.raises(UserError, match=r"--regex=\(cat: is no regular expression"):
-        make_subsets(PATHS, np.ones(4, bool), ["(cat"], False)
-
-
 def test_bootstrap_intervals_agree_with_fishers_for_normal_scores():
     generator = np.random.default_rng(1)
     a = generator.normal(size=400)

@@ -161,7 +161,7 @@ def test_choices_are_held_against_the_model(look, gallery):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--regex=(",), "--regex=(: is no regular expression"),
+        (("--regex=(",), "--regex=(: must be a regular expression, in which"),
         (("--report=report.txt",), "--report=report.txt: must end with .html"),
         (("--report=none/report.html",), "there is no folder none"),
         (("--plots=photos",), "--plots=photos: is in photos, where plots would count as images"),

@@ -354,7 +354,7 @@ def test_stars_go_into_sidecars_and_images_are_not_touched(here, capsys):
         (("-m", "a.ckpt"), "a model file ends with .safetensors"),
         (("--copy_to=a", "--move_to=b"), "--copy_to and --move_to: an image can go one way only"),
         (("--copy_to=a", "--filename_format=../{name}"), "a file name holds none of"),
-        (("--regex=(",), "is no regular expression"),
+        (("--regex=(",), "--regex=(: must be a regular expression"),
         (("--threshold=1", "--threshold=2"), "--threshold is given 2 times for 1 models"),
         (("--only_passed",), "--only_passed needs a --threshold"),
         (("--in_place",), "--in_place does nothing without --update_scores; add it, or leave --in_place out"),

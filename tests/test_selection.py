@@ -1,9 +1,7 @@
 """Choosing among scored images."""
 
 import numpy as np
-import pytest
 
-from src.errors import UserError
 from src.scoring import Scored
 from src.selection import choose, matching, ranks
 
@@ -26,11 +24,6 @@ def test_any_of_the_regular_expressions_chooses_by_path():
     assert matching(paths, None) == paths
     assert matching(paths, [r"^a/", r"b/1"]) == paths
     assert matching(paths, [r"/2\."]) == ["a/2.png"]
-
-
-def test_a_broken_regular_expression_is_said_in_one_sentence():
-    with pytest.raises(UserError, match=r"--regex=\(: is no regular expression"):
-        matching([], ["("])
 
 
 def test_minimum_and_maximum_include_their_ends():
