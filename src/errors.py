@@ -12,6 +12,12 @@ class UserError(Exception):
     """Something a person can mend. The message says where, what is wrong, and what would be right."""
 
 
+def first_line(error: Exception) -> str:
+    """What an error says, in one line of at most 200 characters; its type where it says nothing."""
+    text = str(error).strip().splitlines() or [type(error).__name__]
+    return text[0][:200]
+
+
 def run(main: Callable[[], None]) -> None:
     """Run a script's `main`; a UserError is printed as one line and exits with 2, Ctrl-C exits with 130.
 

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from src.errors import UserError
+from src.xmp import existing_sidecars, sidecar_names
 
 FIELDS: dict[str, Any] = {"rank": 1, "score": 0.5, "percentile": 50.0, "name": "image", "extension": ".png"}
 # What Windows allows in no name; elsewhere such names would only be trouble for whoever gets the folder.
@@ -107,28 +108,43 @@ def carry_out(
 ) -> Path:
     """Copy, move or link, with a table of what went where, written before the first image moves.
 
-    A sidecar (a.jpg.xmp) goes with its image. Returns the table's path: scores.csv, with a number if it is taken.
-    Raises UserError where something fails, saying how far it came; nothing is ever overwritten.
+    Sidecars (see `src.xmp`) go with their image; of one that another file of the name may need, a copy. Returns the
+    table's path: scores.csv, with a number if it is taken. Raises UserError where something fails, saying how far it
+    came; nothing is ever overwritten.
     """
     act = {"copy": copy_new, "move": move_new, "link": link_new}[way]
-    done = 0
+    done, carried = 0, set[Path]()
     try:
         target.mkdir(parents=True, exist_ok=True)
         table = _write_table(target, columns, rows)
         for step in steps:
-            _with_sidecar(act, step)
+            act(step.source, step.target)
+            carried |= _carry_sidecars(copy_new if way == "move" else act, step)
             done += 1
     except OSError as error:
         where = steps[done].path if done < len(steps) else target
         raise UserError(f"{target}: could not {way} {where} ({error.strerror or error}); {done} images are there")
+    finally:
+        if way == "move":
+            with suppress(OSError):  # what can't be removed stays, and a copy went
+                _remove_lone(carried)
     return table
 
 
-def _with_sidecar(act: Callable[[Path, Path], None], step: Step) -> None:
-    sidecar = step.source.with_name(step.source.name + ".xmp")
-    act(step.source, step.target)
-    if sidecar.is_file():
-        act(sidecar, step.target.with_name(step.target.name + ".xmp"))
+def _carry_sidecars(act: Callable[[Path, Path], None], step: Step) -> set[Path]:
+    """The sidecars that went to the image's new name: a.xmp under its full name where the other one is taken."""
+    found, names = existing_sidecars(step.source), sidecar_names(step.target)
+    for name, sidecar in found.items():
+        act(sidecar, names["full" if os.path.lexists(names[name]) else name])
+    return set(found.values())
+
+
+def _remove_lone(sidecars: set[Path]) -> None:
+    """Remove those that no file needs any more: a.jpg and a.png share a.xmp, and so may a raw file of any ending."""
+    files = [file for folder in {path.parent for path in sidecars} for file in folder.iterdir() if file.is_file()]
+    needed = {path for file in files if file.suffix.lower() != ".xmp" for path in sidecar_names(file).values()}
+    for sidecar in sidecars - needed:
+        sidecar.unlink()
 
 
 def copy_new(source: Path, target: Path) -> None:

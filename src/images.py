@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from src.errors import UserError
+from src.errors import UserError, first_line
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff"})
 # Only what the suffixes promise: Pillow would otherwise also try formats that start other programs (EPS).
@@ -223,7 +223,7 @@ def _lab_as_rgb(image: Image.Image) -> Image.Image:
 
 def _reason(error: Exception, path: Path) -> str:
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return f"larger than Pillow's decompression-bomb limit ({_first_line(error)})"
+        return f"larger than Pillow's decompression-bomb limit ({first_line(error)})"
     if isinstance(error, UnidentifiedImageError):
         return _not_an_image(path)
     if isinstance(error, MemoryError):
@@ -232,7 +232,7 @@ def _reason(error: Exception, path: Path) -> str:
         return _system_reason(error)
     if "truncated" in str(error).lower():
         return "truncated"
-    return f"damaged: {_first_line(error)}"
+    return f"damaged: {first_line(error)}"
 
 
 def _not_an_image(path: Path) -> str:
@@ -256,8 +256,3 @@ def _system_reason(error: OSError) -> str:
     if error.errno == errno.EACCES and error.filename and Path(error.filename).is_dir():
         return plain[errno.EISDIR]  # Windows opens no folders and calls it a matter of permission
     return plain.get(error.errno or 0, error.strerror or str(error))
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return (text[0] if text else type(error).__name__)[:200]

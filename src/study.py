@@ -8,12 +8,12 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Literal
+from typing import Any, Literal
 
 import optuna
 from optuna.trial import TrialState
 
-from src.errors import UserError
+from src.errors import UserError, first_line
 
 Direction = Literal["minimize", "maximize"]
 # Studies of the same name are numbered: faces, faces-2, faces-3…
@@ -104,9 +104,8 @@ def dashboard(server: str, database: str) -> Iterator[str | None]:
     port = _free_port()
     code = "from optuna_dashboard._cli import main; main()"
     command = [sys.executable, "-c", code, database, "--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=server == "daemon"
-    )
+    own = _outlives_us() if server == "daemon" else {}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **own)
     try:
         _wait_for_answer(process, port, database)
         yield f"http://127.0.0.1:{port}/" + (f" (process {process.pid})" if server == "daemon" else "")
@@ -116,14 +115,21 @@ def dashboard(server: str, database: str) -> Iterator[str | None]:
             process.wait()
 
 
+def _outlives_us() -> dict[str, Any]:
+    """How a process starts that neither Ctrl-C nor the closed terminal ends."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}
+
+
 def open_storage(database: str) -> optuna.storages.BaseStorage:
     """The storage of `--database`, made if there is none; UserError if it can't be had."""
     try:
         return optuna.storages.get_storage(database or None)
     except Exception as error:  # SQLAlchemy and Redis raise many kinds, all meaning this
-        reason = str(error).strip().splitlines()[0]
+        said = first_line(error)
         raise UserError(
-            f"--database={database}: can't be opened ({reason}); such as sqlite:///db.sqlite would be right"
+            f"--database={database}: can't be opened ({said}); such as sqlite:///db.sqlite would be right"
         )
 
 

@@ -46,15 +46,19 @@ def stars(percentiles: np.ndarray, limits: Sequence[float]) -> np.ndarray:
     return 1 + np.searchsorted(np.asarray(limits, dtype=np.float64), percentiles, side="right")
 
 
-def sidecars(image: Path, new_name: str = "full") -> list[Path]:
-    """The sidecar files of an image: those that exist, else the one to make.
+def sidecar_names(image: Path) -> dict[str, Path]:
+    """What an image's sidecars are called: "full", a.jpg.xmp, by darktable, digiKam; "stem", a.xmp, by Lightroom."""
+    return {"full": image.with_name(image.name + ".xmp"), "stem": image.with_suffix(".xmp")}
 
-    a.jpg.xmp is darktable's and digiKam's name, a.xmp Lightroom's. new_name: "full" for the first, "stem" for the
-    second.
-    """
-    names = {"full": image.with_name(image.name + ".xmp"), "stem": image.with_suffix(".xmp")}
-    there = [path for path in names.values() if path.is_file()]
-    return there or [names[new_name]]
+
+def existing_sidecars(image: Path) -> dict[str, Path]:
+    """Those of `sidecar_names` that there are."""
+    return {name: path for name, path in sidecar_names(image).items() if path.is_file()}
+
+
+def sidecars(image: Path, new_name: str = "full") -> list[Path]:
+    """The sidecar files of an image: those that exist, else the one to make, called as `new_name` says."""
+    return list(existing_sidecars(image).values()) or [sidecar_names(image)[new_name]]
 
 
 def write_rating(sidecar: Path, rating: int) -> bool:

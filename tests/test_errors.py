@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from src.errors import first_line
+
 ROOT = Path(__file__).parents[1]
 MAIN = """
 import sys; sys.path.insert(0, {root!r})
@@ -45,6 +47,14 @@ def test_another_broken_pipe_is_not_hidden():
     code, notes = end("import os; r, w = os.pipe(); os.close(r); os.write(w, b'a')", reader_stays=True)
     assert code == 1
     assert notes.splitlines()[-1].startswith("BrokenPipeError")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"), [(OSError(), "OSError"), (ValueError(" \n"), "ValueError"), (ValueError("\na\nb"), "a")]
+)
+def test_the_first_line_of_an_error_is_its_type_where_it_says_nothing(error, line):
+    assert first_line(error) == line
+    assert len(first_line(ValueError("much " * 1000))) == 200
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-8"])

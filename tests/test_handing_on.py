@@ -134,6 +134,35 @@ def test_a_sidecar_goes_with_its_image(folder):
     assert not (folder / "in" / "a.png.xmp").exists()
 
 
+@pytest.mark.parametrize("way", ["copy", "move", "link"])
+def test_a_sidecar_of_either_name_goes_with_its_image(folder, way):
+    for name in ("a.png.xmp", "a.xmp"):
+        (folder / "in" / name).write_text(name)
+    carry_out(way, folder / "out", plan(folder / "in", folder / "out", [("a.png", "1.png")]), ["a"], [["b"]])
+    for name, new in (("a.png.xmp", "1.png.xmp"), ("a.xmp", "1.xmp")):
+        assert (folder / "out" / new).read_text() == name
+        assert (folder / "in" / name).exists() == (way != "move")
+
+
+def test_a_sidecar_that_two_images_share_goes_with_the_last_of_them(folder):
+    for name in ("a.jpg", "a.xmp"):
+        (folder / "in" / name).write_text(name)
+    for image, new in (("a.png", "1.png"), ("a.jpg", "1.jpg")):
+        assert (folder / "in" / "a.xmp").exists()
+        steps = plan(folder / "in", folder / "out", [(image, new)])
+        carry_out("move", folder / "out", steps, ["a"], [["b"]])
+    assert not (folder / "in" / "a.xmp").exists()
+    assert (folder / "out" / "1.xmp").read_text() == (folder / "out" / "1.jpg.xmp").read_text() == "a.xmp"
+
+
+def test_a_sidecar_of_another_image_is_not_taken_away(folder):
+    for name in ("a.png.jpg", "a.png.xmp"):  # the second is a.png's, and could be the first's
+        (folder / "in" / name).write_text(name)
+    steps = plan(folder / "in", folder / "out", [("a.png.jpg", "1.jpg")])
+    carry_out("move", folder / "out", steps, ["a"], [["b"]])
+    assert (folder / "in" / "a.png.xmp").read_text() == "a.png.xmp"
+
+
 def test_an_image_that_is_gone_stops_with_how_far_it_came(folder):
     steps = plan(folder / "in", folder / "out", [("a.png", "a.png"), ("gone.png", "b.png")])
     with pytest.raises(UserError, match=r"could not copy gone\.png .*; 1 images are there"):

@@ -113,7 +113,7 @@ ALLOWED: dict[str, set[str]] = {
     "selection": {"scoring"},
     "score_output": {"score_formats", "scoring"},
     "score_update": {"score_formats", "scorefile"},
-    "handing_on": set(),
+    "handing_on": {"xmp"},
     "xmp": set(),
     "watch": {"images"},
 }

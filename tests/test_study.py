@@ -1,5 +1,7 @@
 """Studies: opened, numbered, resumed, refused; samplers, pruners and the dashboard."""
 
+import subprocess
+import sys
 import urllib.request
 
 import optuna
@@ -9,7 +11,7 @@ from optuna.trial import TrialState
 from src.arguments import parse_arguments
 from src.errors import UserError
 from src.options import TRAIN
-from src.study import dashboard, make_pruner, make_sampler, open_study, quiet
+from src.study import dashboard, make_pruner, make_sampler, open_storage, open_study, quiet
 
 ABOUT = {"loss_model": "mse", "images, scores and split": "abc"}
 
@@ -65,6 +67,15 @@ def test_a_database_that_cannot_be_opened_is_said_in_one_line(tmp_path):
         assert "\n" not in str(error.value)
 
 
+def test_an_error_without_a_word_is_said_by_its_type(monkeypatch):
+    def fails(_):
+        raise RuntimeError
+
+    monkeypatch.setattr("optuna.storages.get_storage", fails)
+    with pytest.raises(UserError, match=r"can't be opened \(RuntimeError\)"):
+        open_storage("redis://")
+
+
 def test_an_empty_database_is_in_memory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     study = open_study(parse_arguments(TRAIN, "", ["--name=faces", "--database="]), "maximize", ABOUT)
@@ -108,6 +119,23 @@ def test_the_dashboard_serves_the_study_and_ends_with_the_block(tmp_path):
             assert b"faces" in answer.read()
     with pytest.raises(OSError):  # noqa: PT011
         urllib.request.urlopen(address, timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("platform", "expected"), [("win32", {"creationflags": 0x208}), ("linux", {"start_new_session": True})]
+)
+def test_a_daemon_is_cut_off_from_the_terminal_on_each_system(tmp_path, monkeypatch, platform, expected):
+    def start(_, **how):
+        assert how == {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **expected}
+        raise InterruptedError
+
+    open_with(tmp_path)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(subprocess, "DETACHED_PROCESS", 0x8, raising=False)
+    monkeypatch.setattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0x200, raising=False)
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with pytest.raises(InterruptedError), dashboard("daemon", f"sqlite:///{tmp_path / 'db.sqlite'}"):
+        pass
 
 
 def test_without_a_database_there_is_no_dashboard():

@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from src.errors import UserError
+from src.errors import UserError, first_line
 from src.extractors.aim_config import aim_default_states, aim_shape
 from src.extractors.aim_network import Aim
 from src.extractors.base import stable_text, weights_hash
@@ -96,8 +96,8 @@ def _needed(checkpoint: Checkpoint) -> dict[str, Tensor]:
         try:
             tensors |= _read(path)
         except Exception as error:  # each weights format has errors of its own
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise UserError(f"{checkpoint.name}: its weights can't be loaded ({reason}); fetch the checkpoint again")
+            said = first_line(error)
+            raise UserError(f"{checkpoint.name}: its weights can't be loaded ({said}); fetch the checkpoint again")
     return {name: value for name, value in tensors.items() if name not in NOT_NEEDED}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from src.errors import UserError
+from src.errors import UserError, first_line
 
 OFFLINE_HELP = "The extractor efficientnet-lite0 needs no download and works offline"
 NOWHERE = "no such folder, not in the Hugging Face cache on this machine, and the hub can't be asked"
@@ -153,8 +153,3 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds no JSON object; fetch the checkpoint again")
     return content
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, in one line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

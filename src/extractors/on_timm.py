@@ -14,9 +14,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from src.errors import UserError
+from src.errors import UserError, first_line
 from src.extractors.base import stable_text, weights_hash
-from src.extractors.checkpoint import WEIGHTS_NAMES, first_line, hub_file
+from src.extractors.checkpoint import WEIGHTS_NAMES, hub_file
 from src.extractors.on_torch import TorchExtractor
 
 PREFIX = "timm:"

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 from transformers.utils import logging
 
-from src.errors import UserError
+from src.errors import UserError, first_line
 from src.extractors.base import stable_text, weights_hash
-from src.extractors.checkpoint import Checkpoint, first_line
+from src.extractors.checkpoint import Checkpoint
 from src.extractors.on_torch import TorchExtractor
 from src.extractors.processors import PROCESSOR, image_processor
 

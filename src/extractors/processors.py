@@ -9,8 +9,8 @@ from PIL import Image
 from transformers import AutoImageProcessor
 from transformers.image_processing_backends import PilBackend
 
-from src.errors import UserError
-from src.extractors.checkpoint import Checkpoint, first_line, hub_file, read_json
+from src.errors import UserError, first_line
+from src.extractors.checkpoint import Checkpoint, hub_file, read_json
 
 # Checkpoints that were published without their image processor, and where it lives.
 PROCESSORS_ELSEWHERE = {
