@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from src.extractors import Extractor
     from src.feature_cache import FeatureCache
     from src.features import Features
+    from src.objective import Objective
     from src.scorefile import ScoreTable
-    from src.search import Objective
     from src.training_results import Found
 
 DESCRIPTION = "Train a network that scores images by your own taste, from images and their scores."
@@ -41,7 +41,7 @@ def main() -> None:
     # Imported only now, so that --help and what is refused answer at once: these bring torch and transformers.
     from src.feature_cache import FeatureCache
     from src.first_stage import keep_passed
-    from src.search import make_objective
+    from src.objective import make_objective
     from src.training_results import report_results, write_results
 
     table = read_scores(arguments, directory)
@@ -244,8 +244,8 @@ def train_ridge(
 
     from src.baseline import fit_ridge, held_out_ridge, ridge_predictor
     from src.best_model import BestModel
+    from src.objective import SUBSETS
     from src.run_record import about, announce
-    from src.search import SUBSETS
     from src.training_results import as_on_disk
 
     ridge = fit_ridge(data.inputs.cpu().numpy(), data.scores, data.split, arguments.seed)

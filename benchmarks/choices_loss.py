@@ -37,12 +37,13 @@ from src.extractors import load_extractor
 from src.feature_cache import FeatureCache
 from src.features import extract_features
 from src.metrics import spearman
+from src.objective import make_objective
 from src.options import TRAIN
 from src.predictor import PredictorConfig, arrange, load_predictor
 from src.ratings.fit import fit_ratings
 from src.ratings.log import Log, make_log
 from src.ratings.rescale import standardise
-from src.search import Search, make_objective
+from src.search import Search
 from src.split import assign_split
 from src.study import open_study
 

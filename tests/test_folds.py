@@ -19,9 +19,10 @@ from src.feature_cache import FeatureCache
 from src.folds import assign_folds, draw_test, merged
 from src.metrics import METRICS
 from src.near_duplicates import Signature, group, near_identical_groups
+from src.objective import make_objective
 from src.options import TRAIN
 from src.predictor import PredictorConfig, load_predictor
-from src.search import Search, make_objective
+from src.search import Search
 from tests.test_search import content, run, toy_data
 from tests.toys import make_old
 from tests.training import make_photos, read_rows, train, use_toys

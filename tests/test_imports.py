@@ -41,7 +41,8 @@ ALLOWED: dict[str, set[str]] = {
     "balance": {"scorefile"},
     "choices": {"arguments", "feature_cache", "metrics", "ratings"},
     "dataset": {"balance", "choices", "predictor", "training"},
-    "search": {"dataset", "interruption", "losses", "metrics", "predictor", "study", "training"},
+    "objective": {"dataset", "metrics", "predictor"},
+    "search": {"dataset", "interruption", "losses", "objective", "predictor", "study", "training"},
     "best_model": {"dataset", "predictor"},
     "model_scores": {
         "arguments",

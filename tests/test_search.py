@@ -19,10 +19,11 @@ from src.best_model import BestModel
 from src.dataset import Dataset
 from src.errors import UserError
 from src.metrics import METRICS
+from src.objective import make_objective
 from src.options import METRICS as METRIC_NAMES
 from src.options import TRAIN
 from src.predictor import PredictorConfig, load_predictor
-from src.search import Search, configure, make_objective
+from src.search import Search, configure
 from src.study import open_study
 from src.training import TrainingData, train
 from tests.waiting import wait_for
