@@ -5,6 +5,7 @@ python aesthetic_data_analysis.py "@arguments.txt" --report=report.html
 
 import argparse
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "Say how good a model is: statistics, tables of several models, and a page of plots and thumbnails."
 
+SAVES = ("save_scores_and_errors", "save_model_scorefile", "save_error_scorefile")
+
 
 def main() -> None:
     arguments = parse_arguments(LOOK, DESCRIPTION)
@@ -42,6 +45,7 @@ def main() -> None:
     directory = image_directory(arguments)
     check_plots(arguments.plots, directory)
     find_comparisons(arguments, directory)
+    check_savefiles(arguments, directory)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch and transformers.
     from src.analysis import make_subsets
     from src.model_scores import read_all
@@ -62,7 +66,7 @@ def check(arguments: argparse.Namespace) -> None:
         raise UserError("--study=NAME and --study_csv=FILE go together; --study=list says which studies there are")
     named = arguments.modelpath or arguments.model  # of those without a name there is one
     one_threshold_each(arguments.threshold, max(1, len(named)))
-    for name in ("save_scores_and_errors", "save_model_scorefile", "save_error_scorefile"):
+    for name in SAVES:
         text = getattr(arguments, name)
         if text and Path(text).suffix.lower() not in (".csv", ".json"):
             raise UserError(f"--{name}={text}: must end with .csv or .json")
@@ -76,6 +80,24 @@ def check_plots(text: str | None, directory: Path) -> None:
     inside = text and folder.is_relative_to(images)
     if inside and not any(part.startswith(".") for part in folder.relative_to(images).parts):
         raise UserError(f"--plots={text}: is in {directory}, where plots would count as images; name another folder")
+
+
+def check_savefiles(arguments: argparse.Namespace, directory: Path) -> None:
+    """A person's scores are not to be lost."""
+    from src.scorefile import find_scorefile, refuse_lost_scores
+
+    scores = find_scorefile(directory, arguments.scores)
+    for name in SAVES:
+        if text := getattr(arguments, name):
+            path = plain(directory / Path(text).expanduser())
+            in_use = path.exists() and path.samefile(scores)
+            refuse_lost_scores(name, path, arguments.score_column, partial(_is_ours, name, in_use))
+
+
+def _is_ours(name: str, in_use: bool, columns: set[str]) -> bool:
+    if name == "save_scores_and_errors":  # all that the score file holds is written again
+        return in_use or any(column.startswith("model_error") for column in columns)
+    return columns == {"score", "split"} and not in_use
 
 
 def find_comparisons(arguments: argparse.Namespace, directory: Path) -> Path | None:

@@ -44,7 +44,8 @@ def main() -> None:
     from src.selection import choose
     from src.watch import states_of
 
-    outfile = check_outfile(arguments.outfile, arguments.watch) if arguments.outfile else None
+    column = arguments.score_column
+    outfile = check_outfile(arguments.outfile, arguments.watch, column) if arguments.outfile else None
     images, paths = images_to_score(arguments, directory, outfile)
     table = read_scores(arguments, directory, images)
     files, thresholds = model_paths(arguments, directory), arguments.threshold or []

@@ -11,14 +11,16 @@ import numpy as np
 from src.errors import UserError
 from src.files import replacing
 from src.score_formats import json_text, shown
+from src.scorefile import refuse_lost_scores
 from src.scoring import Model, Scored
 
 SUFFIXES = (".csv", ".json", ".parquet")
+COLUMNS = ("model_score", "percentile", "error", "filter_score", "passes")  # what `columns_of` begins with
 BLOCK = 10_000  # rows in memory at once as text
 
 
-def check_outfile(text: str, watch: bool) -> Path:
-    """The path of --outfile, refused now rather than after an hour."""
+def check_outfile(text: str, watch: bool, score_column: str) -> Path:
+    """The path of --outfile, refused now rather than after an hour; what holds a person's scores is too."""
     path = Path(text).expanduser()
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"--outfile={text}: must end with .csv, .json or .parquet")
@@ -28,6 +30,7 @@ def check_outfile(text: str, watch: bool) -> Path:
         raise UserError(f"--outfile={text}: there is no folder {path.parent}; make it first")
     if path.suffix.lower() == ".parquet":
         _pyarrow(text)
+    refuse_lost_scores("outfile", path, score_column, lambda columns: all(c.startswith(COLUMNS) for c in columns))
     return path
 
 

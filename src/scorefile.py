@@ -11,7 +11,17 @@ import numpy as np
 
 from src.errors import UserError
 from src.files import plain
-from src.score_formats import HOW_TO_MAKE_ONE, Document, listing, normal, number, read_document, shown, write_document
+from src.score_formats import (
+    HOW_TO_MAKE_ONE,
+    PATH_COLUMNS,
+    Document,
+    listing,
+    normal,
+    number,
+    read_document,
+    shown,
+    write_document,
+)
 from src.split import SPLITS
 
 T = TypeVar("T")
@@ -43,6 +53,20 @@ def find_scorefile(directory: Path, name: str | None) -> Path:
         if path.is_file():
             return plain(path)
     raise UserError(f"{directory}: no score file {' or '.join(wanted)} there; {HOW_TO_MAKE_ONE}")
+
+
+def refuse_lost_scores(option: str, path: Path, score_column: str, is_ours: Callable[[set[str]], bool]) -> None:
+    """UserError where `path`, which an option is to write, holds scores that would be lost.
+
+    is_ours: from the file's columns, but that of the paths, to whether the option wrote it before, or keeps them all.
+    """
+    for name in dict.fromkeys(("score", score_column)):
+        try:
+            document, _ = read_document(path, name)
+        except UserError:  # not there, no score file, or without that column: there is nothing to lose
+            continue
+        if not is_ours({column.strip() for column in document.columns} - set(PATH_COLUMNS)):
+            raise UserError(f"--{option}={path}: holds scores in '{name}' that would be lost; name another file")
 
 
 def read_scorefile(path: Path, score_column: str | None = None) -> ScoreTable:

@@ -7,7 +7,7 @@ from src.arguments import check_report, model_path
 from src.balance import balance_groups
 from src.error_weights import check_column, check_loss
 from src.errors import UserError
-from src.scorefile import ScoreTable, column_values
+from src.scorefile import ScoreTable, column_values, find_scorefile, refuse_lost_scores
 from src.split import check_fractions
 
 
@@ -25,6 +25,10 @@ def output_paths(arguments: argparse.Namespace, directory: Path) -> tuple[Path, 
         raise UserError(f"--savefile={arguments.savefile}: must end with .csv or .json")
     if not savefile.parent.is_dir():
         raise UserError(f"--savefile={arguments.savefile}: there is no folder {savefile.parent}; make it first")
+    in_use = savefile.exists() and savefile.samefile(find_scorefile(directory, arguments.scores))
+    refuse_lost_scores(
+        "savefile", savefile, arguments.score_column, lambda columns: in_use or "model_score" in columns
+    )
     return model, savefile
 
 

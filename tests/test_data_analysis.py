@@ -137,6 +137,28 @@ def test_scores_model_scores_and_differences_are_saved(look, gallery):
     assert "pearson 1.0000" in again
 
 
+def test_no_save_option_writes_over_a_persons_scores(look, gallery):
+    write(gallery / "mine.csv", ["relative_path", "score", "split"], [["00.png", 1, "eval"], ["02.png", 2, "eval"]])
+    write(gallery / "other.csv", ["relative_path", "score"], [["00.png", 3]])
+    before = {name: (gallery / name).read_bytes() for name in ("scores.csv", "mine.csv", "other.csv")}
+    lost = "holds scores in 'score' that would be lost; name another file"
+    for option in ("--save_model_scorefile", "--save_error_scorefile"):
+        for name in ("scores.csv", "other.csv"):
+            assert f"{option}=photos/{name}: {lost}" in look(f"{option}={name}", code=2)
+    assert lost in look(
+        "--save_model_scorefile=mine.csv", "--include_train_split", scores="--scores=mine.csv", code=2
+    )
+    assert lost in look("--save_scores_and_errors=other.csv", code=2)
+    assert before == {name: (gallery / name).read_bytes() for name in before}
+    words = ("--save_scores_and_errors=again.csv", "--save_model_scorefile=n.json", "--save_error_scorefile=f.csv")
+    look(*words)
+    look(*words)  # what they wrote themselves they may write again
+    (gallery / "kept.csv").write_bytes(before["scores.csv"])
+    look("--save_scores_and_errors=kept.csv", "--model_scores=good.csv", scores="--scores=kept.csv")
+    kept = [{name: row[name] for name in ("relative_path", "score", "note")} for row in read(gallery / "kept.csv")]
+    assert kept == read(gallery / "scores.csv")
+
+
 def test_choices_are_held_against_the_model(look, gallery):
     names = [row["relative_path"] for row in read(gallery / "scores.csv")]
     model = np.array([float(row["model_score"]) for row in read(gallery / "good.csv")])

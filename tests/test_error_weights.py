@@ -152,7 +152,8 @@ def test_what_a_trials_value_depends_on_keeps_studies_apart(tmp_path, words, cha
 
 
 def test_what_no_trials_value_depends_on_does_not():
-    given, more = arguments(), arguments("--normalise_weights", "--accuracy_divider=1")
+    given, more = arguments(), arguments("--accuracy_divider=1")
+    more.normalise_weights = True
     scores, data = new_table([f"{i}.png" for i in range(120)]), dataset(None)
     other = replace(data, weights=np.linspace(1, 2, 120))
     assert comparable(given, scores, data, "eval_mse") == comparable(more, scores, other, "eval_mse")

@@ -112,7 +112,7 @@ ALLOWED: dict[str, set[str]] = {
     "first_stage": {"arguments", "feature_cache", "folds", "gate", "scorefile", "scoring", "split"},
     "scoring": {"arguments", "extractors", "feature_cache", "features", "gate", "predictor"},
     "selection": {"scoring"},
-    "score_output": {"score_formats", "scoring"},
+    "score_output": {"score_formats", "scorefile", "scoring"},
     "score_update": {"score_formats", "scorefile"},
     "handing_on": {"xmp"},
     "xmp": set(),

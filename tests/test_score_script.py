@@ -125,6 +125,21 @@ def test_more_images_than_a_chunk_give_the_same_scores(here, capsys, monkeypatch
         assert float(one["model_score"]) == pytest.approx(float(other["model_score"]), rel=1e-5)
 
 
+def test_an_outfile_does_not_write_over_a_persons_scores(here, capsys, monkeypatch):
+    for name, text in (
+        ("mine.csv", "relative_path,score,comparisons\n0000.png,1,3\n"),
+        ("mine.json", '{"0000.png": 1}'),
+        ("taste.csv", "relative_path,taste\n0000.png,1\n"),
+    ):
+        (here / name).write_text(text, encoding="utf-8")
+        monkeypatch.setattr(sys, "argv", [SCORE, "-d", "photos", "-o", name, "--score_column=taste"])
+        with pytest.raises(SystemExit):
+            errors.run(script.main)
+        column = "taste" if name == "taste.csv" else "score"
+        assert f"--outfile={name}: holds scores in '{column}' that would be lost" in capsys.readouterr().err
+        assert (here / name).read_text(encoding="utf-8") == text
+
+
 def test_without_outfile_a_table_best_first_is_printed(here, capsys):
     output, _ = score(capsys, "--top=3", "--bottom=2")
     expected = expected_scores(here)

@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from src.arguments import parse_arguments
 from src.errors import UserError
+from src.options import TRAIN
 from src.scorefile import add_images, find_scorefile, match_images, new_table, read_scorefile, select, write_scorefile
+from src.training_options import output_paths
 
 ROOT = Path(__file__).parents[1]
 NAMES = [
@@ -575,3 +578,21 @@ def test_a_writer_killed_before_it_is_done_leaves_the_old_file_whole(tmp_path, n
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 2  # the writer was in the middle: its half-made file is there, hidden
     assert find_scorefile(tmp_path, None) == path
+
+
+def test_a_savefile_may_go_into_the_score_file_in_use_and_over_itself_alone(tmp_path):
+    mine, other = tmp_path / "scores.csv", tmp_path / "other.csv"
+    mine.write_text("relative_path,score,note\na.png,1,x\n", encoding="utf-8")
+    other.write_text("relative_path,score\na.png,2\n", encoding="utf-8")
+    (tmp_path / "out.csv").write_text("relative_path,score,model_score,split\na.png,1,1,eval\n", encoding="utf-8")
+
+    def savefile(name):
+        return output_paths(parse_arguments(TRAIN, "", [f"--savefile={name}"]), tmp_path)[1]
+
+    assert [savefile(name) for name in ("scores.csv", "new.csv", "out.csv")] == [
+        mine,
+        tmp_path / "new.csv",
+        tmp_path / "out.csv",
+    ]
+    with pytest.raises(UserError, match=r"--savefile=.*other\.csv: holds scores in 'score' that would be lost"):
+        savefile("other.csv")
