@@ -230,9 +230,10 @@ def test_weights_and_nll_and_given_splits_go_all_the_way(photos, train_here):
 def test_the_demo_finds_the_imaginary_persons_taste(tmp_path):
     draw = [sys.executable, str(ROOT / "examples" / "sample_gallery.py"), "gallery", "--images=160"]  # of 300
     assert subprocess.run(draw, cwd=tmp_path).returncode == 0
-    fewer = ("--trials=7",)  # of 40; all of it would take two minutes on a busy machine
-    result = run(tmp_path, f"@{ROOT / 'arguments-example.txt'}", quick=fewer)
+    fewer = "--trials=7"  # of 40; behind the file, as the later word counts
+    result = run(tmp_path, f"@{ROOT / 'arguments-example.txt'}", fewer, quick=())
     assert result.returncode == 0, result.stderr
+    assert "--trials=7\n" in (tmp_path / "gallery" / "model.arguments.txt").read_text(encoding="utf-8")
     evaluation = next(line for line in result.stdout.splitlines() if line.startswith("Eval"))
     assert float(re.search(r"spearman (-?[\d.]+)", evaluation)[1]) >= 0.7
 
