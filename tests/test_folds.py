@@ -187,7 +187,10 @@ def test_after_ctrl_c_the_held_out_scores_are_still_had(tmp_path, monkeypatch):
     monkeypatch.setattr(Search, "run", lambda search: finished.append((search, whole(search))))
     _, best, _ = run(tmp_path, "--folds=5", data=data)
     [(search, complete)] = finished
-    scores, _ = search.held_out(load_predictor(best.path)[0])
+    try:
+        scores, _ = search.held_out(load_predictor(best.path)[0])
+    except KeyboardInterrupt:  # which would end all tests
+        pytest.fail("Ctrl-C counts twice")
     assert (complete, len(calls)) == (False, 13)
     assert np.isfinite(scores).all()
 
