@@ -345,12 +345,15 @@ def test_the_expected_spearman_is_that_of_draws_from_the_errors():
     assert expected_spearman(many, wide) == pytest.approx(np.mean(drawn), abs=0.006)  # from 500 of them
 
 
-@pytest.mark.parametrize("n", [0, 1, 2])
+@pytest.mark.parametrize("n", [0, 1, 2, 5])
 def test_there_is_no_outlook_where_nothing_is_known(n):
-    ratings = AssistedFit(similar(landscape(5)[0])).fit(make_log(np.arange(n) + 1, [], []))
-    assert ratings.rating.tolist() == [0.0] * n
-    assert ratings.expected_spearman is None
-    assert ratings.choices_for_next is None
+    used = fixed(similar(landscape(5)[0]), HALF)
+    used.fit(choose(landscape(5)[1], 20))
+    for fit in (AssistedFit(similar(landscape(5)[0])), used):
+        ratings = fit.fit(make_log(np.arange(n) + 1, [], []))
+        assert ratings.rating.tolist() == [0.0] * n
+        assert ratings.expected_spearman is None
+        assert ratings.choices_for_next is None
 
 
 def test_errors_and_the_estimate_hold_for_tastes_drawn_from_the_prior():

@@ -58,13 +58,13 @@ class AssistedFit:
             self.hyperparameters = refresh(screens, mean, vectors)
             self._level = level
         prior = prior_of(self.hyperparameters, mean, vectors)
-        mode = find_mode(screens, prior, *self._start(log.images, mean))
+        mode = find_mode(screens, prior, *self._start(log, mean))
         self._last = _Last(log.images, mode.utilities, mode.curvature.through, self.hyperparameters)
         return _ratings(log, screens, prior, mode)
 
-    def _start(self, images: Ints, mean: Floats) -> tuple[Floats | None, Floats | None]:
-        last = self._last
-        if last is None:
+    def _start(self, log: Log, mean: Floats) -> tuple[Floats | None, Floats | None]:
+        images, last = log.images, self._last
+        if last is None or not log.comparisons.any():  # without choices the prior mean exactly, not almost
             return None, None
         _, here, there = np.intersect1d(images, last.images, assume_unique=True, return_indices=True)
         utilities, through = mean.copy(), np.zeros((len(images), last.through.shape[1]))
