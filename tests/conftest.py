@@ -1,4 +1,4 @@
-"""What every test shares: the scripts' folder on the path, idle threads that rest, no network, no waiting for the disk."""
+"""What every test shares: the path of the scripts, idle threads that rest, no network, no waiting for the disk."""
 
 import os
 import sqlite3

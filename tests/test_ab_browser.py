@@ -17,6 +17,7 @@ from tests.training import train
 from tests.waiting import wait_for
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+expect.set_options(timeout=30_000)  # of a busy machine
 SHOWN = ".screen:not(.waiting)"
 TRAINING = ("--feature_extractor_model=efficientnet-lite0", "--model_type=ridge", "--database=")
 
@@ -233,8 +234,12 @@ def test_the_page_says_what_assists_the_ratings_and_how_right_they_are(browser, 
         wait_for(lambda: "assisted by the features of efficientnet-lite0" in scorer.output)
         for _ in range(13 - len(stored(sample))):  # half a choice for each of the 26 images
             choose(page, "1")
-        page.wait_for_timeout(500)  # the fit behind the last choice
-        choose(page, "2")
+
+        def is_told():
+            choose(page, "2")
+            return "is about 0." in line.inner_text()
+
+        wait_for(is_told, every=0.5)  # with the first choice after the fit behind one of these
         expect(line).to_contain_text("The ratings are assisted by the features of efficientnet-lite0.")
         expect(line).to_contain_text(re.compile(r"The order of your pictures is about 0\.\d\d right \(1 = perfect\)"))
         box = line.bounding_box()
