@@ -67,7 +67,7 @@ class AssistedFit:
         if last is None or not log.comparisons.any():  # without choices the prior mean exactly, not almost
             return None, None
         _, here, there = np.intersect1d(images, last.images, assume_unique=True, return_indices=True)
-        utilities, through = mean.copy(), np.zeros((len(images), last.through.shape[1]))
+        utilities, through = mean.copy(), np.zeros((len(images), last.through.shape[1]), last.through.dtype)
         utilities[here], through[here] = last.utilities[there], last.through[there]
         return utilities, through if last.hyperparameters == self.hyperparameters else None
 

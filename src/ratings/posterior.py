@@ -56,7 +56,7 @@ class Prior:
 
 @dataclass(frozen=True)
 class Curvature:
-    """H = C⁻¹ + W at some utilities, ready to be solved. sparse: P. through: X (n, r). triangle: LLᵀ = S."""
+    """H = C⁻¹ + W at some utilities, ready to be solved. sparse: P. through: X (n, r) float32. triangle: LLᵀ = S."""
 
     sparse: Precision
     through: Floats
@@ -64,14 +64,15 @@ class Curvature:
 
     def solve(self, b: Floats) -> Floats:
         """H⁻¹b, b: (n,) or (n, m)."""
-        return conjugate_gradients(self.sparse, b, CLOSE) + self.through @ cho_solve(
-            (self.triangle, True), self.through.T @ b
-        )
+        onto = self.through.T @ b.astype(np.float32)  # (r,) or (r, m)
+        learned = self.through @ cho_solve((self.triangle, True), onto).astype(np.float32)
+        return conjugate_gradients(self.sparse, b, CLOSE) + learned
 
     @cached_property
     def variances(self) -> tuple[Floats, Floats]:
         """(n,) of the utilities and (E,) of the gaps; their sparse part is exact up to EXACT_UP_TO images met."""
-        learned = self.through @ solve_triangular(self.triangle, np.eye(len(self.triangle)), lower=True).T  # (n, r)
+        inverse = solve_triangular(self.triangle, np.eye(len(self.triangle)), lower=True).astype(np.float32)
+        learned = self.through @ inverse.T  # (n, r)
         of_images, of_gaps = variances(self.sparse)
         gaps = learned[self.sparse.graph.first] - learned[self.sparse.graph.second]  # (E, r)
         return of_images + np.einsum("nr,nr->n", learned, learned), of_gaps + np.einsum("er,er->e", gaps, gaps)
@@ -131,8 +132,9 @@ def curvature_at(screens: Screens, prior: Prior, u: Floats, through: Floats | No
 def curvature_of(graph: Graph, prior: Prior, springs: Floats, through: Floats | None = None) -> Curvature:
     """H where W is the Laplacian of these springs (E,)."""
     sparse = Precision(graph, 1 / prior.own, springs)
-    x = conjugate_gradients(sparse, prior.scaled, CLOSE, prior.vectors if through is None else through)
-    inner = prior.inner - prior.scaled.T @ x
+    scaled = prior.scaled.astype(np.float32)  # twice as quick, and far closer than CLOSE
+    x = conjugate_gradients(sparse, scaled, CLOSE, prior.vectors.astype(np.float32) if through is None else through)
+    inner = prior.inner - scaled.T @ x
     return Curvature(sparse, x, cholesky((inner + inner.T) / 2, lower=True))
 
 

@@ -54,10 +54,10 @@ class Precision:
         met = np.bincount(self.graph.first, self.weights, n) + np.bincount(self.graph.second, self.weights, n)
         return self.prior + met
 
-    def __matmul__(self, x: Floats) -> Floats:
-        """x: (N,) or (N, m)."""
+    def __matmul__(self, x: np.ndarray) -> np.ndarray:
+        """x: (N,) or (N, m); many columns are quicker in float32."""
         if x.ndim == 2:
-            return self._matrix @ x
+            return (self._matrix if x.dtype == np.float64 else self._single) @ x
         return self.prior * x + self.graph.transposed @ (self.weights * (self.graph.incidence @ x))
 
     @cached_property
@@ -73,6 +73,10 @@ class Precision:
         return triangle
 
     @cached_property
+    def _single(self) -> csr_array:
+        return self._matrix.astype(np.float32)
+
+    @cached_property
     def _matrix(self) -> csr_array:
         first, second, n = self.graph.first, self.graph.second, len(self.prior)
         rows, columns = np.concatenate([first, second, np.arange(n)]), np.concatenate([second, first, np.arange(n)])
@@ -86,14 +90,14 @@ def dot(a: Floats, b: Floats) -> float:
 
 
 def conjugate_gradients(
-    precision: Precision, b: Floats, tolerance: float | None = None, start: Floats | None = None
-) -> Floats:
-    """x with precision @ x ≈ b, of the shape of b: (N,), or (N, m) for m systems at once. start: a guess at x.
+    precision: Precision, b: np.ndarray, tolerance: float | None = None, start: np.ndarray | None = None
+) -> np.ndarray:
+    """x with precision @ x ≈ b, of the type of b: (N,), or (N, m) for m systems at once. start: a guess at x.
 
     The rest is at most tolerance × b, measured with the diagonal; None: closer, the smaller b is, as Newton's method
     wants it (Dembo, Eisenstat & Steihaug, 1982). Hestenes & Stiefel (1952), scaled by the diagonal.
     """
-    diagonal = precision.diagonal.reshape(-1, *([1] * (b.ndim - 1)))
+    diagonal = precision.diagonal.astype(b.dtype).reshape(-1, *([1] * (b.ndim - 1)))
     whole = _inner(b, b / diagonal)
     enough = whole * (np.minimum(0.1, np.sqrt(whole)) if tolerance is None else tolerance) ** 2
     x = np.zeros_like(b) if start is None else start.copy()
