@@ -31,7 +31,7 @@ def errors_counted(table: ScoreTable, model_scores: np.ndarray, rows: np.ndarray
 
     model_scores: (N,) of all images of the table. rows: those that it is measured on. By the column score_error; None
     too where that is missing, or empty for one of the images, and where `expected_order` is undefined. In simulations
-    the truth is between this and the agreement with the scores as they are (docs/training.md, Honest numbers).
+    the truth was a little above this, and far below the agreement with the scores (docs/training.md, Honest numbers).
     """
     errors = read_numbers(table, ERRORS) if assisted_by(table) else None
     if errors is None or not (np.isfinite(errors[rows]) & (errors[rows] >= 0)).all():
@@ -45,11 +45,11 @@ def caution(table: ScoreTable) -> str:
     extractors = assisted_by(table)
     if not extractors:
         return ""
-    between = ""
+    better = ""
     if ERRORS in table.document.columns:
-        between = " The truth is probably between them and those with the scores' errors counted."
+        better = " Go by those with the scores' errors counted, which are cautious."
     return (
         f"Take care: features of {extractors} assisted these scores while you chose. A model of features agrees with "
         "them, and with the choices made so far, more than with your taste: the figures flatter, the more, the fewer "
-        f"choices there are per image.{between} See docs/training.md, Honest numbers."
+        f"choices there are per image.{better} See docs/training.md, Honest numbers."
     )

@@ -201,7 +201,7 @@ def _lead(material: Material) -> str:
     text = f"Of 100 pairs of images {which}, the model puts {100 * order:.0f} in the order of your scores"
     if counted := errors_counted(material.table, material.model.scores, material.rows):
         text += f", or {100 * counted.ab:.0f} with the scores' errors counted"
-    return f"{text}. Chance would be 50. {caution(material.table)}".rstrip()
+    return f"{text}. Chance would be 50."
 
 
 def _tiles(material: Material) -> list[Tile]:
@@ -228,7 +228,8 @@ def _numbers(material: Material) -> str:
         these = np.flatnonzero(material.split == split)
         if len(these):
             rows.append(score_cells(f"{name} split" if split else name, *_both(material, these)))
-    note = "± is the standard deviation. AB is the share of pairs that both put in the same order."
+    note = "± is the standard deviation. AB is the share of pairs that both put in the same order. "
+    note = f"{note}{caution(material.table)}".rstrip()
     tables = [*material.tables, *_baselines(material.model.metadata)]
     extra = "".join(f"<h3>{title}</h3>{table(cells)}" for title, cells in tables)
     return section("Numbers", table(rows), extra, note=note)

@@ -53,7 +53,7 @@ def test_with_the_scores_errors_counted_less_agreement_is_left(tmp_path):
     assert found.spearman == pytest.approx(np.sum(ranks * (above.sum(axis=1) - 2)) / np.sum(ranks**2))
     assert found.ab == pytest.approx(np.mean([above[i, j] for i in range(4) for j in range(i)]))
     assert errors_counted(scores, model, np.arange(2)).spearman == pytest.approx(2 * norm.cdf(1) - 1)
-    assert "between them and those with the scores' errors counted" in caution(scores)
+    assert "Go by those with the scores' errors counted" in caution(scores)
     assert errors_counted(scores, np.zeros(6), rows) is None
     for change in (("toy", ""), ("score_error", "other"), (",2\n", ",\n"), (",2\n", ",-1\n")):
         assert errors_counted(table(tmp_path, text.replace(*change)), model, rows) is None, change
