@@ -240,6 +240,8 @@ def test_a_batch_is_counted_from_where_it_began():
     assert row["consistency"] == ""  # unknown, not nan
     for part in ("2 choices, 1 tie, 1 skip;", "50 %", "– 0 100", "3 2 1 2", "unknown yet", batch.advice):
         assert part in batch.text()
+    assert "1 skip; 2.0 s per choice (median)\n" in batch.text()
+    assert f"before and after: {batch.spearman:.3f}\n" in batch.text()
 
 
 def test_a_batch_of_larger_screens_says_what_they_can_say():
@@ -250,6 +252,7 @@ def test_a_batch_of_larger_screens_says_what_they_can_say():
     assert (batch.left, batch.ceiling) == (None, None)  # no side; one repeat tells nothing of the person
     assert batch.row()["left_share"] == ""
     assert "left" not in batch.text()
+    assert "nan" not in batch.text()  # neither seconds, nor ratings before the first batch
     assert "foresee" not in batch.text()
     assert "by chance 25 %" in batch.text()
     repeated = log_with([(1, 2, 3, 4)] * 21, [1] * 21, repeat_of=[0] + [1] * 20)

@@ -100,16 +100,18 @@ class Batch:
     def text(self) -> str:
         """The same in lines, for the terminal."""
         met = self.outcomes
+        speed = "" if np.isnan(self.seconds) else f"; {self.seconds:.1f} s per choice (median)"
         lines = [
-            f"{number_of(self.choices, 'choice')}, {number_of(self.ties, 'tie')}, {number_of(self.skips, 'skip')}; "
-            f"{self.seconds:.1f} s per choice (median)",
+            ", ".join([number_of(self.choices, "choice"), number_of(self.ties, "tie"), number_of(self.skips, "skip")])
+            + speed,
             f"the ratings: {met.matched} matched, {met.contradicted} contradicted, {met.not_predicted} not predicted",
             f"agreement {_said(met.agreement)}, by chance {100 * self.chance:.0f} %; "
             f"batch by batch, %: {_curve(self.curve)}",
-            f"Spearman of the ratings before and after: {self.spearman:.3f}",
             "images with 0, 1, 2, … comparisons: " + " ".join(map(str, self.images)),
             f"your own consistency {_said(self.repeats)}{_ceiling(self.ceiling)}",
         ]
+        if not np.isnan(self.spearman):  # as in the first batch
+            lines.append(f"Spearman of the ratings before and after: {self.spearman:.3f}")
         if self.left:
             lines.append(f"the left image won {_said(self.left)}")
         if self.odd:
