@@ -127,9 +127,9 @@ def import_scores(arguments: argparse.Namespace, path: Path, comparisons: "Compa
         return
     table, problems = match_images(read_scorefile(path, arguments.score_column), list(ids))
     print("\n".join([*table.problems, *problems]))
+    if written_here(table) and len(comparisons.log()):
+        return  # the choices say more, whoever made them
     log = comparisons.log(arguments.rater)
-    if len(log) and written_here(table):
-        return  # the choices say more
     started = dict(zip(log.images.tolist(), ~np.isnan(log.starting_ratings), strict=True))
     none = np.zeros(len(table.paths))
     values = rescale_to(table.scores, none, none > 0) if arguments.rescale == "standard" else table.scores

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from src.errors import UserError
 from src.files import plain, write_text
+from src.option_kinds import Reason
 from src.options import DEFAULT_MODEL, GROUPS, Group, Option
 
 OTHER_MODELS = (".pth", ".pt")  # how other people's model files end
@@ -277,10 +278,11 @@ def _read_values(option: Option, texts: Sequence[str] | None, words: Sequence[Wo
     for text in texts:
         try:
             values.append(option.kind.read(text))
-        except ValueError:
+        except ValueError as error:
             found = [word.where for word in words if _names(word.text, option) and word.text.endswith(text)]
             where = found[-1] if found else ""
-            raise UserError(f"{where}{option.names[-1]}={text}: must be {option.kind.allowed}")
+            why = f" ({error})" if isinstance(error, Reason) else ""
+            raise UserError(f"{where}{option.names[-1]}={text}: must be {option.kind.allowed}{why}")
     return values if repeatable else values[-1]
 
 

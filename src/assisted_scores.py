@@ -1,5 +1,7 @@
 """Scores of the A/B scorer that image features had a part in, and what that does to the figures of a model."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from src.error_weights import COLUMN as ERRORS
@@ -26,18 +28,29 @@ def assisted_by(table: ScoreTable) -> str:
     return ", ".join(sorted(set(column_values(table, COLUMN)) - {""}))
 
 
-def errors_counted(table: ScoreTable, model_scores: np.ndarray, rows: np.ndarray) -> Expected | None:
-    """How a model is expected to agree with the true scores, where features assisted those there are; else None.
+@dataclass(frozen=True)
+class Counted:
+    """How a model is expected to agree with the true scores of so many images, and how many were asked for."""
 
-    model_scores: (N,) of all images of the table. rows: those that it is measured on. By the column score_error; None
-    too where that is missing, or empty for one of the images, and where `expected_order` is undefined. In simulations
-    the truth was a little above this, and far below the agreement with the scores (docs/training.md, Honest numbers).
+    expected: Expected
+    images: int
+    of: int
+
+
+def errors_counted(table: ScoreTable, model_scores: np.ndarray, rows: np.ndarray) -> Counted | None:
+    """The agreement with the true scores, where features assisted those there are; else None.
+
+    model_scores: (N,) of all images of the table. rows: those that it is measured on; it is over those of them that
+    have a score_error, which images that were never compared lack. None too where there are none, and where
+    `expected_order` is undefined. In simulations the truth was a little above this, and far below the agreement with
+    the scores (docs/training.md, Honest numbers).
     """
     errors = read_numbers(table, ERRORS) if assisted_by(table) else None
-    if errors is None or not (np.isfinite(errors[rows]) & (errors[rows] >= 0)).all():
+    if errors is None:
         return None
-    found = expected_order(table.scores[rows], errors[rows], model_scores[rows])
-    return None if np.isnan(found.spearman) else found
+    known = rows[np.isfinite(errors[rows]) & (errors[rows] >= 0)]
+    found = expected_order(table.scores[known], errors[known], model_scores[known])
+    return None if np.isnan(found.spearman) else Counted(found, len(known), len(rows))
 
 
 def caution(table: ScoreTable) -> str:

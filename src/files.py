@@ -31,6 +31,8 @@ def replacing(path: Path) -> Iterator[Path]:
         _take_place(temporary, path)
         _flush_folder(path.parent)
     except OSError as error:
+        if error.filename and Path(error.filename) not in (path, temporary):
+            raise UserError(f"{path}: can't be written, for {error.filename} can't be had ({error.strerror})")
         raise UserError(f"{path}: can't be written ({error.strerror or error}); close what has it open, or make room")
     finally:
         with suppress(OSError):

@@ -200,7 +200,7 @@ def _lead(material: Material) -> str:
         which = "(those it was trained on included, which flatters)"
     text = f"Of 100 pairs of images {which}, the model puts {100 * order:.0f} in the order of your scores"
     if counted := errors_counted(material.table, material.model.scores, material.rows):
-        text += f", or {100 * counted.ab:.0f} with the scores' errors counted"
+        text += f", or {100 * counted.expected.ab:.0f} with the scores' errors counted"
     return f"{text}. Chance would be 50."
 
 

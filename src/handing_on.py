@@ -132,11 +132,14 @@ def carry_out(
 
 
 def _carry_sidecars(act: Callable[[Path, Path], None], step: Step) -> set[Path]:
-    """The sidecars that went to the image's new name: a.xmp under its full name where the other one is taken."""
-    found, names = existing_sidecars(step.source), sidecar_names(step.target)
-    for name, sidecar in found.items():
-        act(sidecar, names["full" if os.path.lexists(names[name]) else name])
-    return set(found.values())
+    """The sidecars that went to the new name; a.xmp under the full one, or not at all, where that is taken."""
+    names, carried = sidecar_names(step.target), set()
+    for name, sidecar in existing_sidecars(step.source).items():
+        free = next((names[one] for one in (name, "full") if not os.path.lexists(names[one])), None)
+        if free:
+            act(sidecar, free)
+            carried.add(sidecar)
+    return carried
 
 
 def _remove_lone(sidecars: set[Path]) -> None:

@@ -117,7 +117,8 @@ def expected_order(truth: ArrayLike, error: ArrayLike, predicted: ArrayLike) -> 
 
     error: (N,), 0 or more, in the unit of `truth`. Of more than 500 images 500 are taken, evenly from the order of
     `predicted`: that gives Spearman to a thousandth or two. nan for fewer than 2 images, or where `predicted` is
-    constant. Both are linear in who is truly above whom, so that needs only the probabilities of pairs.
+    constant. Pairs of equal images whose errors are 0 count half. Both are linear in who is truly above whom, so that
+    needs only the probabilities of pairs.
     """
     from scipy.special import ndtr  # late: scipy would double the time of --help
 

@@ -8,6 +8,10 @@ from typing import Any
 from src.hidden_states import read_states, write_states
 
 
+class Reason(ValueError):
+    """A ValueError whose text tells a person what is wrong."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """How a value is read: `read` raises ValueError; `allowed` ends the sentence "must be ...".
@@ -73,8 +77,8 @@ def _on_off(text: str) -> bool:
 def _regular_expression(text: str) -> str:
     try:
         re.compile(text)
-    except re.error:
-        raise ValueError(text)
+    except re.error as error:
+        raise Reason(error)
     return text
 
 
@@ -95,7 +99,7 @@ def _balance(text: str) -> str:
 
 TEXT = Kind(_filled, "a text that is not empty")
 ANY_TEXT = Kind(str)
-REGEX = Kind(_regular_expression, "a regular expression, in which \\( is a bracket, \\. a dot and .* anything")
+REGEX = Kind(_regular_expression, "a regular expression, where \\( is a bracket, \\. a dot, .* anything")
 ON_OFF = Kind(_on_off, "on or off", "on|off", bare="on")
 STATES = Kind(
     read_states,

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from src.analysis import FEWEST_IMAGES, Combination, Intervals, bootstrap, coverage, gain_interval, reliability
+from src.assisted_scores import Counted
 from src.choice_agreement import ChoiceAgreement
-from src.metrics import Expected, ab, correlations
+from src.metrics import ab, correlations
 from src.ratings.statistics import Share, ceiling
 
 BASELINES = {
@@ -76,10 +77,11 @@ def comparison_with_ridge(
     return f"{text}: try more --trials, or take ridge regression itself, --model_type=ridge."
 
 
-def errors_counted_line(expected: Expected, images: str = "") -> str:
+def errors_counted_line(counted: Counted, images: str = "") -> str:
     """The line below a `score_line` of scores that features assisted. images: which, where that isn't clear."""
-    start = f"      {images}, with" if images else "      with"
-    return f"{start} the scores' errors counted: spearman {expected.spearman:.4f}, AB {100 * expected.ab:.2f}%"
+    start, found = f"      {images}, with" if images else "      with", counted.expected
+    line = f"{start} the scores' errors counted: spearman {found.spearman:.4f}, AB {100 * found.ab:.2f}%"
+    return line + (f" ({counted.images} of {counted.of} images have one)" if counted.images < counted.of else "")
 
 
 def error_lines(scores: np.ndarray, model_scores: np.ndarray, errors: np.ndarray) -> list[str]:

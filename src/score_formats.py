@@ -56,6 +56,19 @@ def read_document(path: Path, score_column: str) -> tuple[Document, list[str]]:
     return _parse_csv(path, text, score_column, problems), problems
 
 
+def header_lacks(path: Path, column: str) -> bool:
+    """Whether the file is a CSV whose first line does not name the column; without reading more of it."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(100_000)
+    except OSError:
+        return False
+    text = first.decode("utf-8-sig", "replace").strip()
+    if not text or text[0] in "{[" or b"\0" in first:
+        return False
+    return column not in [cell.strip(' "') for cell in re.split("[,;\t]", text)]
+
+
 def write_document(path: Path, document: Document, chosen: Collection[int]) -> None:
     """Replace `path` atomically, as CSV or JSON by its ending; what a CSV has no place for is named on stderr.
 

@@ -15,6 +15,7 @@ from src.score_formats import (
     HOW_TO_MAKE_ONE,
     PATH_COLUMNS,
     Document,
+    header_lacks,
     listing,
     normal,
     number,
@@ -61,6 +62,8 @@ def refuse_lost_scores(option: str, path: Path, score_column: str, is_ours: Call
     is_ours: from the file's columns, but that of the paths, to whether the option wrote it before, or keeps them all.
     """
     for name in dict.fromkeys(("score", score_column)):
+        if header_lacks(path, name):
+            continue
         try:
             document, _ = read_document(path, name)
         except UserError:  # not there, no score file, or without that column: there is nothing to lose

@@ -142,13 +142,14 @@ class Search:
         self._save()
 
     def _save(self) -> None:
-        """Write the best down; where that can't be done now, go on: it is tried again with the next, and by `run`."""
+        """Write the best down; where that can't be done now, go on: it is tried again after each trial."""
         try:
             self._write()
             self._unsaved = False
         except UserError as error:
+            if not self._unsaved:
+                tqdm.write(f"note: {error}; the search goes on, and tries again", file=sys.stderr)
             self._unsaved = True
-            tqdm.write(f"note: {error}; the search goes on, and tries again", file=sys.stderr)
 
     def _write(self) -> None:
         best, metrics = self.members[0], self.members[0].metrics
@@ -204,6 +205,8 @@ class Search:
         return self.objective.measure_all(data, predictor, *subsets)
 
     def _show(self, bar: tqdm) -> None:
+        if self._unsaved:
+            self._save()
         best = self.best()
         if best is not None:
             bar.set_postfix_str(f"best {self.objective.name} {best.value:.4f}", refresh=False)

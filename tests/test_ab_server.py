@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -536,7 +537,7 @@ def test_ctrl_c_and_sigterm_write_the_scores_too(gallery, number, code):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--regex=("], "--regex=(: must be a regular expression, in which"),
+        (["--regex=("], "--regex=(: must be a regular expression, where"),
         (["--regex=nothing"], "0 different images may be shown"),
         (["--minimum_score=99", "--rating=bradley_terry"], "0 different images may be shown"),
         (["--weight_min=3", "--weight_by_speed"], "--weight_min=3.0 is above --weight_max=2.0"),
@@ -597,6 +598,19 @@ def test_scores_of_the_predecessors_become_starting_ratings_once(tmp_path, name,
         (tmp_path / name.replace(".", ".before_choosing.")).read_text(encoding="utf-8").index(text)
         aesthetic_ab_scorer.import_scores(arguments, tmp_path / name, comparisons, ids)  # its own file: not imported
         assert comparisons.log().starting_ratings[:2].tolist() == pytest.approx(expected)
+
+
+def test_ones_own_scores_are_no_starting_ratings_for_another_rater(tmp_path):
+    ids = {f"{number:03}.png": number + 1 for number in range(3)}
+    for rater in ("alice", "bob"):
+        arguments = parse_arguments(CHOOSE, "", [f"--directory={tmp_path}", f"--rater={rater}"])
+        with Comparisons(tmp_path / "c.sqlite", rater) as comparisons:
+            comparisons.register({path: path for path in ids})
+            aesthetic_ab_scorer.import_scores(arguments, tmp_path / "scores.csv", comparisons, ids)
+            assert np.isnan(comparisons.log().starting_ratings).all()
+            comparisons.add_choice([1, 2], 1)
+            live = LiveRatings(comparisons, Rating())
+            aesthetic_ab_scorer.write_scores(arguments, tmp_path / "scores.csv", ids, live)
 
 
 def test_the_set_can_be_restricted_by_name_and_by_score(gallery):

@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from src.assisted_scores import assisted_by, caution, column, errors_counted
+from src.report import errors_counted_line
 from src.scorefile import read_scorefile, write_scorefile
 
 
@@ -47,13 +48,17 @@ def test_with_the_scores_errors_counted_less_agreement_is_left(tmp_path):
         f"{name}.png,{i},toy,{error}\n" for i, (name, error) in enumerate(zip(names, "012222", strict=True))
     )
     scores, model, rows = table(tmp_path, text), np.arange(6.0), np.array([2, 3, 4, 5])
-    found = errors_counted(scores, model, rows)
+    found = errors_counted(scores, model, rows).expected
     above = norm.cdf(np.arange(4)[:, None] - np.arange(4), scale=np.sqrt(8))
     ranks = np.arange(4) - 1.5
     assert found.spearman == pytest.approx(np.sum(ranks * (above.sum(axis=1) - 2)) / np.sum(ranks**2))
     assert found.ab == pytest.approx(np.mean([above[i, j] for i in range(4) for j in range(i)]))
-    assert errors_counted(scores, model, np.arange(2)).spearman == pytest.approx(2 * norm.cdf(1) - 1)
+    assert errors_counted(scores, model, np.arange(2)).expected.spearman == pytest.approx(2 * norm.cdf(1) - 1)
     assert "Go by those with the scores' errors counted" in caution(scores)
     assert errors_counted(scores, np.zeros(6), rows) is None
     for change in (("toy", ""), ("score_error", "other"), (",2\n", ",\n"), (",2\n", ",-1\n")):
         assert errors_counted(table(tmp_path, text.replace(*change)), model, rows) is None, change
+    some = errors_counted(table(tmp_path, text.replace("2,toy,2", "2,toy,")), model, rows)
+    assert (some.images, some.of) == (3, 4)
+    assert some.expected == errors_counted(scores, model, rows[1:]).expected
+    assert errors_counted_line(some).endswith("% (3 of 4 images have one)")

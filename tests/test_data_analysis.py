@@ -183,7 +183,7 @@ def test_choices_are_held_against_the_model(look, gallery):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--regex=(",), "--regex=(: must be a regular expression, in which"),
+        (("--regex=(",), "anything (missing ), unterminated subpattern at position 0)"),
         (("--report=report.txt",), "--report=report.txt: must end with .html"),
         (("--report=none/report.html",), "there is no folder none"),
         (("--plots=photos",), "--plots=photos: is in photos, where plots would count as images"),

@@ -75,6 +75,12 @@ def test_a_full_disk_is_said_and_leaves_the_old_file(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
 
 
+def test_what_can_not_be_copied_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"new: can't be written, for .*old can't be had \(No such file"):
+        copy_to(tmp_path / "old", tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("seconds", [0.3, 30])
 def test_a_file_that_something_has_open_is_replaced_within_a_second_or_it_is_said(tmp_path, monkeypatch, seconds):
     path, start, replace = tmp_path / "a.txt", time.monotonic(), Path.replace

@@ -155,6 +155,17 @@ def test_a_sidecar_that_two_images_share_goes_with_the_last_of_them(folder):
     assert (folder / "out" / "1.xmp").read_text() == (folder / "out" / "1.jpg.xmp").read_text() == "a.xmp"
 
 
+@pytest.mark.parametrize("way", ["copy", "move"])
+def test_a_sidecar_both_of_whose_names_are_taken_stays_and_stops_nothing(folder, way):
+    for name in ("a.jpg", "a.xmp", "a.jpg.xmp"):
+        (folder / "in" / name).write_text(name)
+    steps = plan(folder / "in", folder / "out", [("a.png", "a.png"), ("a.jpg", "a.jpg")])
+    carry_out(way, folder / "out", steps, ["a"], [["b"], ["c"]])
+    assert {path.name for path in (folder / "out").glob("a.*")} == {"a.png", "a.jpg", "a.xmp", "a.jpg.xmp"}
+    assert (folder / "out" / "a.jpg.xmp").read_text() == "a.jpg.xmp"
+    assert (folder / "out" / "a.xmp").read_text() == "a.xmp"
+
+
 def test_a_sidecar_of_another_image_is_not_taken_away(folder):
     for name in ("a.png.jpg", "a.png.xmp"):  # the second is a.png's, and could be the first's
         (folder / "in" / name).write_text(name)

@@ -86,7 +86,7 @@ ALLOWED: dict[str, set[str]] = {
         "search",
     },
     "study_export": {"study"},
-    "report": {"analysis", "choice_agreement", "metrics", "ratings"},
+    "report": {"analysis", "assisted_scores", "choice_agreement", "metrics", "ratings"},
     "plots": {"analysis", "learning_curve"},
     "thumbnails": {"images"},
     "report_page": set(),
