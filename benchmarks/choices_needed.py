@@ -19,14 +19,11 @@ refit      seconds of a refit of 10,000 images and 20,000 comparisons, on one co
 """
 
 import argparse
-import csv
 import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -34,86 +31,24 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
-from scipy.special import expit
-from tqdm import tqdm
 
-from benchmarks.simulated_person import Course, Taste, make_taste, simulate
-from src.metrics import expected_order, spearman
+from benchmarks.oasis_courses import AGREEMENTS, Bench, load, run, value_at
+from benchmarks.simulated_person import Course, Taste, make_taste
+from benchmarks.trained_on_choices import held_out, predictor
 from src.ratings.assisted import AssistedFit
-from src.ratings.fit import Ratings, fit_ratings
+from src.ratings.fit import fit_ratings
 from src.ratings.hyperparameters import DEFAULT, REFRESHED_AT, Hyperparameters, prior_of
-from src.ratings.log import Log, make_log
+from src.ratings.log import make_log
 from src.ratings.similarity import make_similarity
 from src.ratings.statistics import GOOD_ORDER, choices_to_good
 
-AGREEMENTS = (0.85, 0.75)
 POINTS = (1.0, 2.0, 2.7, 4.0)
-LONGEST = {"assisted": 4.6, "near": 4.6, "classic": 4.6, "elo": 12.0}
 NAMES = {
     "elo": "sequential Elo, K 0.7, classic pairing",
     "classic": "Bradley-Terry over the same choices",
     "near": "Bradley-Terry, near pairing",
     "assisted": "assisted, near pairing",
 }
-# Fixed beforehand, in the middle of the training script's default ranges; nothing is selected on unseen images.
-NETWORK = {"train_epochs": 30, "batch_size": 50, "log_lr": -3.5, "log_weight_lr": -3.0, "warmup_ratio": 0.1}
-WIDTHS = (9, 9, 9, 14, 14)  # of the columns of `held_out`
-LAYERS, DROPOUTS = (300, 100), (0.4, 0.4, 0.0)
-
-
-class Bench:
-    """The data, and each simulation run at most once."""
-
-    def __init__(self, truth: np.ndarray, features: np.ndarray, seeds: int) -> None:
-        self.truth, self.features, self.seeds = truth, features, range(seeds)
-        self.course = cache(self._course)
-        self.similarity = make_similarity(np.arange(len(truth)) + 1, features)
-
-    def courses(self, method: str, agreement: float) -> list[Course]:
-        return [self.course(method, agreement, seed) for seed in self.seeds]
-
-    def at(self, method: str, agreement: float, point: float) -> float:
-        """Mean Spearman at `point` choices per image."""
-        return float(np.mean([value_at(c, c.spearman, point) for c in self.courses(method, agreement)]))
-
-    def _course(self, method: str, agreement: float, seed: int) -> Course:
-        longest, at_once, similarity = LONGEST.get(method, 4.0), 2, self.similarity
-        if method.startswith("four"):
-            longest, at_once = 2.0, 4
-        if method == "shuffled":
-            mixed = np.random.default_rng(seed).permutation(len(self.truth))
-            similarity = make_similarity(self.similarity.images, self.features[mixed])
-        fit = assist(similarity) if method in ("assisted", "shuffled", "four") else plain(method)
-        pairing = "classic" if method in ("elo", "classic") else "near"
-        taste = make_taste(self.truth, agreement)
-        return run(taste, fit, pairing, longest, seed, f"{method}, {agreement:.0%}", at_once)
-
-
-def assist(similarity: object) -> Callable[[Log], Ratings]:
-    fit = AssistedFit(similarity)
-    return lambda log: fit_ratings(log, "assisted", assisted=fit)
-
-
-def plain(method: str) -> Callable[[Log], Ratings]:
-    return (lambda log: fit_ratings(log, "elo", k=0.7)) if method == "elo" else fit_ratings
-
-
-def run(
-    taste: Taste,
-    fit: Callable[[Log], Ratings],
-    pairing: str,
-    longest: float,
-    seed: int,
-    name: str,
-    at_once: int = 2,
-    keep: tuple[float, ...] = (),
-) -> Course:
-    with tqdm(total=round(longest * len(taste.truth)), desc=f"{name}, seed {seed}", leave=False) as bar:
-        return simulate(taste, fit, pairing, longest, seed, at_once, keep, bar.update)
-
-
-def value_at(course: Course, values: list[float], point: float) -> float:
-    return float(np.interp(point, course.at, values))
 
 
 def needed(bench: Bench) -> None:
@@ -227,100 +162,6 @@ def real_cost(courses: list[Course], point: float) -> float:
     return 0.01 * 0.5 / (high - low)
 
 
-def predictor(bench: Bench) -> None:
-    print(f"\nOn images never shown, Spearman of\n{'':<36}{'network':>9}{'ridge':>9}")
-    for agreement in AGREEMENTS:
-        found: dict[str, list[tuple[float, float]]] = {}
-        for seed in bench.seeds:
-            for name, shown, scores in targets(bench, agreement, seed):
-                found.setdefault(name, []).append(trained(bench, shown, scores, seed))
-        for name, values in found.items():
-            network, ridge = np.mean(values, axis=0)
-            print(f"{agreement:.0%}  {name:<30}{network:>10.3f}{ridge:>9.3f}")
-
-
-def targets(bench: Bench, agreement: float, seed: int) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """(what the scores are, rows of the images shown, their scores)."""
-    n = len(bench.truth)
-    shown = np.sort(np.random.default_rng(seed).permutation(n)[n // 4 :])
-    truth, similarity = bench.truth[shown], make_similarity(np.arange(len(shown)) + 1, bench.features[shown])
-    fits = {"Bradley-Terry": fit_ratings, "assisted": assist(similarity)}
-    rows = []
-    for name, fit in fits.items():
-        course = run(make_taste(truth, agreement), fit, "near", 2.0, seed, f"predictor, {name}", keep=(1.0, 2.0))
-        rows += [(f"{name}, {point:.0f} per image", shown, kept.rating) for point, kept in course.ratings.items()]
-    return [*sorted(rows, key=lambda row: row[0].split()[1:]), ("true scores", shown, truth)]
-
-
-def trained(bench: Bench, shown: np.ndarray, scores: np.ndarray, seed: int) -> tuple[float, float]:
-    """Spearman with the truth on all other images: of the network, and of ridge regression."""
-    unseen = np.setdiff1d(np.arange(len(bench.truth)), shown)
-    network, ridge = predictions(bench, shown, scores, seed)
-    return spearman(bench.truth[unseen], network[unseen]), spearman(bench.truth[unseen], ridge[unseen])
-
-
-def predictions(bench: Bench, shown: np.ndarray, scores: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) model scores of a network, and of ridge regression, that learnt these scores of the rows `shown`."""
-    import torch
-
-    from src.baseline import ridge_scores
-    from src.predictor import PredictorConfig
-    from src.training import TrainingConfig, TrainingData, train
-
-    x = bench.features.astype(np.float32)
-    config = PredictorConfig("benchmark", (0,), "join", (x.shape[1],), LAYERS, DROPOUTS)
-    data = TrainingData(torch.from_numpy(x[shown]), torch.from_numpy(scores).float(), torch.ones(len(shown)))
-    network = train(config, TrainingConfig(**NETWORK, seed=seed), data).predict(torch.from_numpy(x))[0]
-    everything, split = np.zeros(len(x)), np.full(len(x), "eval", dtype=object)
-    everything[shown], split[shown] = scores, "train"
-    return network, ridge_scores(x, everything, split, seed)
-
-
-def held_out(bench: Bench) -> None:
-    """The eval images take part in choosing, and their ratings too come from all choices, as in the product."""
-    print(f"\nNetwork on its eval images{'':<11}{'Spearman with':^27}  {'AB with choices between them':^26}")
-    heads = ("ratings", "expected", "truth", "those made", "made anew")
-    print(f"{'':<36}" + "".join(f"{head:>{width}}" for head, width in zip(heads, WIDTHS, strict=True)))
-    for agreement in AGREEMENTS:
-        for name, fit in (("Bradley-Terry", lambda: fit_ratings), ("assisted", lambda: assist(bench.similarity))):
-            found: dict[float, list[tuple[float, ...]]] = {}
-            taste = make_taste(bench.truth, agreement)
-            for seed in bench.seeds:
-                course = run(taste, fit(), "near", 2.0, seed, f"held out, {name}", keep=(1.0, 2.0))
-                for point, kept in course.ratings.items():
-                    found.setdefault(point, []).append(judged(bench, course, point, kept, agreement, seed))
-            for point, values in found.items():
-                numbers = zip(np.mean(values, axis=0), WIDTHS, strict=True)
-                cells = "".join(f"{number:>{width}.3f}" for number, width in numbers)
-                print(f"{f'{agreement:.0%}  {name}, {point:.0f} per image':<36}{cells}")
-                between = sum(expected <= truth <= printed for printed, expected, truth, *_ in values)
-                off = " ".join(f"{truth - expected:+.3f}" for _, expected, truth, *_ in values)
-                print(f"      the truth is between in {between} of {len(values)}; above what is expected by {off}")
-
-
-def judged(
-    bench: Bench, course: Course, point: float, kept: Ratings, agreement: float, seed: int
-) -> tuple[float, ...]:
-    """Spearman with the ratings, as expected, with the truth; AB with the choices between eval images, and with the
-    same ones made anew."""
-    n, taste, rating = len(bench.truth), make_taste(bench.truth, agreement), kept.rating
-    evaluated = np.sort(np.random.default_rng(seed).permutation(n)[: n // 5])
-    train = np.setdiff1d(np.arange(n), evaluated)
-    network, _ = predictions(bench, train, rating[train], seed)
-    pairs = course.log.before(round(point * n)).pairs
-    inside = np.isin(pairs.winners, evaluated) & np.isin(pairs.losers, evaluated)
-    gaps = network[pairs.winners[inside]] - network[pairs.losers[inside]]
-    truly = taste.utilities[pairs.winners[inside]] - taste.utilities[pairs.losers[inside]]
-    anew = expit(np.sign(gaps) * truly)  # the probability that a new choice is the network's
-    return (
-        spearman(rating[evaluated], network[evaluated]),
-        expected_order(rating[evaluated], kept.error[evaluated], network[evaluated]).spearman,
-        spearman(bench.truth[evaluated], network[evaluated]),
-        float(np.mean(gaps > 0)),
-        float(np.mean(anew)),
-    )
-
-
 def advised(bench: Bench) -> None:
     heads = ("real", "estimate", "worst off", f"to {GOOD_ORDER}", "really")
     print(f"\nThe first estimates, and choices to a good order\n{'':<10}" + "".join(f"{head:>10}" for head in heads))
@@ -387,26 +228,11 @@ def main() -> None:
     if unknown := set(tables) - set(TABLES):
         parser.error(f"--only={','.join(sorted(unknown))}: unknown; it can be {', '.join(TABLES)}")
     begin = time.perf_counter()
-    bench = None if tables == ["refit"] else Bench(*load(arguments.oasis, arguments.work), arguments.seeds)
+    bench = None if tables == ["refit"] else Bench(*load(arguments.oasis, arguments.work / "cache"), arguments.seeds)
     for table in tables:
         TABLES[table](bench)
         sys.stdout.flush()
     print(f"\n{time.perf_counter() - begin:.0f} s, {arguments.seeds} seeds")
-
-
-def load(oasis: Path, work: Path) -> tuple[np.ndarray, np.ndarray]:
-    """(900,) mean beauty, and (900, D) features."""
-    from src.extractors import load_extractor
-    from src.feature_cache import FeatureCache
-    from src.features import extract_features
-
-    with (oasis / "ratings.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    extractor = load_extractor("efficientnet-lite0", "cpu")
-    paths, states = [row["relative_path"] for row in rows], extractor.default_hidden_states
-    features = extract_features(oasis, paths, extractor, states, FeatureCache(work / "cache")).states
-    truth = np.array([float(row["beauty_mean"]) for row in rows])
-    return truth, np.concatenate([features[state] for state in states], axis=1)
 
 
 if __name__ == "__main__":

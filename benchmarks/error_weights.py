@@ -10,7 +10,6 @@ over the images set aside; the gain is the mean over seeds of the paired differe
 """
 
 import argparse
-import csv
 import os
 import sys
 import tempfile
@@ -23,12 +22,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 import torch
-from simulated_person import Taste, make_taste, simulate
 
+from benchmarks.oasis_courses import load
+from benchmarks.simulated_person import Taste, make_taste, simulate
 from src.error_weights import weights_of
-from src.extractors import load_extractor
-from src.feature_cache import FeatureCache
-from src.features import extract_features
 from src.metrics import spearman
 from src.predictor import PredictorConfig
 from src.ratings.assisted import AssistedFit
@@ -49,10 +46,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--cache", type=Path, help="keep features there, instead of nowhere")
     arguments = parser.parse_args()
-    with (arguments.oasis / "ratings.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    features = read_features(arguments.oasis, [row["relative_path"] for row in rows], arguments.cache)
-    taste = make_taste(np.array([float(row["beauty_mean"]) for row in rows]), AGREEMENT)
+    with tempfile.TemporaryDirectory() as folder:
+        truth, features = load(arguments.oasis, arguments.cache or Path(folder))
+    taste = make_taste(truth, AGREEMENT)
     found = [measure(features, taste, seed) for seed in range(arguments.seeds)]
     print(f"{'ratings':<16}{'choices per image':>18}{'alike':>8}{'by error':>10}{'gain':>18}{'weights':>14}")
     for key in found[0]:
@@ -61,15 +57,6 @@ def main() -> None:
         error = np.std(gains, ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else float("nan")
         gain = f"{weighted - alike:+.4f} ± {error:.4f}"
         print(f"{key[0]:<16}{key[1]:>18.1f}{alike:>8.4f}{weighted:>10.4f}{gain:>18}{low:>8.2f}–{high:.2f}")
-
-
-def read_features(oasis: Path, paths: list[str], cache: Path | None) -> np.ndarray:
-    """(N, W) of the embedded extractor, its states side by side."""
-    extractor = load_extractor("efficientnet-lite0", "cpu")
-    states = extractor.default_hidden_states
-    with tempfile.TemporaryDirectory() as folder:
-        found = extract_features(oasis, paths, extractor, states, FeatureCache(cache or Path(folder))).states
-    return np.concatenate([found[state] for state in states], axis=1)
 
 
 def measure(features: np.ndarray, taste: Taste, seed: int) -> dict[tuple[str, float], tuple[float, ...]]:

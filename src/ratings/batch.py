@@ -39,7 +39,6 @@ class Batch:
     """
 
     at_once: int
-
     choices: int
     ties: int
     skips: int
@@ -110,7 +109,7 @@ class Batch:
             "images with 0, 1, 2, … comparisons: " + " ".join(map(str, self.images)),
             f"your own consistency {_said(self.repeats)}{_ceiling(self.ceiling)}",
         ]
-        if not np.isnan(self.spearman):  # as in the first batch
+        if not np.isnan(self.spearman):  # there are none before the first batch
             lines.append(f"Spearman of the ratings before and after: {self.spearman:.3f}")
         if self.left:
             lines.append(f"the left image won {_said(self.left)}")
