@@ -47,7 +47,7 @@ spotlight: .venv-spotlight/.installed
 	touch $@
 
 test-spotlight: spotlight $(VENV)/.installed-dev
-	$(BIN)/python -m pytest tests/test_spotlight.py
+	$(BIN)/python -m pytest tests/report/test_spotlight.py
 
 clean:
 	rm -rf $(VENV) .venv-spotlight gallery

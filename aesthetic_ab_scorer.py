@@ -13,21 +13,16 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before numpy: idle threads must not spin on a busy machine
 
-from src.arguments import comparisons_file, image_directory, model_path, parse_arguments
-from src.errors import UserError, run
-from src.options import CHOOSE
+from src.common import UserError, run
+from src.options import CHOOSE, comparisons_file, image_directory, model_path, parse_arguments
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from src.ab_page.gallery import Gallery
-    from src.ab_page.live import LiveRatings, Rating
-    from src.ab_page.screens import Closed, Plan
-    from src.assistance import Assistance, Assistant
-    from src.feature_cache import FeatureCache
-    from src.ratings.database import Comparisons, Registered
-    from src.ratings.fit import Ratings
-    from src.scorefile import ScoreTable
+    from src.ab_page import Closed, Gallery, LiveRatings, Plan, Rating
+    from src.features import FeatureCache
+    from src.ratings import Assistance, Assistant, Comparisons, Ratings, Registered
+    from src.scores import ScoreTable
 
 DESCRIPTION = "Choose the better of two images in the browser; ratings are fitted to your choices."
 
@@ -37,12 +32,9 @@ def main() -> None:
     directory = image_directory(arguments)
     scores = check(arguments, directory)
     # Imported only now, so that --help and mistyped options answer at once.
-    from src.ab_page.gallery import make_gallery
-    from src.ab_page.live import LiveRatings
-    from src.ab_page.server import Server, listen
-    from src.ab_page.session import Session
-    from src.feature_cache import FeatureCache, default_folder
-    from src.ratings.database import Comparisons
+    from src.ab_page import LiveRatings, Server, Session, listen, make_gallery
+    from src.features import FeatureCache, default_folder
+    from src.ratings import Comparisons
 
     listening = listen(arguments.host, arguments.port)
     cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
@@ -89,7 +81,7 @@ def check(arguments: argparse.Namespace, directory: Path) -> Path:
 
 def hash_images(directory: Path, cache: "FeatureCache") -> dict[str, str]:
     """Relative path -> content hash of every image; those that can't be read are named."""
-    from src.images import find_images
+    from src.features import find_images
 
     paths = find_images(directory)
     if not paths:
@@ -103,7 +95,7 @@ def hash_images(directory: Path, cache: "FeatureCache") -> dict[str, str]:
 
 def report_images(hashes: dict[str, str], registered: "Registered") -> None:
     """What is new or different since last time."""
-    from src.score_formats import listing
+    from src.scores import listing
 
     added, moved, replaced = len(registered.added), registered.moved, registered.replaced
     copies = len(hashes) - len(set(hashes.values()))
@@ -120,8 +112,8 @@ def import_scores(arguments: argparse.Namespace, path: Path, comparisons: "Compa
     """Scores that another program or a person wrote become starting ratings, once; the file is kept as a copy."""
     import numpy as np
 
-    from src.ratings.rescale import rescale_to
-    from src.scorefile import match_images, read_scorefile
+    from src.ratings import rescale_to
+    from src.scores import match_images, read_scorefile
 
     if not path.exists():
         return
@@ -157,7 +149,7 @@ def score_with_model(
 
 def start_assistant(arguments: argparse.Namespace, gallery: "Gallery", cache: "FeatureCache") -> "Assistant":
     """Begin to get features, in another process, where the ratings are to be assisted by them."""
-    from src.assistance import Assistant, Task
+    from src.ratings import Assistant, Task
 
     task = Task(
         directory=gallery.directory,
@@ -174,7 +166,7 @@ def start_assistant(arguments: argparse.Namespace, gallery: "Gallery", cache: "F
 
 def use(assistant: "Assistant", live: "LiveRatings", wait: bool) -> None:
     """Let the ratings be assisted as soon as there are features. wait: for them, and for those ratings."""
-    from src.score_formats import listing
+    from src.scores import listing
 
     def ready(found: "Assistance") -> None:
         if found.unreadable:
@@ -202,8 +194,8 @@ def allowed_images(arguments: argparse.Namespace, live: "LiveRatings", paths: di
 
 def rating(arguments: argparse.Namespace) -> "Rating":
     """How ratings are computed."""
-    from src.ab_page.live import Rating
-    from src.ratings.fit import SpeedWeights
+    from src.ab_page import Rating
+    from src.ratings import SpeedWeights
 
     speed = SpeedWeights(arguments.default_seconds, arguments.weight_min, arguments.weight_max)
     return Rating(arguments.rating, arguments.k, speed if arguments.weight_by_speed else None)
@@ -213,14 +205,14 @@ def plan(arguments: argparse.Namespace) -> "Plan":
     """What is shown."""
     from dataclasses import fields
 
-    from src.ab_page.screens import Plan
+    from src.ab_page import Plan
 
     return Plan(**{one.name: getattr(arguments, one.name) for one in fields(Plan)})
 
 
 def rescaled(arguments: argparse.Namespace, ratings: "Ratings") -> tuple["np.ndarray", "np.ndarray"]:
     """Scores and their errors, (N,) each, on the scale of `--rescale`."""
-    from src.ratings.rescale import deviation, standardise
+    from src.ratings import deviation, standardise
 
     if arguments.rescale == "none":
         return ratings.rating, ratings.error
@@ -235,8 +227,8 @@ def write_scores(arguments: argparse.Namespace, path: Path, ids: dict[str, int],
     """
     import numpy as np
 
-    from src import assisted_scores
-    from src.scorefile import add_images, match_images, new_table, read_scorefile, write_scorefile
+    from src.scores import add_images, match_images, new_table, read_scorefile, write_scorefile
+    from src.scores import assisted as assisted_scores
 
     ratings, rated = live.latest(), live.rated()
     if not rated.any():
@@ -265,7 +257,7 @@ def written_here(table: "ScoreTable") -> bool:
 
 def keep_original(path: Path, table: "ScoreTable") -> None:
     """A score file which this script did not write is copied beside itself before it is written over."""
-    from src.files import copy_to
+    from src.common import copy_to
 
     copy = path.with_name(f"{path.stem}.before_choosing{path.suffix}")
     if not written_here(table) and not copy.exists():
@@ -291,8 +283,8 @@ def show(closed: "Closed", paths: dict[int, str]) -> None:
     """The statistics, and the ten best and the ten worst images by name, as the page shows them."""
     import numpy as np
 
-    from src.ratings.statistics import extremes
-    from src.score_formats import listing
+    from src.ratings import extremes
+    from src.scores import listing
 
     ratings = closed.ratings
     here = (ratings.comparisons > 0) & closed.allowed & np.isin(ratings.images, list(paths))
@@ -305,7 +297,7 @@ def show(closed: "Closed", paths: dict[int, str]) -> None:
 
 def announce(address: str, images: int, choices: int) -> None:
     """Where to choose, and how to stop."""
-    from src.ratings.statistics import number_of
+    from src.ratings import number_of
 
     print(f"{images} images may be shown; {number_of(choices, 'comparison')} so far. Choose at {address}")
     print("Finish with Q on the page or Ctrl-C here; every choice is on the disk at once.", flush=True)
@@ -313,7 +305,7 @@ def announce(address: str, images: int, choices: int) -> None:
 
 def write_stats(arguments: argparse.Namespace, directory: Path, closed: "Closed") -> None:
     """A row in ab_stats.csv."""
-    from src.ratings.stats_file import append_stats
+    from src.ratings import append_stats
 
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     about = {"finished_at": now, "rater": arguments.rater, "batch": closed.number}

@@ -11,25 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.arguments import (
-    check_report,
-    comparisons_file,
-    image_directory,
-    one_threshold_each,
-    parse_arguments,
-)
-from src.errors import UserError, run
-from src.files import plain
-from src.options import LOOK
+from src.common import UserError, plain, run
+from src.options import LOOK, check_report, comparisons_file, image_directory, one_threshold_each, parse_arguments
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from src.analysis import Subset
-    from src.choice_agreement import ChoiceAgreement
-    from src.feature_cache import FeatureCache
-    from src.model_scores import ModelScores
-    from src.scorefile import ScoreTable
+    from src.features import FeatureCache
+    from src.ratings import ChoiceAgreement
+    from src.report import Subset
+    from src.scores import ScoreTable
+    from src.scoring import ModelScores
 
 DESCRIPTION = "Say how good a model is: statistics, tables of several models, and a page of plots and thumbnails."
 
@@ -47,8 +39,8 @@ def main() -> None:
     find_comparisons(arguments, directory)
     check_savefiles(arguments, directory)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch and transformers.
-    from src.analysis import make_subsets
-    from src.model_scores import read_all
+    from src.report import make_subsets
+    from src.scoring import read_all
 
     cache, table, models, split = read_all(arguments, directory)
     subsets = make_subsets(table.paths, looked_at(arguments, split), arguments.regex, arguments.directories)
@@ -84,7 +76,7 @@ def check_plots(text: str | None, directory: Path) -> None:
 
 def check_savefiles(arguments: argparse.Namespace, directory: Path) -> None:
     """A person's scores are not to be lost."""
-    from src.scorefile import find_scorefile, refuse_lost_scores
+    from src.scores import find_scorefile, refuse_lost_scores
 
     scores = find_scorefile(directory, arguments.scores)
     for name in SAVES:
@@ -110,7 +102,7 @@ def find_comparisons(arguments: argparse.Namespace, directory: Path) -> Path | N
 
 def export_study(arguments: argparse.Namespace) -> None:
     """`--study list`, or a study's trials as CSV."""
-    from src.study_export import list_studies, write_trials
+    from src.report import list_studies, write_trials
 
     if arguments.study == "list":
         print("\n".join(list_studies(arguments.database)))
@@ -140,9 +132,8 @@ def print_lines(
     arguments: argparse.Namespace, table: "ScoreTable", models: list["ModelScores"], subsets: list["Subset"]
 ) -> None:
     """A line per subset and model."""
-    from src.analysis import FEWEST_IMAGES, bootstrap
-    from src.assisted_scores import errors_counted
-    from src.report import error_lines, errors_counted_line, interval_line, score_line
+    from src.report import FEWEST_IMAGES, bootstrap, error_lines, errors_counted_line, interval_line, score_line
+    from src.scores import errors_counted
 
     for model in models:
         print(f"\nModel {model.name}" if len(models) > 1 else "")
@@ -163,8 +154,7 @@ def print_tables(
     arguments: argparse.Namespace, table: "ScoreTable", models: list["ModelScores"], subsets: list["Subset"]
 ) -> list[tuple[str, list[list[str]]]]:
     """Several models beside each other, and who passes which; the same tables with their headings, for the page."""
-    from src.analysis import combinations
-    from src.report import aligned, combinations_table, models_table
+    from src.report import aligned, combinations, combinations_table, models_table
 
     tables = []
     scores = {model.name: model.scores for model in models}
@@ -190,8 +180,7 @@ def agreement_with_choices(
     cache: "FeatureCache",
 ) -> list["ChoiceAgreement"]:
     """Each model against the choices of the comparisons database, where there is one."""
-    from src.choice_agreement import choice_agreement
-    from src.choices import read_log
+    from src.ratings import choice_agreement, read_log
     from src.report import choices_lines
 
     path = find_comparisons(arguments, directory)
@@ -208,7 +197,7 @@ def agreement_with_choices(
 
 def print_caution(table: "ScoreTable") -> None:
     """What to keep in mind of scores that features assisted."""
-    from src.assisted_scores import caution
+    from src.scores import caution
 
     if text := caution(table):
         print(f"\n{text}")
@@ -222,7 +211,7 @@ def write_scorefiles(
     split: "np.ndarray",
 ) -> None:
     """The files of the --save options, in the directory."""
-    from src.scorefile import new_table, write_scorefile
+    from src.scores import new_table, write_scorefile
 
     first, difference = models[0], models[0].scores - table.scores
     columns: dict[str, Any] = {}
@@ -257,8 +246,7 @@ def write_pictures(
     """The page of `--report`, and the plots of `--plots`."""
     if not (arguments.report or arguments.plots):
         return
-    from src.full_report import Material, write_plots, write_report
-    from src.report import choices_lines
+    from src.report import Material, choices_lines, write_plots, write_report
 
     where = {"directory": directory, "database": arguments.database, "seed": arguments.seed}
     said = choices_lines(choices[0]) if choices else []

@@ -13,19 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.arguments import image_directory, parse_arguments, write_arguments
-from src.errors import UserError, run
-from src.options import TRAIN
+from src.common import UserError, run
+from src.options import TRAIN, image_directory, parse_arguments, write_arguments
 
 if TYPE_CHECKING:
-    from src.best_model import BestModel
-    from src.dataset import Dataset
-    from src.extractors import Extractor
-    from src.feature_cache import FeatureCache
-    from src.features import Features
-    from src.objective import Objective
-    from src.scorefile import ScoreTable
-    from src.training_results import Found
+    from src.features import Extractor, FeatureCache, Features
+    from src.report import Found
+    from src.scores import ScoreTable
+    from src.search import BestModel, Dataset, Objective
 
 DESCRIPTION = "Train a network that scores images by your own taste, from images and their scores."
 
@@ -35,14 +30,13 @@ def main() -> None:
     if arguments.list_extractors:
         return print_extractors()
     directory = image_directory(arguments)
-    from src.training_options import check_columns, output_paths
+    from src.search import check_columns, output_paths
 
     model, savefile = output_paths(arguments, directory)
     # Imported only now, so that --help and what is refused answer at once: these bring torch and transformers.
-    from src.feature_cache import FeatureCache
-    from src.first_stage import keep_passed
-    from src.objective import make_objective
-    from src.training_results import report_results, write_results
+    from src.features import FeatureCache
+    from src.report import report_results, write_results
+    from src.search import keep_passed, make_objective
 
     table = read_scores(arguments, directory)
     check_columns(arguments, table)
@@ -69,15 +63,15 @@ def main() -> None:
 
 def print_extractors() -> None:
     """What `--list_extractors` asks for."""
-    from src.extractors.known import list_extractors
+    from src.features import list_extractors
 
     print(list_extractors())
 
 
 def read_scores(arguments: argparse.Namespace, directory: Path) -> "ScoreTable":
     """The images that are there and have a score; everything else is said."""
-    from src.model_scores import read_scored_images
-    from src.scorefile import find_scorefile
+    from src.scores import find_scorefile
+    from src.scoring import read_scored_images
 
     path = find_scorefile(directory, arguments.scores)
     arguments.scores = str(path.relative_to(directory) if path.is_relative_to(directory) else path)
@@ -86,7 +80,7 @@ def read_scores(arguments: argparse.Namespace, directory: Path) -> "ScoreTable":
 
 def image_model(arguments: argparse.Namespace) -> "Extractor":
     """The image model that is asked for."""
-    from src.extractors import load_extractor
+    from src.features import load_extractor
 
     options = arguments.device, arguments.fp16_features, arguments.aim_batch_norm
     return load_extractor(arguments.feature_extractor_model, *options)
@@ -94,8 +88,8 @@ def image_model(arguments: argparse.Namespace) -> "Extractor":
 
 def complete(arguments: argparse.Namespace, directory: Path, extractor: "Extractor") -> None:
     """Replace what was left open by what will be used, so that the arguments written down are the real ones."""
-    from src.feature_cache import default_folder
-    from src.predictor import choose_mode
+    from src.features import default_folder
+    from src.model import choose_mode
 
     arguments.name = arguments.name or directory.resolve().name
     arguments.cache_directory = arguments.cache_directory or str(default_folder(directory))
@@ -120,12 +114,12 @@ def read_features(
     For --layer_sweep, the features of all hidden states go into the cache on the way.
     """
     from src.features import extract_features, fill_cache
-    from src.scorefile import select
+    from src.scores import select
 
     used, batch_size = arguments.hidden_states_used, arguments.extract_batch_size
     extractor.check_hidden_states(used)
     if arguments.layer_sweep != "off":
-        from src.layer_sweep import check_extractor
+        from src.report import check_extractor
 
         check_extractor(extractor)
         fill_cache(directory, table.paths, extractor, cache, batch_size)
@@ -160,14 +154,11 @@ def make_dataset(
     cache: "FeatureCache",
 ) -> "Dataset":
     """Features, scores and split, put together for the search."""
-    from src.balance import balance_groups
-    from src.choices import read_choices
-    from src.dataset import Dataset
-    from src.devices import pick_device
-    from src.error_weights import error_weights
-    from src.folds import draw_folds
-    from src.predictor import PredictorConfig, arrange, choose_fix
-    from src.split import draw_split
+    from src.common import pick_device
+    from src.model import PredictorConfig, arrange, choose_fix
+    from src.ratings import read_choices
+    from src.scores import balance_groups, draw_folds, draw_split, error_weights
+    from src.search import Dataset
 
     used, mode = arguments.hidden_states_used, arguments.hidden_states_mode
     config = PredictorConfig(
@@ -196,7 +187,7 @@ def make_dataset(
     print("\n".join(said), end="\n" if said else "")
     data = Dataset(config, inputs, table.scores, table.weights, split, folds, groups, choices, certainty)
     if arguments.layer_sweep != "off":
-        from src.layer_sweep import check_eval
+        from src.report import check_eval
 
         check_eval(data)
     return data
@@ -211,12 +202,8 @@ def search_networks(
     behind: Mapping[str, Any],
 ) -> "tuple[BestModel, Found, bool]":
     """The best of many networks and its scores; False if Ctrl-C ended the search. behind: the filter before it."""
-    from src.baseline import held_out_ridge
-    from src.best_model import BestModel
-    from src.run_record import about, announce, comparable
-    from src.search import Search
-    from src.study import count_finished, dashboard, open_study
-    from src.training_results import as_on_disk
+    from src.report import about, announce, as_on_disk, comparable
+    from src.search import BestModel, Search, count_finished, dashboard, held_out_ridge, open_study
 
     ridge = held_out_ridge(data, arguments.seed)
     with dashboard(arguments.server, arguments.database) as address:
@@ -242,11 +229,8 @@ def train_ridge(
     """Ridge regression as the model; nothing is searched, so there is no study."""
     import numpy as np
 
-    from src.baseline import fit_ridge, held_out_ridge, ridge_predictor
-    from src.best_model import BestModel
-    from src.objective import SUBSETS
-    from src.run_record import about, announce
-    from src.training_results import as_on_disk
+    from src.report import about, announce, as_on_disk
+    from src.search import SUBSETS, BestModel, fit_ridge, held_out_ridge, ridge_predictor
 
     ridge = fit_ridge(data.inputs.cpu().numpy(), data.scores, data.split, arguments.seed)
     predictor = ridge_predictor(ridge, data.config).to(data.inputs.device)
@@ -270,7 +254,7 @@ def sweep_layers(
     model: Path,
 ) -> None:
     """The table and the picture of --layer_sweep."""
-    from src.layer_sweep import report_layers
+    from src.report import report_layers
 
     report_layers(arguments, directory, table.paths, extractor, cache, data, model)
 

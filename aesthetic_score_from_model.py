@@ -12,20 +12,18 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.arguments import image_directory, model_paths, parse_arguments
-from src.errors import UserError, run
-from src.options import SCORE
+from src.common import UserError, run
+from src.options import SCORE, image_directory, model_paths, parse_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy as np
 
-    from src.feature_cache import FeatureCache
-    from src.predictor import Unsaid
-    from src.scorefile import ScoreTable
-    from src.scoring import Model, Scored
-    from src.watch import State
+    from src.features import FeatureCache
+    from src.model import Unsaid
+    from src.scores import ScoreTable
+    from src.scoring import Model, Scored, State
 
 DESCRIPTION = "Score folders of images with trained models, and choose, sort and rate images by their scores."
 
@@ -38,11 +36,8 @@ def main() -> None:
     directory = image_directory(arguments)
     check(arguments)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch.
-    from src.feature_cache import FeatureCache, default_folder
-    from src.score_output import check_outfile, terminal_table, write_scores
-    from src.scoring import load_models, score_images
-    from src.selection import choose
-    from src.watch import states_of
+    from src.features import FeatureCache, default_folder
+    from src.scoring import check_outfile, choose, load_models, score_images, states_of, terminal_table, write_scores
 
     column = arguments.score_column
     outfile = check_outfile(arguments.outfile, arguments.watch, column) if arguments.outfile else None
@@ -72,15 +67,14 @@ def main() -> None:
 
 def unsaid(arguments: argparse.Namespace) -> "Unsaid":
     """What to take where another's model file does not say it."""
-    from src.predictor import Unsaid
+    from src.model import Unsaid
 
     return Unsaid(arguments.head_extractor, arguments.head_input)
 
 
 def write_model(arguments: argparse.Namespace) -> None:
     """The one --model in our own format, or as ONNX; nothing is scored."""
-    from src.gate import moved
-    from src.predictor import load_predictor, save_converted
+    from src.model import load_predictor, moved, save_converted
 
     paths = model_paths(arguments, Path(arguments.directory or ".").expanduser())
     targets = {".safetensors": arguments.convert, ".onnx": arguments.export_onnx}
@@ -94,7 +88,7 @@ def write_model(arguments: argparse.Namespace) -> None:
         target = Path(arguments.convert).expanduser()
         save_converted(target, predictor, moved(metadata, paths[0], target))
     if arguments.export_onnx:
-        from src.predictor.export import export_onnx
+        from src.model import export_onnx
 
         export_onnx(predictor, Path(arguments.export_onnx).expanduser(), metadata)
     print("\n".join(f"{paths[0]} is now also {text}" for text in targets.values() if text))
@@ -107,7 +101,7 @@ def write_model(arguments: argparse.Namespace) -> None:
 
 def check(arguments: argparse.Namespace) -> None:
     """Refuse now what can't go together or can't be, rather than after an hour."""
-    from src.handing_on import WAYS, check_format, check_target
+    from src.scoring import WAYS, check_format, check_target
 
     ways = [way for way in WAYS if getattr(arguments, f"{way}_to")]
     if len(ways) > 1:
@@ -128,9 +122,8 @@ def images_to_score(
     arguments: argparse.Namespace, directory: Path, outfile: Path | None
 ) -> tuple[list[str], list[str]]:
     """All images of the directory, and those that --regex leaves; UserError where there are none, nor will be."""
-    from src.images import find_images
-    from src.score_output import check_names
-    from src.selection import matching
+    from src.features import find_images
+    from src.scoring import check_names, matching
 
     images = find_images(directory)
     paths = matching(images, arguments.regex)
@@ -146,7 +139,7 @@ def images_to_score(
 
 def check_scored(arguments: argparse.Namespace, directory: Path, scored: "Scored") -> None:
     """UserError, behind the reasons, where none of the images could be read."""
-    from src.score_output import unreadable_lines
+    from src.scoring import unreadable_lines
 
     if scored.unreadable and not (len(scored) or arguments.watch):
         print("\n".join(unreadable_lines(scored)), file=sys.stderr)
@@ -176,7 +169,7 @@ def read_scores(
     arguments: argparse.Namespace, directory: Path, images: list[str]
 ) -> "tuple[Path, ScoreTable] | None":
     """The score file to fill in, before hours are spent on scoring."""
-    from src.score_update import find, read_table
+    from src.scoring import find, read_table
 
     if not arguments.update_scores:
         return None
@@ -190,7 +183,7 @@ def update_scores(
     arguments: argparse.Namespace, directory: Path, table: "tuple[Path, ScoreTable]", scored: "Scored"
 ) -> None:
     """Fill in the estimates, and say how they were made."""
-    from src.score_update import beside, fill, write_filled
+    from src.scoring import beside, fill, write_filled
 
     path = table[0] if arguments.in_place else beside(table[0])
     model_scores = dict(zip(scored.paths, scored.scores[:, 0].tolist(), strict=True))
@@ -203,7 +196,7 @@ def update_scores(
 
 def write_stars(arguments: argparse.Namespace, directory: Path, chosen: "Scored") -> None:
     """xmp:Rating of each image into its sidecars, by its percentile among the training images."""
-    from src.xmp import NotXmp, sidecars, stars, write_rating
+    from src.scoring import NotXmp, sidecars, stars, write_rating
 
     changed = same = 0
     ratings = stars(chosen.models[0].percentiles(chosen.scores[:, 0]), arguments.stars).tolist()
@@ -225,10 +218,8 @@ def write_stars(arguments: argparse.Namespace, directory: Path, chosen: "Scored"
 
 def hand_on(arguments: argparse.Namespace, directory: Path, scored: "Scored", chosen: "np.ndarray") -> None:
     """Copy, move or link the chosen images, best first."""
-    from src.handing_on import carry_out, new_name, plan
-    from src.score_formats import shown
-    from src.score_output import columns_of, rows_of
-    from src.selection import ranks
+    from src.scores import shown
+    from src.scoring import carry_out, columns_of, new_name, plan, ranks, rows_of
 
     way = handing_way(arguments)
     if way is None:
@@ -254,7 +245,7 @@ def hand_on(arguments: argparse.Namespace, directory: Path, scored: "Scored", ch
 
 def summarise(scored: "Scored", chosen: int, outfile: Path | None, seconds: float) -> None:
     """How much was new, and what was left out and why; on stderr, so that tables can be piped."""
-    from src.score_output import summary_lines, unreadable_lines
+    from src.scoring import summary_lines, unreadable_lines
 
     lines = [*unreadable_lines(scored), *summary_lines(scored, chosen, seconds)]
     print("\n".join([*lines, f"Scores are in {outfile}"] if outfile else lines), file=sys.stderr)
@@ -269,11 +260,8 @@ def watch(
     outfile: Path | None,
 ) -> None:
     """Score what comes, until Ctrl-C. seen: the files as they were before the first pass."""
-    from src.score_formats import shown
-    from src.score_output import append_line, line_for_people, rows_of
-    from src.scoring import score_images
-    from src.selection import choose, matching
-    from src.watch import Watch
+    from src.scores import shown
+    from src.scoring import Watch, append_line, choose, line_for_people, matching, rows_of, score_images
 
     def handle(paths: list[str]) -> dict[str, str]:
         wanted = matching(paths, arguments.regex)

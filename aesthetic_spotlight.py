@@ -12,9 +12,8 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.arguments import image_directory, parse_arguments
-from src.errors import UserError, run
-from src.options import SPOTLIGHT
+from src.common import UserError, run
+from src.options import SPOTLIGHT, image_directory, parse_arguments
 
 DESCRIPTION = "Look through scores, model scores and images in Renumics Spotlight."
 ROOT = Path(__file__).parent
@@ -25,8 +24,8 @@ def main() -> None:
     python = spotlight_python()
     directory = image_directory(arguments)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch and transformers.
-    from src.model_scores import read_all
-    from src.spotlight_data import write_data
+    from src.report import write_data
+    from src.scoring import read_all
 
     _, table, models, split = read_all(arguments, directory)
     with tempfile.TemporaryDirectory(prefix="aesthetic-spotlight-") as folder:
@@ -48,7 +47,7 @@ def spotlight_python() -> Path:
 
 def show(python: Path, folder: Path, arguments: argparse.Namespace) -> None:
     """Run Spotlight until Ctrl-C; its own exit code is ours."""
-    command = [str(python), str(ROOT / "src" / "spotlight_viewer.py"), str(folder), str(arguments.port)]
+    command = [str(python), str(ROOT / "src" / "report" / "spotlight_viewer.py"), str(folder), str(arguments.port)]
     command.append("no_browser" if arguments.no_browser else "browser")
     environment = {**os.environ, "SPOTLIGHT_OPT_OUT": "true"}  # of its usage statistics
     process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)  # it ends when this pipe does

@@ -29,23 +29,24 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 
-from src.arguments import parse_arguments
-from src.best_model import BestModel
-from src.choices import make_choices
-from src.dataset import Dataset
-from src.extractors import load_extractor
-from src.feature_cache import FeatureCache
-from src.features import extract_features
-from src.metrics import spearman
-from src.objective import make_objective
-from src.options import TRAIN
-from src.predictor import PredictorConfig, arrange, load_predictor
+from src.common.metrics import spearman
+from src.features.extraction import extract_features
+from src.features.extractors import load_extractor
+from src.features.feature_cache import FeatureCache
+from src.model.config import PredictorConfig, arrange
+from src.model.file import load_predictor
+from src.options.arguments import parse_arguments
+from src.options.table import TRAIN
+from src.ratings.choices import make_choices
 from src.ratings.fit import fit_ratings
 from src.ratings.log import Log, make_log
 from src.ratings.rescale import standardise
-from src.search import Search
-from src.split import assign_split
-from src.study import open_study
+from src.scores.split import assign_split
+from src.search.best_model import BestModel
+from src.search.dataset import Dataset
+from src.search.objective import make_objective
+from src.search.search import Search
+from src.search.study import open_study
 
 # Narrower than the defaults, so that a trial takes a second on a CPU; the same for every run.
 RANGES = (

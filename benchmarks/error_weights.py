@@ -25,14 +25,15 @@ import torch
 
 from benchmarks.oasis_courses import load
 from benchmarks.simulated_person import Taste, make_taste, simulate
-from src.error_weights import weights_of
-from src.metrics import spearman
-from src.predictor import PredictorConfig
+from src.common.metrics import spearman
+from src.model.config import PredictorConfig
+from src.model.training import TrainingConfig, TrainingData, train
 from src.ratings.assisted import AssistedFit
-from src.ratings.fit import Ratings, fit_ratings
+from src.ratings.fit import fit_ratings
+from src.ratings.fitted import Ratings
 from src.ratings.rescale import standardise
 from src.ratings.similarity import make_similarity
-from src.training import TrainingConfig, TrainingData, train
+from src.scores.weights import weights_of
 
 POINTS = (1.0, 2.0)
 AGREEMENT = 0.85

@@ -27,13 +27,14 @@ import torch
 from sklearn.model_selection import KFold
 
 from benchmarks.oasis_quality import run_training
-from src.extractors import load_extractor
-from src.feature_cache import FeatureCache
-from src.features import extract_features
-from src.learning_curve import training_of
-from src.metrics import ab, spearman
-from src.predictor import arrange, load_predictor
-from src.training import TrainingData, train
+from src.common.metrics import ab, spearman
+from src.features.extraction import extract_features
+from src.features.extractors import load_extractor
+from src.features.feature_cache import FeatureCache
+from src.model.config import arrange
+from src.model.file import load_predictor
+from src.model.training import TrainingData, train
+from src.report.learning_curve import training_of
 
 KINDS = {"plain": (), "fixed": ("--high_end_fix",), "variable": ("--variable_high_end_fix",)}
 SEARCH_SEED = 1

@@ -10,7 +10,8 @@ from tqdm import tqdm
 
 from benchmarks.simulated_person import Course, Taste, make_taste, simulate
 from src.ratings.assisted import AssistedFit
-from src.ratings.fit import Ratings, fit_ratings
+from src.ratings.fit import fit_ratings
+from src.ratings.fitted import Ratings
 from src.ratings.log import Log
 from src.ratings.similarity import make_similarity
 
@@ -75,9 +76,9 @@ def value_at(course: Course, values: list[float], point: float) -> float:
 
 def load(oasis: Path, cache_folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """(900,) mean beauty, and (900, D) features of the embedded extractor, kept in cache_folder."""
-    from src.extractors import load_extractor
-    from src.feature_cache import FeatureCache
-    from src.features import extract_features
+    from src.features.extraction import extract_features
+    from src.features.extractors import load_extractor
+    from src.features.feature_cache import FeatureCache
 
     with (oasis / "ratings.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

@@ -40,13 +40,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
-from src.baseline import ALPHAS
-from src.extractors import EMBEDDED, load_extractor
-from src.feature_cache import FeatureCache
-from src.features import extract_features
-from src.metrics import spearman
-from src.predictor import PredictorConfig, load_predictor
-from src.training import TrainingConfig, TrainingData, train
+from src.common.metrics import spearman
+from src.features.extraction import extract_features
+from src.features.extractors import EMBEDDED, load_extractor
+from src.features.feature_cache import FeatureCache
+from src.model.config import PredictorConfig
+from src.model.file import load_predictor
+from src.model.training import TrainingConfig, TrainingData, train
+from src.search.baseline import ALPHAS
 
 ROOT = Path(__file__).parents[1]
 # Narrower than the defaults, so that a trial takes seconds on a CPU; the same for every run.

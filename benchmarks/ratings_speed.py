@@ -21,7 +21,8 @@ from threadpoolctl import threadpool_limits
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from src.ratings.database import Comparisons
-from src.ratings.fit import Ratings, fit_ratings
+from src.ratings.fit import fit_ratings
+from src.ratings.fitted import Ratings
 from src.ratings.log import Log, make_log
 from src.ratings.pairing import PAIRINGS, HiddenRepeats, next_screen
 

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 from PIL import Image
 
-from src.extractors.base import Extractor
+from src.features.extractors.base import Extractor
 
 WIDTHS = (1280, 1152, 192, 112)
 AGAIN = 3  # runs over an unchanged folder
@@ -66,7 +66,9 @@ def make_images(folder: Path, count: int) -> None:
 
 def make_model(path: Path) -> None:
     """An untrained predictor that says it is of the stand-in's features."""
-    from src.predictor import Predictor, PredictorConfig, save_predictor
+    from src.model.config import PredictorConfig
+    from src.model.file import save_predictor
+    from src.model.network import Predictor
 
     config = PredictorConfig("wide", (0, 1, 2, 3), "join", WIDTHS, (300, 100), extractor_identity=Wide.identity)
     save_predictor(path, Predictor(config), {"train_score_quantiles": np.linspace(-50, 50, 101).tolist()})
@@ -77,7 +79,7 @@ def run_once(folder: Path, count: int) -> None:
     import resource
 
     import aesthetic_score_from_model as script
-    import src.scoring
+    import src.scoring.models
 
     src.scoring.load_extractor = lambda *_: Wide()
     model, out = folder / "model.safetensors", folder / f"{count}.csv"

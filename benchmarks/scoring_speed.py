@@ -38,11 +38,12 @@ import torch
 from PIL import Image
 from torch import nn
 
-from src.extractors import Extractor, load_extractor
-from src.feature_cache import FeatureCache
-from src.images import content_hash, find_images, open_image
-from src.predictor import Predictor, PredictorConfig, arrange
-from src.scoring import Model, score_images
+from src.features.extractors import Extractor, load_extractor
+from src.features.feature_cache import FeatureCache
+from src.features.images import content_hash, find_images, open_image
+from src.model.config import PredictorConfig, arrange
+from src.model.network import Predictor
+from src.scoring.models import Model, score_images
 
 STATES, WIDTHS = (0, 1, 3, 7), (1280, 1152, 192, 112)
 BATCHES = (1, 2, 4, 8, 16, 32)
@@ -112,7 +113,7 @@ def network_alone(extractor: Extractor, ready: list[np.ndarray], batch: int) -> 
 def in_torch(name: str) -> Extractor:
     """The extractor as it is where ONNX Runtime is missing; its network is loaded."""
     extractor = load_extractor(name, "cpu")
-    with patch("src.extractors.efficientnet.onnx_runtime", return_value=None):
+    with patch("src.features.extractors.efficientnet.onnx_runtime", return_value=None):
         extractor([extractor.prepare(Image.new("RGB", (8, 8)))], [0])
     return extractor
 

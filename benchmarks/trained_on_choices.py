@@ -5,8 +5,9 @@ from scipy.special import expit
 
 from benchmarks.oasis_courses import AGREEMENTS, Bench, assist, run
 from benchmarks.simulated_person import Course, Taste, make_taste
-from src.metrics import expected_order, spearman
-from src.ratings.fit import Ratings, fit_ratings
+from src.common.metrics import expected_order, spearman
+from src.ratings.fit import fit_ratings
+from src.ratings.fitted import Ratings
 from src.ratings.similarity import make_similarity
 
 # Fixed beforehand, in the middle of the training script's default ranges; nothing is selected on unseen images.
@@ -51,9 +52,9 @@ def predictions(bench: Bench, shown: np.ndarray, scores: np.ndarray, seed: int) 
     """(N,) model scores of a network, and of ridge regression, that learnt these scores of the rows `shown`."""
     import torch
 
-    from src.baseline import ridge_scores
-    from src.predictor import PredictorConfig
-    from src.training import TrainingConfig, TrainingData, train
+    from src.model.config import PredictorConfig
+    from src.model.training import TrainingConfig, TrainingData, train
+    from src.search.baseline import ridge_scores
 
     x = bench.features.astype(np.float32)
     config = PredictorConfig("benchmark", (0,), "join", (x.shape[1],), LAYERS, DROPOUTS)

@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 from transformers import Trainer, TrainingArguments
 
-from src.predictor import PredictorConfig
-from src.training import TrainingConfig, TrainingData, train
+from src.model.config import PredictorConfig
+from src.model.training import TrainingConfig, TrainingData, train
 
 ROWS, WIDTH, BATCH, LAYERS = 674, 1280, 17, (606, 491)
 DROPOUTS = (0.2, 0.2, 0.0)

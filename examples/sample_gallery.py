@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from examples.abstracts import KINDS, abstract
 from examples.drawing import Array, Canvas, pick
 from examples.landscapes import LIGHTS, PLACES, landscape
-from src.errors import UserError, run
-from src.files import write_text
+from src.common.errors import UserError, run
+from src.common.files import write_text
 
 SIZES = [(384, 288), (288, 384), (320, 320), (432, 243)]
 TASTE = {"calm": 3.0, "harsh": -6.0, "warm": 1.4, "sun": 0.4}

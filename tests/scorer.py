@@ -7,12 +7,11 @@ import re
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-ROOT = Path(__file__).parents[1]
+from tests import ROOT
 
 
 def draw_images(folder, count, size=(60, 40), seed=0):

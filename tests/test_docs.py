@@ -2,19 +2,20 @@
 
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 import torch
 
-from src.arguments import groups_of, parse_arguments, to_text
-from src.best_model import BestModel
-from src.dataset import Dataset
-from src.options import GROUPS, SCRIPTS
-from src.predictor import Predictor, PredictorConfig, combine, load_predictor, save_predictor
-from tests.test_search import toy_data
+from src.model.config import PredictorConfig
+from src.model.file import load_predictor, save_predictor
+from src.model.network import Predictor, combine
+from src.options.arguments import groups_of, parse_arguments, to_text
+from src.options.table import GROUPS, SCRIPTS
+from src.search.best_model import BestModel
+from src.search.dataset import Dataset
+from tests import ROOT
+from tests.search.test_search import toy_data
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLE = (ROOT / "arguments-example.txt").read_text(encoding="utf-8")
 OPTIONS = [option for group in GROUPS for option in group.options]
@@ -76,16 +77,11 @@ def test_the_example_file_is_accepted_also_with_every_comment_sign_taken_away(tm
     assert {option.dest for group in groups_of(script) for option in group.options} == set(vars(arguments))
 
 
-def test_readmes_tree_names_every_file_of_the_project():
+def test_readmes_tree_names_every_package_and_folder():
     tree = README.split("## The files")[1].split("```")[1]
-    for path in [
-        *ROOT.glob("aesthetic_*.py"),
-        *(ROOT / "src").rglob("*.py"),
-        *(ROOT / "docs").glob("*"),
-        *(ROOT / "benchmarks").glob("*.py"),
-    ]:
-        if path.name != "__init__.py":
-            assert path.name in tree, path.relative_to(ROOT)
+    packages = {path.parent.name for path in (ROOT / "src").glob("*/__init__.py")}
+    for name in [*(path.name for path in ROOT.glob("aesthetic_*.py")), *packages, "benchmarks", "examples", "docs"]:
+        assert re.search(rf"^ *{re.escape(name)}/? ", tree, re.MULTILINE), name
 
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]

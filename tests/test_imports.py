@@ -1,181 +1,75 @@
-"""The plan of the house, held against the code: who may import whom."""
+"""The plan of the house, held against the code: which package may import which."""
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests import ROOT
+
+SRC = ROOT / "src"
 SCRIPTS = sorted(ROOT.glob("aesthetic_*.py"))
-MODULES = sorted((ROOT / "src").rglob("*.py"))
+MODULES = sorted(SRC.rglob("*.py"))
 
-# Each room, and the other rooms it may import; errors and files may be imported by all.
-ALLOWED: dict[str, set[str]] = {
-    "errors": set(),
-    "files": set(),
-    "hidden_states": set(),
-    "option_kinds": {"hidden_states"},
-    "options": {"option_kinds"},
-    "arguments": {"option_kinds", "options"},
-    "images": set(),
-    "score_formats": set(),
-    "scorefile": {"score_formats", "split"},
-    "error_weights": {"score_formats", "scorefile"},
-    "assisted_scores": {"error_weights", "metrics", "scorefile"},
-    "split": set(),
-    "folds": {"feature_cache", "near_duplicates", "scorefile", "split"},
-    "devices": set(),
-    "extractors": {"devices", "hidden_states"},
-    "feature_cache": {"images"},
-    "predecessor_cache": {"images", "extractors", "feature_cache"},
-    "features": {"images", "extractors", "feature_cache", "predecessor_cache"},
-    "near_duplicates": {"extractors", "feature_cache", "features"},
-    "metrics": set(),
-    "losses": set(),
-    "predictor": {"hidden_states", "losses"},
-    "scaling": set(),
-    "training": {"devices", "losses", "predictor", "scaling"},
-    "baseline": {"dataset", "metrics", "predictor", "scaling"},
-    "study": set(),
-    "interruption": set(),
-    "balance": {"scorefile"},
-    "choices": {"arguments", "feature_cache", "metrics", "ratings"},
-    "dataset": {"balance", "choices", "predictor", "training"},
-    "objective": {"dataset", "metrics", "predictor"},
-    "search": {"dataset", "interruption", "losses", "objective", "predictor", "study", "training"},
-    "best_model": {"dataset", "predictor"},
-    "model_scores": {
-        "arguments",
-        "feature_cache",
-        "features",
-        "images",
-        "predictor",
-        "score_formats",
-        "scorefile",
-        "scoring",
-        "split",
-    },
-    "run_record": {"assisted_scores", "balance", "baseline", "best_model", "dataset", "report", "scorefile", "split"},
-    "training_results": {
-        "analysis",
-        "assisted_scores",
-        "baseline",
-        "best_model",
-        "dataset",
-        "full_report",
-        "model_scores",
-        "predictor",
-        "report",
-        "scorefile",
-    },
-    "training_options": {"arguments", "balance", "error_weights", "scorefile", "split"},
-    "analysis": {"metrics"},
-    "choice_agreement": {"ratings"},
-    "learning_curve": {"metrics", "predictor", "training"},
-    "layer_sweep": {
-        "baseline",
-        "dataset",
-        "extractors",
-        "feature_cache",
-        "features",
-        "hidden_states",
-        "metrics",
-        "plots",
-        "predictor",
-        "report",
-        "search",
-    },
-    "study_export": {"study"},
-    "report": {"analysis", "assisted_scores", "choice_agreement", "metrics", "ratings"},
-    "plots": {"analysis", "learning_curve"},
-    "thumbnails": {"images"},
-    "report_page": set(),
-    "full_report": {
-        "analysis",
-        "assisted_scores",
-        "learning_curve",
-        "metrics",
-        "model_scores",
-        "plots",
-        "report",
-        "report_page",
-        "scorefile",
-        "study_export",
-        "thumbnails",
-    },
-    "spotlight_data": {"model_scores", "scorefile", "selection"},
-    "spotlight_viewer": set(),
-    "assistance": {"extractors", "feature_cache", "features", "ratings"},
-    "ratings": {"metrics", "scaling"},
-    "ab_page": {"images", "ratings"},
-    "gate": set(),
-    "first_stage": {"arguments", "feature_cache", "folds", "gate", "scorefile", "scoring", "split"},
-    "scoring": {"arguments", "extractors", "feature_cache", "features", "gate", "predictor"},
-    "selection": {"scoring"},
-    "score_output": {"score_formats", "scorefile", "scoring"},
-    "score_update": {"score_formats", "scorefile"},
-    "handing_on": {"xmp"},
-    "xmp": set(),
-    "watch": {"images"},
-}
-NO_TORCH = {
-    "hidden_states",
-    "arguments",
-    "options",
-    "errors",
-    "files",
-    "metrics",
-    "split",
-    "scorefile",
-    "score_formats",
-    "error_weights",
-    "report",
-    "report_page",
-    "thumbnails",
-    "analysis",
-    "choice_agreement",
-    "ratings",
-    "ab_page",
-    "score_update",
-    "handing_on",
-    "xmp",
-    "watch",
+# Each package, and those it may import; data flow down this list.
+ALLOWED = {
+    "common": "",
+    "features": "common",
+    "scores": "common features",
+    "ratings": "common features options",
+    "ab_page": "common features ratings",
+    "model": "common",
+    "scoring": "common features scores model options",
+    "search": "common features scores ratings model scoring options",
+    "report": "common features scores ratings model scoring search",
+    "options": "common features scores ratings ab_page model scoring search report",
 }
 
 
-def room(path: Path) -> str:
-    """src/ratings/elo.py is in the room ratings, src/split.py in split."""
-    return path.relative_to(ROOT / "src").parts[0].removesuffix(".py")
-
-
-def imports(path: Path) -> set[str]:
-    """Full names of all modules a file imports, wherever in it."""
-    found = set()
+def imports(path: Path) -> set[tuple[str, ...]]:
+    """What a file imports, wherever in it, as the parts of full names: of ours down to the module."""
+    found: set[tuple[str, ...]] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            found |= {tuple(alias.name.split(".")) for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            found.add(node.module or "")
+            above = path.relative_to(ROOT).parts[: -node.level] if node.level else ()
+            base = (*above, *(node.module or "").split("."))
+            found |= {tuple(part for part in (*base, *end) if part) for end in [(), *((a.name,) for a in node.names)]}
     return found
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if p.parent != ROOT / "src" or p.name != "__init__.py"], ids=str)
-def test_a_room_imports_only_the_rooms_it_may(path):
-    here = room(path)
-    assert here in ALLOWED, f"{path}: a room that the plan does not know; add it here and in README's tree"
-    rooms = {name.split(".")[1] for name in imports(path) if name.startswith("src.")}
-    assert rooms - {here, "errors", "files"} <= ALLOWED[here]
-    assert not [name for name in imports(path) if name.startswith(("aesthetic_", "tests", "benchmarks", "examples"))]
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(SRC).as_posix())
+def test_a_package_imports_only_those_above_it_by_their_public_names(path):
+    here = path.relative_to(ROOT).parts[1]
+    for name in imports(path):
+        assert name[0].split("_")[0] not in ("tests", "benchmarks", "examples", "aesthetic"), name
+        if name[0] == "src" and len(name) > 1 and name[1] != here:
+            assert name[1] in ALLOWED[here].split(), f"{here} imports {name[1]}"
+            assert len(name) < 4 or name[1:3] == ("common", "lazy"), f"{'.'.join(name)}: import it from the package"
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if room(p) in NO_TORCH], ids=str)
-def test_rooms_that_need_no_torch_do_not_import_it(path):
-    assert not {name for name in imports(path) if name.split(".")[0] in ("torch", "transformers", "optuna")}
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(SRC).as_posix())
+def test_imports_inside_src_are_relative(path):
+    tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    absolute = [node.module for node in tree if isinstance(node, ast.ImportFrom) and not node.level]
+    assert not [module for module in absolute if module and module.split(".")[0] == "src"]
 
 
-def test_every_room_of_the_plan_is_there():
-    assert {room(path) for path in MODULES} - {"__init__"} == set(ALLOWED)
+def test_no_modules_import_each_other_in_a_circle():
+    module = {tuple(path.relative_to(ROOT).with_suffix("").parts): path for path in MODULES}
+    names = {name for name in module if name[-1] != "__init__"}
+    graph = {name: imports(module[name]) & names - {name} for name in names}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(".".join(name) for name in error.args[1]))
+
+
+def test_src_holds_nothing_but_packages():
+    found = {path.name for path in SRC.iterdir() if path.name not in ("__pycache__", "__init__.py")}
+    assert found == set(ALLOWED)
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from src.extractors.base import Extractor
+from src.features.extractors.base import Extractor
 
 
 class ToyExtractor(Extractor):

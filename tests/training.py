@@ -7,8 +7,10 @@ import numpy as np
 from PIL import Image
 
 import aesthetic_predictor_training as script
-from src import errors, extractors, scoring
-from src.options import TRAIN
+from src.common import errors
+from src.features import extractors
+from src.options.table import TRAIN
+from src.scoring import models as scoring
 from tests.toys import ToyExtractor, make_gallery, make_old
 
 QUICK = (

@@ -1,1 +1,14 @@
-"""The local web page of the A/B scorer: one person, one page, served on this computer."""
+"""The local web page of the A/B scorer."""
+
+from typing import TYPE_CHECKING
+
+from ..common.lazy import lazily
+
+if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
+    from .gallery import Gallery, make_gallery
+    from .live import LiveRatings, Rating
+    from .screens import Closed, Plan
+    from .server import Server, listen
+    from .session import Session
+else:
+    __getattr__, __dir__, __all__ = lazily(__name__, __file__)

@@ -5,11 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from src.ab_page.screens import Closed
-from src.ab_page.session import AHEAD, CHOOSING, Session
-from src.ratings.batch import Batch
-from src.ratings.rescale import standardise
-from src.ratings.statistics import Share, extremes, standing, too_early
+from ..ratings import Batch, Share, extremes, standardise, standing, too_early
+from .screens import Closed
+from .session import AHEAD, CHOOSING, Session
 
 
 def state(session: Session, gallery: str, ids: set[int]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.images import Stamp, UnreadableImage, file_stamps
+from ..features import Stamp, UnreadableImage, file_stamps
 
 
 @dataclass(frozen=True)

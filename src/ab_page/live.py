@@ -8,14 +8,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from src.ratings.assisted import AssistedFit
-from src.ratings.database import Comparisons
-from src.ratings.elo import K
-from src.ratings.fit import Ratings, SpeedWeights, fit_ratings
-from src.ratings.log import Bools, Floats, Ints, Log
-from src.ratings.rescale import rescale_to
-from src.ratings.similarity import Similarity
-from src.ratings.statistics import predicted_winner
+from ..ratings import (
+    AssistedFit,
+    Bools,
+    Comparisons,
+    Floats,
+    Ints,
+    K,
+    Log,
+    Ratings,
+    Similarity,
+    SpeedWeights,
+    fit_ratings,
+    predicted_winner,
+    rescale_to,
+)
 
 WAITING = "The features of your pictures are being read; until then the ratings come from your choices alone."
 TOO_LATE = "The features of your pictures were not ready in time; the ratings come from your choices alone."

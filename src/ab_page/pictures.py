@@ -6,8 +6,8 @@ from collections import OrderedDict
 
 from PIL import Image
 
-from src.ab_page.gallery import Gallery
-from src.images import open_image
+from ..features import open_image
+from .gallery import Gallery
 
 STEP = 64  # widths and heights asked for are rounded up to this, so that a window dragged larger finds them in memory
 LARGEST = 4096

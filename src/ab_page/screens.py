@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from src.ratings.batch import Batch
-from src.ratings.fit import Ratings
-from src.ratings.log import Bools, Ints
+from ..ratings import Batch, Bools, Ints, Ratings
 
 
 @dataclass(frozen=True)

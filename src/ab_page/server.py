@@ -19,15 +19,15 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from src.ab_page.answers import state
-from src.ab_page.gallery import Gallery
-from src.ab_page.guard import Guard, is_loopback, new_token
-from src.ab_page.pictures import Pictures
-from src.ab_page.screens import Answer
-from src.ab_page.session import FINISHED, Session
-from src.errors import UserError
-from src.images import UnreadableImage
-from src.ratings.log import KINDS
+from ..common import UserError
+from ..features import UnreadableImage
+from ..ratings import KINDS
+from .answers import state
+from .gallery import Gallery
+from .guard import Guard, is_loopback, new_token
+from .pictures import Pictures
+from .screens import Answer
+from .session import FINISHED, Session
 
 STATIC = Path(__file__).parent / "static"
 PAGE = {"/": "index.html", "/page.js": "page.js", "/style.css": "style.css", "/icon.svg": "icon.svg"}

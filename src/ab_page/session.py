@@ -9,14 +9,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from src.ab_page.live import LiveRatings
-from src.ab_page.screens import Answer, Closed, Plan, Screen, Start, Step
-from src.errors import UserError
-from src.ratings.batch import batch_statistics
-from src.ratings.database import Comparisons
-from src.ratings.fit import Ratings
-from src.ratings.log import KINDS, Bools, Ints
-from src.ratings.pairing import HiddenRepeats, next_screen
+from ..common import UserError
+from ..ratings import KINDS, Bools, Comparisons, HiddenRepeats, Ints, Ratings, batch_statistics, next_screen
+from .live import LiveRatings
+from .screens import Answer, Closed, Plan, Screen, Start, Step
 
 AHEAD = 4  # the screen that is shown and the three that the page loads meanwhile
 CHOOSING, REPORT, FINISHED = "choosing", "report", "finished"

@@ -1,1 +1,24 @@
-"""Choices and the ratings fitted to them: the comparisons database, Elo, Bradley-Terry, which pair next."""
+"""Choices -> ratings: the file that keeps every choice, Elo, Bradley-Terry, assisted ratings, which pair is next."""
+
+from typing import TYPE_CHECKING
+
+from ..common.lazy import lazily
+
+if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
+    from .agreement import ChoiceAgreement, choice_agreement
+    from .assistance import Assistance, Assistant, Task
+    from .assisted import AssistedFit
+    from .batch import Batch, batch_statistics
+    from .choices import Choices, read_choices, read_log
+    from .database import Comparisons, Registered
+    from .elo import K
+    from .fit import SpeedWeights, fit_ratings
+    from .fitted import Ratings
+    from .log import KINDS, Bools, Floats, Ints, Log
+    from .pairing import HiddenRepeats, next_screen
+    from .rescale import deviation, rescale_to, standardise
+    from .similarity import Similarity
+    from .statistics import Share, ceiling, extremes, number_of, predicted_winner, standing, too_early
+    from .stats_file import append_stats
+else:
+    __getattr__, __dir__, __all__ = lazily(__name__, __file__)

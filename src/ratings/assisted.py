@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from src.ratings.bradley_terry import LN10
-from src.ratings.expectation import Approximation, laplace_sites, propagate
-from src.ratings.fit import Ratings
-from src.ratings.hyperparameters import DEFAULT, Hyperparameters, prior_of, refresh, refresh_level
-from src.ratings.log import Floats, Ints, Log
-from src.ratings.outlook import choices_for_next, expected_spearman
-from src.ratings.posterior import Mode, Prior, find_mode
-from src.ratings.screens import Screens, screens_of
-from src.ratings.similarity import Similarity
+from .bradley_terry import LN10
+from .expectation import Approximation, laplace_sites, propagate
+from .fitted import Ratings
+from .hyperparameters import DEFAULT, Hyperparameters, prior_of, refresh, refresh_level
+from .log import Floats, Ints, Log
+from .outlook import choices_for_next, expected_spearman
+from .posterior import Mode, Prior, find_mode
+from .screens import Screens, screens_of
+from .similarity import Similarity
 
 ROUNDS = 1  # of expectation propagation, for the outlook; more change Spearman by 0.001
 

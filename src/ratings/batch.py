@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from src.metrics import spearman
-from src.ratings.fit import Ratings
-from src.ratings.log import CHOICE, SKIP, TIE, Bools, Floats, Log
-from src.ratings.statistics import (
+from ..common import spearman
+from .fitted import Ratings
+from .log import CHOICE, SKIP, TIE, Bools, Floats, Log
+from .statistics import (
     ENOUGH_REPEATS,
     OddOneOut,
     Outcomes,

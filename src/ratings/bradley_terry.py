@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from src.ratings.log import Floats, Pairs
-from src.ratings.precision import Graph, Precision, conjugate_gradients, dot, inverse_diagonal, make_graph
+from .log import Floats, Pairs
+from .precision import Graph, Precision, conjugate_gradients, dot, inverse_diagonal, make_graph
 
 LN10 = np.log(10)
 PRIOR_SD = 0.75  # Elo units; docs/ratings.md shows what it was chosen by

@@ -12,9 +12,9 @@ from types import TracebackType
 
 import numpy as np
 
-from src.errors import UserError
-from src.ratings.log import KINDS, Log, log_from_columns
-from src.ratings.schema import explaining, open_database, transaction
+from ..common import UserError
+from .log import KINDS, Log, log_from_columns
+from .schema import explaining, open_database, transaction
 
 _EFFECTIVE = "id NOT IN (SELECT comparison_id FROM events WHERE kind = 'undo')"
 _BY_CLIENT_ID = "SELECT id FROM comparisons WHERE client_id = ?"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from src.ratings.log import SKIP, TIE, Floats, Log
+from .log import SKIP, TIE, Floats, Log
 
 K = 0.8
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from src.ratings.log import Floats
-from src.ratings.posterior import Curvature, Prior, curvature_of
-from src.ratings.precision import dot
-from src.ratings.screens import Group, Screens, log_likelihood, softmax
+from .log import Floats
+from .posterior import Curvature, Prior, curvature_of
+from .precision import dot
+from .screens import Group, Screens, log_likelihood, softmax
 
 NODES = 24  # of the quadrature over one gap
 DRAWS = 256  # over the gaps of a screen of more than two

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from src.errors import UserError
-from src.ratings.bradley_terry import PRIOR_SD, fit_bradley_terry
-from src.ratings.elo import K, fit_elo
-from src.ratings.log import Floats, Ints, Log
+from ..common import UserError
+from .bradley_terry import PRIOR_SD, fit_bradley_terry
+from .elo import K, fit_elo
+from .fitted import Ratings
+from .log import Floats, Ints, Log
 
 if TYPE_CHECKING:
-    from src.ratings.assisted import AssistedFit
+    from .assisted import AssistedFit
 
 METHODS = ("assisted", "bradley_terry", "elo")
 
@@ -30,23 +31,6 @@ class SpeedWeights:
         """(C,) weights; 1 where the time isn't known."""
         weights = self.default_seconds / np.maximum(seconds, 1e-9)
         return np.where(np.isnan(seconds), 1.0, np.clip(weights, self.weight_min, self.weight_max))
-
-
-@dataclass(frozen=True)
-class Ratings:
-    """What is known of N images.
-
-    images: (N,) ids, ascending. rating: (N,) Elo units. error: (N,) its standard error, nan if the method has none.
-    comparisons: (N,) how often each image was shown and judged. expected_spearman: with the unknown true order, and
-    choices_for_next: how many more choices raise it by 0.01; both only of assisted ratings, None where not known.
-    """
-
-    images: Ints
-    rating: Floats
-    error: Floats
-    comparisons: Ints
-    expected_spearman: float | None = None
-    choices_for_next: int | None = None
 
 
 def fit_ratings(

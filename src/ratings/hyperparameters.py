@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse.csgraph import breadth_first_order
 
-from src.ratings.expectation import gaussian, laplace_sites, log_evidence, propagate
-from src.ratings.log import SKIP, Floats, Ints, Log
-from src.ratings.posterior import Prior
-from src.ratings.screens import Screens
+from .expectation import gaussian, laplace_sites, log_evidence, propagate
+from .log import SKIP, Floats, Ints, Log
+from .posterior import Prior
+from .screens import Screens
 
 VARIANCES = (0.35, 0.7, 1.4, 2.8, 5.6, 11.0)  # s², squared natural units
 SHARES = (0.0, 0.3, 0.6, 0.8, 0.9, 0.97)  # ρ

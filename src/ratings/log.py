@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from src.errors import UserError
+from ..common import UserError
 
 CHOICE, TIE, SKIP = 0, 1, 2
 KINDS = ("choice", "tie", "skip")

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from src.metrics import expected_order
-from src.ratings.log import SKIP, Bools, Floats, Log
-from src.ratings.posterior import Curvature
+from ..common import expected_order
+from .log import SKIP, Bools, Floats, Log
+from .posterior import Curvature
 
 PROBES = 16
 

@@ -4,8 +4,8 @@ from collections import deque
 
 import numpy as np
 
-from src.errors import UserError
-from src.ratings.log import CHOICE, Bools, Floats, Ints, Log
+from ..common import UserError
+from .log import CHOICE, Bools, Floats, Ints, Log
 
 PAIRINGS = ("near", "random", "classic")
 MOST_AT_ONCE = 9

@@ -12,15 +12,9 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
-from src.ratings.log import Floats
-from src.ratings.precision import (
-    Graph,
-    Precision,
-    conjugate_gradients,
-    dot,
-    variances,
-)
-from src.ratings.screens import Screens
+from .log import Floats
+from .precision import Graph, Precision, conjugate_gradients, dot, variances
+from .screens import Screens
 
 STALE = 0.05  # natural units: how far a utility may move before the curvature is worked out again
 SETTLED = 1e-5  # natural units: Newton stops when no utility moves further

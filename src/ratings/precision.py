@@ -7,7 +7,7 @@ import numpy as np
 from scipy.linalg import lapack
 from scipy.sparse import csr_array
 
-from src.ratings.log import Floats, Ints
+from .log import Floats, Ints
 
 EXACT_UP_TO = 1500  # images with choices; the exact inverse takes about 0.1 s there, and grows as N³
 

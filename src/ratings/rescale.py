@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from src.ratings.log import Bools, Floats
+from .log import Bools, Floats
 
 UNKNOWN_SD = 0.5  # Elo units, for model scores as long as no two images have a rating to compare them with
 

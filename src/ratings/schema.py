@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from src.errors import UserError
+from ..common import UserError
 
 APPLICATION_ID = 0x41455354  # "AEST" in bytes 68…71 of the file: says whose SQLite file it is
 VERSION = 1

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from src.ratings.log import SKIP, TIE, Floats, Ints, Log
-from src.ratings.precision import Graph, make_graph
+from .log import SKIP, TIE, Floats, Ints, Log
+from .precision import Graph, make_graph
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ import numpy as np
 from scipy.linalg import eigh
 from threadpoolctl import threadpool_limits
 
-from src.errors import UserError
-from src.ratings.log import Floats, Ints
-from src.scaling import standardisation
+from ..common import UserError, standardisation
+from .log import Floats, Ints
 
 RANK = 128
 WHOLE_UP_TO = 2000  # images; beyond, the eigenvectors come from landmarks

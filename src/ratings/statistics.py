@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from src.ratings.log import CHOICE, SKIP, Bools, Floats, Ints, Log
+from .log import CHOICE, SKIP, Bools, Floats, Ints, Log
 
 WANTED = 3.0  # comparisons per image; beyond that, each further choice teaches a model less and less
 AS_GOOD_AS_PEOPLE_GET = 0.75  # agreement of choices with ratings, over pairs drawn at random

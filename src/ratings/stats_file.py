@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from src.errors import UserError
+from ..common import UserError
 
 
 def append_stats(path: Path, row: Mapping[str, object]) -> None:

@@ -1,6 +1,0 @@
-"""Features on disk, keyed by image content, extractor and hidden state. docs/feature-cache.md describes the files."""
-
-from src.feature_cache.cache import FOLDER_NAME, FeatureCache, default_folder
-from src.feature_cache.places import Places
-
-__all__ = ["FOLDER_NAME", "FeatureCache", "Places", "default_folder"]

@@ -1,0 +1,15 @@
+"""Images -> {hidden state: (N, W) float32}: finding and opening images, extractors, the cache of features."""
+
+from typing import TYPE_CHECKING
+
+from ..common.lazy import lazily
+
+if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
+    from .extraction import Features, extract_features, fill_cache
+    from .extractors import EMBEDDED, Extractor, load_extractor
+    from .extractors.known import list_extractors
+    from .feature_cache import FeatureCache, default_folder
+    from .images import IMAGE_SUFFIXES, Stamp, UnreadableImage, file_stamps, find_images, open_image
+    from .near_duplicates import near_identical_groups
+else:
+    __getattr__, __dir__, __all__ = lazily(__name__, __file__)

@@ -1,0 +1,6 @@
+"""Features on disk, keyed by image content, extractor and hidden state. docs/feature-cache.md describes the files."""
+
+from .cache import FOLDER_NAME, FeatureCache, default_folder
+from .places import Places
+
+__all__ = ["FOLDER_NAME", "FeatureCache", "Places", "default_folder"]

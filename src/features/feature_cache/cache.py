@@ -1,0 +1,251 @@
+"""Features on disk, keyed by image content, extractor and hidden state. docs/feature-cache.md describes the files.
+
+`src.feature_cache.shards` holds the features, `src.feature_cache.index` says where.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from ...common import UserError, relative_to
+from ..images import HASH_BYTES, Stamp, UnreadableImage, content_hash, file_stamps
+from .index import FileRow, Index, ShardRow, Tables, note
+from .places import Places
+from .shards import SUFFIX, DamagedShard, Shard, compact, merged, read_shard, write_shard
+
+FOLDER_NAME = ".aesthetic_cache"
+ROWS_IN_MEMORY = 512  # of one hidden state, then they are written
+SECONDS_IN_MEMORY = 10.0
+SMALL_SHARD = 256  # rows
+SMALL_SHARDS = 16  # so many are made into one
+STALE_PART_SECONDS = 3600.0
+
+
+def default_folder(directory: Path) -> Path:
+    """Where the features of the images in `directory` are kept unless a person says otherwise."""
+    return directory / FOLDER_NAME
+
+
+class FeatureCache:
+    """folder: made if it is missing; several processes may use it at once, each with an object of its own.
+
+    An object is for one thread. Raises UserError where the folder can't be used.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder).expanduser()
+        self._shards = self.folder / "shards"
+        self._rows: dict[tuple[str, int], list[tuple[bytes, np.ndarray]]] = {}  # to be written
+        self._files: list[FileRow] = []  # to be written
+        self._keys: dict[Path, bytes] = {}
+        self._places: dict[tuple[str, int], Places] = {}
+        self._last_flush = time.monotonic()
+        try:
+            self._shards.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{self.folder}: can't be made ({error.strerror}); give another --cache_directory")
+        self._index = Index(self.folder / "index.sqlite")
+        self._reconcile()
+
+    # ---- files and their hashes ----
+
+    def hashes(self, directory: Path, paths: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+        """{path: content hash} of the files that can be read, and {path: reason} of the others; a bar from 1 s on."""
+        stamps = file_stamps(directory, paths)
+        found = self.known_hashes(directory, stamps)
+        unreadable = {}
+        rest = [path for path in dict.fromkeys(paths) if path not in found]
+        with ThreadPoolExecutor() as pool:
+            digests = pool.map(lambda path: _hash(directory / path), rest)
+            bar = tqdm(digests, desc="reading", total=len(rest), unit="image", delay=1)
+            for path, digest in zip(rest, bar, strict=True):
+                if isinstance(digest, UnreadableImage):
+                    unreadable[path] = digest.reason
+                else:
+                    found[path] = digest
+                    self.remember(directory, path, stamps.get(path), digest)
+        self.flush()
+        return found, unreadable
+
+    def known_hashes(self, directory: Path, stamps: Mapping[str, Stamp]) -> dict[str, str]:
+        """Content hashes of those files that are as they were when last hashed, by size and time."""
+        if not stamps:
+            return {}
+        names = [_bytes(path) for path in stamps]
+        with self._index.reading() as tables:
+            before = {_text(row.path): row for row in tables.files(self._key(directory), min(names), max(names))}
+        known = {}
+        for path, stamp in stamps.items():
+            row = before.get(path)
+            if row and (row.size, row.mtime_ms) == (stamp.size, stamp.mtime_ms):
+                known[path] = row.hash.hex()
+        return known
+
+    def remember(self, directory: Path, path: str, stamp: Stamp | None, digest: str) -> None:
+        """Keep the hash of a file that was hashed after its stamp was taken. On disk after the next `flush`."""
+        if stamp and stamp.settled:
+            digest_bytes = bytes.fromhex(digest)
+            self._files.append(FileRow(self._key(directory), _bytes(path), stamp.size, stamp.mtime_ms, digest_bytes))
+            self._flush_if_due(0)
+
+    def _key(self, directory: Path) -> bytes:
+        if directory not in self._keys:
+            # Relative to the cache, so that a directory that is moved together with its cache stays known.
+            self._keys[directory] = _bytes(relative_to(directory.resolve(), self.folder.resolve()))
+        return self._keys[directory]
+
+    # ---- features ----
+
+    def stored(self, extractor: str, hidden_state: int) -> Places:
+        """Content hashes whose features at this hidden state are on disk, as a set. extractor: its identity."""
+        places = self._places.get((extractor, hidden_state), Places())
+        with self._index.reading() as tables:
+            names = tables.shards_of(extractor, hidden_state)
+            if names[: len(places.names)] != places.names:  # some were merged, or deleted
+                places = Places()
+            places = places.with_shards([(name, tables.hashes_of(name)) for name in names[len(places.names) :]])
+        self._places[extractor, hidden_state] = places
+        return places
+
+    def add(self, extractor: str, hashes: Sequence[str], features: Mapping[int, np.ndarray]) -> None:
+        """Take {k: (B, W_k) float32} of images with these hashes; they are on disk after the next `flush`.
+
+        Flushes by itself after 512 rows or 10 seconds, which is what a crash can cost.
+        """
+        joined = b"".join(map(bytes.fromhex, hashes))
+        for k, block in features.items():
+            self._rows.setdefault((extractor, k), []).append((joined, np.asarray(block, dtype=np.float32)))
+        self._flush_if_due(max(sum(len(block) for _, block in rows) for rows in self._rows.values()))
+
+    def _flush_if_due(self, rows: int) -> None:
+        if rows >= ROWS_IN_MEMORY or time.monotonic() - self._last_flush > SECONDS_IN_MEMORY:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is still in memory."""
+        written = []
+        for (extractor, k), rows in self._rows.items():
+            features = compact(np.concatenate([block for _, block in rows]))
+            shard = Shard(extractor, k, b"".join(hashes for hashes, _ in rows), features)
+            written.append(_row(write_shard(self._shards, shard), shard))
+        if written or self._files:
+            with self._index.writing() as tables:
+                tables.add_shards(written)
+                tables.add_files(self._files)
+        self._rows, self._files, self._last_flush = {}, [], time.monotonic()
+        for row in written:
+            self._merge_small_shards(row.extractor, row.hidden_state)
+
+    def load(
+        self, extractor: str, hashes: Sequence[str], hidden_states: Sequence[int]
+    ) -> tuple[dict[int, np.ndarray], np.ndarray]:
+        """{k: (N, W_k) float32} in the order of hashes, and (N,) bool: whether the row is there at every k.
+
+        Rows that are not there hold zeros; where none is, W_k is 0. A damaged shard is deleted, with a note.
+        """
+        keys = [bytes.fromhex(digest) for digest in hashes]
+        complete = np.ones(len(keys), dtype=bool)
+        features = {}
+        for k in hidden_states:
+            features[k], there = self._load_state(extractor, k, keys)
+            complete &= there
+        return features, complete
+
+    def _load_state(self, extractor: str, hidden_state: int, keys: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
+        places = self.stored(extractor, hidden_state)
+        shards, rows = places.find(b"".join(keys))
+        features, there = np.zeros((len(keys), 0), np.float32), np.zeros(len(keys), dtype=bool)
+        for number in np.unique(shards[shards >= 0]):
+            if (shard := self._read(places.names[number])) is None:
+                continue
+            if features.shape[1] == 0:
+                features = np.zeros((len(keys), shard.features.shape[1]), np.float32)
+            positions = np.flatnonzero(shards == number)
+            features[positions] = shard.features[rows[positions]]
+            there[positions] = True
+        return features, there
+
+    # ---- shards ----
+
+    def _read(self, name: str) -> Shard | None:
+        """None, with a note, if the shard is damaged or gone; its features then count as missing."""
+        try:
+            return read_shard(self._shards / name)
+        except FileNotFoundError:  # deleted by hand, or merged by another process a moment ago
+            self._reconcile()
+        except DamagedShard as error:
+            note(f"{self._shards / name}: damaged ({error}); its features are extracted again")
+            with self._index.writing() as tables:
+                self._drop(tables, [name])
+        return None
+
+    def _drop(self, tables: Tables, names: Iterable[str]) -> None:
+        tables.drop_shards(names)
+        for name in names:
+            with suppress(OSError):  # Windows deletes no file that another process reads; _reconcile finds it again
+                (self._shards / name).unlink()
+
+    def _merge_small_shards(self, extractor: str, hidden_state: int) -> None:
+        # All under the lock, files too: else another process could take up again what is about to be deleted.
+        with self._index.writing() as tables:
+            names = tables.small_shards(extractor, hidden_state, SMALL_SHARD * HASH_BYTES)
+            if len(names) < SMALL_SHARDS:
+                return
+            with suppress(DamagedShard, FileNotFoundError):  # reported when they are loaded
+                whole = merged([read_shard(self._shards / name) for name in names])
+                tables.add_shards([_row(write_shard(self._shards, whole), whole)])
+                self._drop(tables, names)
+
+    def _reconcile(self) -> None:
+        """Make the index agree with the shards on disk: take up those it lacks, forget those that are gone."""
+        self._remove_stale_parts()
+        with self._index.reading() as tables:
+            if tables.shard_names() == self._names_on_disk():
+                return
+        with self._index.writing() as tables:
+            known, there = tables.shard_names(), self._names_on_disk()
+            for name in sorted(there - known):
+                self._take_up(tables, name)
+            tables.drop_shards(known - there)
+        if gone := len(known - there):
+            note(f"{self._shards}: {gone} files are gone; what only they held is extracted again when it is needed")
+
+    def _take_up(self, tables: Tables, name: str) -> None:
+        try:
+            tables.add_shards([_row(name, read_shard(self._shards / name))])
+        except (DamagedShard, FileNotFoundError) as error:
+            note(f"{self._shards / name}: damaged ({error}); it is deleted")
+            self._drop(tables, [name])
+
+    def _names_on_disk(self) -> set[str]:
+        return {path.name for path in self._shards.glob(f"*{SUFFIX}")}
+
+    def _remove_stale_parts(self) -> None:
+        for path in self._shards.glob("*.part"):  # a crash leaves one behind
+            with suppress(OSError):
+                if time.time() - path.stat().st_mtime > STALE_PART_SECONDS:
+                    path.unlink()
+
+
+def _row(name: str, shard: Shard) -> ShardRow:
+    return ShardRow(name, shard.extractor, shard.hidden_state, shard.hashes)
+
+
+def _hash(path: Path) -> "str | UnreadableImage":
+    try:
+        return content_hash(path)
+    except UnreadableImage as error:
+        return error
+
+
+def _bytes(path: str) -> bytes:
+    return path.encode("utf-8", "surrogatepass")  # file names need not be Unicode
+
+
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "surrogatepass")

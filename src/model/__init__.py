@@ -1,0 +1,17 @@
+"""What a trained model is: from features to model scores; one configuration -> one trained model; its file."""
+
+from typing import TYPE_CHECKING
+
+from ..common.lazy import lazily
+
+if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
+    from .config import PredictorConfig, arrange, choose_fix, choose_mode
+    from .export import export_onnx
+    from .file import check_extractor, load_predictor, save_converted, save_predictor
+    from .foreign import Unsaid
+    from .gate import Filter, about_filter, find_filter, moved
+    from .losses import OUTPUT_CHANNELS
+    from .network import Ensemble, Predictor, combine, fold_scaling
+    from .training import Comparisons, TrainingConfig, TrainingData, train
+else:
+    __getattr__, __dir__, __all__ = lazily(__name__, __file__)

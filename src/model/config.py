@@ -1,0 +1,135 @@
+"""What a predictor is, in words and numbers, and how hidden states are put together for it."""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..common import UserError, by_place
+
+HIDDEN_STATES_MODES = ("join", "average", "weight")
+HIGH_END_FIXES = ("none", "fixed", "variable")
+INPUT_NORMALISATIONS = ("none", "l2")
+ERROR_FORMS = ("softplus", "absolute")
+
+
+@dataclass(frozen=True)
+class PredictorConfig:
+    """What a predictor is, saved beside its weights.
+
+    widths: features of each hidden state used, in that order. layers: sizes of the hidden layers, two when we train;
+    none is a plain linear head. dropouts: before each Linear. output_channels: 1, or 2 where the second is the error.
+    score_mean, score_deviation: of the scores of the train split, on the score file's own scale. high_end_fix: see
+    docs/high-end-fix.md. input_normalisation: l2 divides the features of an image by their length. error_form: how
+    the second channel becomes an error; other people's models give it as it is.
+    """
+
+    feature_extractor_model: str
+    hidden_states_used: tuple[int, ...]
+    hidden_states_mode: str
+    widths: tuple[int, ...]
+    layers: tuple[int, ...]
+    dropouts: tuple[float, ...] = (0.0, 0.0, 0.0)
+    output_channels: int = 1
+    score_mean: float = 0.0
+    score_deviation: float = 1.0
+    extractor_identity: str = ""
+    fp16_features: bool = False
+    aim_batch_norm: str = "eval"
+    high_end_fix: str = "none"
+    input_normalisation: str = "none"
+    error_form: str = "softplus"
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.widths) == len(self.hidden_states_used):
+            raise UserError(
+                f"{len(self.hidden_states_used)} hidden states have {len(self.widths)} widths; one each is right"
+            )
+        if self.hidden_states_mode == "weight" and len(self.widths_by_model) > 1:
+            raise UserError(
+                "--hidden_states_mode=weight mixes layers of one image model; with several, join or average"
+            )
+        for widths in self.widths_by_model:
+            check_mode(self.hidden_states_mode, widths)
+        check = {
+            "dropouts one more than layers": len(self.dropouts) == len(self.layers) + 1,
+            "sizes above 0": all(size > 0 for size in (*self.widths, *self.layers)),
+            "output_channels of 1 or 2": self.output_channels in (1, 2),
+            f"high_end_fix of {', '.join(HIGH_END_FIXES)}": self.high_end_fix in HIGH_END_FIXES,
+            "input_normalisation of none or l2": self.input_normalisation in INPUT_NORMALISATIONS,
+            "error_form of softplus or absolute": self.error_form in ERROR_FORMS,
+            "a score_deviation above 0": 0 < self.score_deviation < float("inf"),
+        }
+        if wrong := [what for what, right in check.items() if not right]:
+            raise UserError(f"a predictor needs {wrong[0]}")
+
+    @property
+    def number_of_features(self) -> int:
+        """Width of what enters the first Linear."""
+        joined = self.hidden_states_mode == "join"
+        return sum(sum(widths) if joined else widths[0] for widths in self.widths_by_model)
+
+    @property
+    def widths_by_model(self) -> list[tuple[int, ...]]:
+        """Widths of the hidden states used of each image model, mostly one."""
+        width = dict(zip(self.hidden_states_used, self.widths, strict=True))
+        return [tuple(width[k] for k in own) for own in by_place(self.hidden_states_used).values()]
+
+
+def check_mode(mode: str, widths: tuple[int, ...]) -> None:
+    """Raise UserError where hidden states of these widths can't be put together in this mode."""
+    if mode not in HIDDEN_STATES_MODES:
+        raise UserError(f"--hidden_states_mode={mode}: must be one of {', '.join(HIDDEN_STATES_MODES)}")
+    if mode != "join" and len(set(widths)) > 1:
+        raise UserError(
+            f"--hidden_states_mode={mode}: the hidden states are {', '.join(map(str, widths))} wide; different "
+            "widths can only be joined (--hidden_states_mode=join), or use states of one width"
+        )
+
+
+def choose_mode(arguments: argparse.Namespace, default: str) -> str:
+    """The mode that `--hidden_states_mode` and its shorthands ask for; `default` is the extractor's own.
+
+    Raises UserError where they contradict each other, or the fixed weights are not one a state (and a bias).
+    """
+    mode, used, fixed = (
+        arguments.hidden_states_mode,
+        arguments.hidden_states_used,
+        arguments.fixed_hidden_state_weights,
+    )
+    if (arguments.weight_hidden_states or fixed) and mode not in ("default", "weight"):
+        shorthand = "weight_hidden_states" if arguments.weight_hidden_states else "fixed_hidden_state_weights"
+        raise UserError(f"--{shorthand} means --hidden_states_mode=weight, but that is {mode}; take one of them out")
+    if fixed and len(fixed) not in (len(used), len(used) + 1):
+        raise UserError(
+            f"--fixed_hidden_state_weights has {len(fixed)} numbers; {len(used)} hidden states are used, so it needs "
+            f"{len(used)}, or {len(used) + 1} with the bias"
+        )
+    if arguments.weight_hidden_states or fixed:
+        return "weight"
+    return default if mode == "default" else mode
+
+
+def choose_fix(arguments: argparse.Namespace) -> str:
+    """The high-end fix that is asked for: none, fixed, variable."""
+    if arguments.variable_high_end_fix:
+        return "variable"
+    return "fixed" if arguments.high_end_fix else "none"
+
+
+def arrange(states: Mapping[int, np.ndarray], used: tuple[int, ...], mode: str) -> Tensor:
+    """Put hidden states together as a predictor takes them in.
+
+    states: {hidden state: (N, W_k)}. Returns float32 (N, sum W) for join, (N, W) for average, (N, L, W) for weight.
+    Of several image models, each one's states are averaged, and the averages joined.
+    """
+    parts = {k: torch.from_numpy(np.ascontiguousarray(states[k], dtype=np.float32)) for k in used}
+    if mode == "join":
+        return torch.cat(list(parts.values()), dim=1)  # (N, sum W)
+    if mode == "weight":
+        return torch.stack(list(parts.values()), dim=1)  # (N, L, W)
+    averages = [torch.stack([parts[k] for k in own], dim=1).mean(dim=1) for own in by_place(used).values()]
+    return torch.cat(averages, dim=1)  # (N, W); of several image models (N, sum W)

@@ -1,0 +1,191 @@
+"""Predictor files: a .safetensors whose metadata (all texts) say everything that scoring needs.
+
+docs/predictor-files.md describes them. Nothing is loaded in part: a file that is not wholly understood is refused.
+"""
+
+import json
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from ..common import UserError, replacing
+from .config import PredictorConfig
+from .foreign import OTHER_SUFFIXES, NotUnderstood, Unsaid, read_foreign, read_pickled
+from .network import Ensemble, Predictor
+
+FORMAT = "aesthetic-predictor-1"
+# Names in the file that differ from ours: the predecessor reads a key "dropouts" as whole numbers.
+NAMES = {"dropouts": "dropout_rates"}
+# What files of this format may lack: they were written when there was only the default.
+ADDED_LATER = ("aim_batch_norm", "high_end_fix", "input_normalisation", "error_form")
+MEMBERS = ("member_layers", "member_dropout_rates")
+
+
+def save_predictor(path: Path, predictor: Predictor, about: Mapping[str, Any]) -> None:
+    """Write atomically. `about` joins the metadata, each value as text (numbers and lists as JSON)."""
+    metadata = {**describe(predictor), **{key: _to_text(value) for key, value in about.items()}}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in predictor.state_dict().items()}
+    data = save(tensors, metadata)  # safetensors' own writing to a file has errors of its own where a disk is full
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def save_converted(path: Path, predictor: Predictor, metadata: Mapping[str, str]) -> None:
+    """Write another's predictor as ours; what its metadata say beyond what a predictor is, is kept."""
+    own = {*describe(predictor), *NAMES, *MEMBERS}
+    save_predictor(path, predictor, {key: value for key, value in metadata.items() if key not in own})
+
+
+def load_predictor(path: Path, unsaid: Unsaid = Unsaid()) -> tuple[Predictor, dict[str, str]]:  # noqa: B008
+    """Read a predictor (on the CPU, in eval mode) and all its metadata; docs/predictor-files.md has other formats.
+
+    unsaid: what to take where another's file does not say it. Raises UserError if the file is missing, is no
+    predictor, or its tensors and metadata do not fit each other to the last one.
+    """
+    metadata, tensors = _read(path)
+    try:
+        if metadata.get("format") == FORMAT:
+            configs = _configs_from(metadata)
+        else:
+            config, tensors = read_foreign(tensors, metadata, unsaid)
+            configs = [config]
+        return _filled(configs, tensors).eval(), metadata
+    except (NotUnderstood, UserError) as error:
+        raise UserError(f"{path}: {error}")
+
+
+def check_extractor(path: Path, config: PredictorConfig, identity: str) -> None:
+    """Raise UserError if the model was trained on features of another identity; a note if it does not say."""
+    name = config.feature_extractor_model
+    if not config.extractor_identity:
+        print(
+            f"note: {path}: does not say which weights and preprocessing of {name} it was trained on; that these are "
+            "the same cannot be verified",
+            file=sys.stderr,
+        )
+    elif config.extractor_identity != identity:
+        raise UserError(
+            f"{path}: was trained on other weights or preprocessing of {name} than are here; train it again, or get "
+            "those it was trained on"
+        )
+
+
+def describe(predictor: Predictor) -> dict[str, str]:
+    """What a predictor is, as texts, by their names in the file."""
+    config = predictor.config
+    known: dict[str, Any] = {NAMES.get(f.name, f.name): getattr(config, f.name) for f in fields(PredictorConfig)}
+    known |= {"format": FORMAT, "number_of_features": config.number_of_features, "final_layer_bias": True}
+    if isinstance(predictor, Ensemble):
+        configs = [member.config for member in predictor.predictors]
+        known |= {MEMBERS[0]: [c.layers for c in configs], MEMBERS[1]: [c.dropouts for c in configs]}
+    return {key: _to_text(value) for key, value in known.items()}
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    if not path.is_file():
+        raise UserError(f"{path}: no such model; train one with aesthetic_predictor_training.py")
+    if path.suffix.lower() in OTHER_SUFFIXES:
+        return {}, read_pickled(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: is no predictor ({error}); a predictor is a .safetensors file")
+
+
+def _filled(configs: list[PredictorConfig], tensors: Mapping[str, Tensor]) -> Predictor:
+    """The predictor of these tensors; it takes no memory before they are known to fit."""
+    with torch.device("meta"):
+        members = [Predictor(config) for config in configs]
+        predictor = members[0] if len(members) == 1 else Ensemble(members)
+    wanted = predictor.state_dict()
+    problems = [f"{name} is missing" for name in wanted if name not in tensors]
+    problems += [f"{name} is not expected" for name in tensors if name not in wanted]
+    problems += [problem for name in wanted if name in tensors and (problem := _misfit(name, wanted, tensors))]
+    if problems:
+        more = f", and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise NotUnderstood(
+            f"its tensors contradict its metadata ({'; '.join(problems[:3])}{more}); train the model again"
+        )
+    predictor.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
+    return predictor
+
+
+def _misfit(name: str, wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> str:
+    tensor = tensors[name]
+    if tensor.shape != wanted[name].shape:
+        return f"{name} is {tuple(tensor.shape)} and should be {tuple(wanted[name].shape)}"
+    if not tensor.is_floating_point() or not torch.isfinite(tensor).all():
+        return f"{name} holds something else than finite numbers"
+    return ""
+
+
+def _configs_from(metadata: Mapping[str, str]) -> list[PredictorConfig]:
+    """Of the predictor, or of each member of an ensemble."""
+    values: dict[str, Any] = {}
+    for field in fields(PredictorConfig):
+        name = NAMES.get(field.name, field.name)
+        name = name if name in metadata else field.name  # as it was called at first
+        if name in metadata:
+            values[field.name] = _from_text(name, field.type, metadata[name])
+        elif field.default is MISSING or field.name not in ADDED_LATER:
+            raise NotUnderstood(f"its metadata lack '{name}'; train the model again")
+    config = PredictorConfig(**values)
+    if (number := metadata.get("number_of_features", "")) != str(config.number_of_features):
+        raise NotUnderstood(f"its metadata say number_of_features={number!r}, and its widths {config.widths}")
+    if metadata.get("final_layer_bias", "True") != "True":
+        raise NotUnderstood("its metadata say final_layer_bias='False', and this format always has one")
+    if MEMBERS[0] not in metadata:
+        return [config]
+    layers, dropouts = (_lists(name, metadata.get(name, "[]")) for name in MEMBERS)
+    if len(layers) != len(dropouts) or len(layers) < 2 or layers[0] != config.layers:
+        raise NotUnderstood(f"its metadata {MEMBERS[0]}, {MEMBERS[1]} and layers contradict each other")
+    return [replace(config, layers=a, dropouts=b) for a, b in zip(layers, dropouts, strict=True)]
+
+
+def _to_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(value)
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(value)
+    return float(value)
+
+
+def _from_text(name: str, kind: Any, text: str) -> Any:
+    if kind is str:
+        return text
+    try:
+        if kind is bool:
+            return {"True": True, "False": False}[text]
+        value = json.loads(text)
+        if kind in (int, float):
+            return _whole(value) if kind is int else _number(value)
+        return tuple((_whole if kind == tuple[int, ...] else _number)(item) for item in value)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise NotUnderstood(f"its metadata say {name}={text[:60]!r}, which can't be read; train the model again")
+
+
+def _lists(name: str, text: str) -> list[Any]:
+    kind = tuple[int, ...] if name == MEMBERS[0] else tuple[float, ...]
+    try:
+        return [_from_text(name, kind, json.dumps(part)) for part in json.loads(text)]
+    except (ValueError, TypeError):
+        raise NotUnderstood(f"its metadata say {name}={text[:60]!r}, which can't be read; train the model again")

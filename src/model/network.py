@@ -1,0 +1,188 @@
+"""The networks: plain heads, the high-end fix, ensembles. Inputs are what `arrange` gives."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize, softplus
+
+from ..common import UserError
+from .config import PredictorConfig
+from .losses import SMALLEST_ERROR
+
+# weight_fn(p) = 1 + tanh(5 p - 3): nothing below the score scale's 0, almost 2 above 1.2; docs/high-end-fix.md.
+STEEPNESS, PLACE = 5.0, 0.6
+
+
+class Dropout(nn.Dropout):
+    """torch's dropout; in training on a CPU, where that takes as long as the matrix product after it, a quicker one.
+
+    It draws 16 bits an element: an element is dropped with probability round(65536 p) / 65536.
+    """
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Same shape as inputs; what is kept is scaled so that the mean stays."""
+        dropped = round(65536 * self.p)
+        if not (self.training and inputs.is_cpu) or dropped in (0, 65536):
+            return super().forward(inputs)
+        words = torch.empty(math.ceil(inputs.numel() / 4), dtype=torch.int64).random_(-(2**63), None)
+        bits = words.view(torch.int16)[: inputs.numel()].view(inputs.shape)  # each of -32768...32767 equally likely
+        return inputs * ((bits >= dropped - 32768).to(inputs.dtype) * (65536 / (65536 - dropped)))
+
+
+def plain_head(config: PredictorConfig) -> nn.Sequential:
+    """Dropout, Linear, ReLU for each hidden layer; then Dropout, Linear."""
+    parts: list[nn.Module] = []
+    sizes = (config.number_of_features, *config.layers)
+    for dropout, (size, following) in zip(config.dropouts[:-1], pairwise(sizes), strict=True):
+        parts += [Dropout(dropout), nn.Linear(size, following), nn.ReLU()]
+    return nn.Sequential(*parts, Dropout(config.dropouts[-1]), nn.Linear(sizes[-1], config.output_channels))
+
+
+class HighEndHead(nn.Module):
+    """Two plain heads, the second of which speaks where the first says that an image is good."""
+
+    def __init__(self, config: PredictorConfig) -> None:
+        super().__init__()
+        self.primary, self.high_end = plain_head(config), plain_head(config)
+        self.weight_fn = nn.Sequential(nn.Linear(1, 1), nn.Tanh(), nn.Linear(1, 1))
+        start = (STEEPNESS, -STEEPNESS * PLACE, 1.0, 1.0)
+        for parameter, value in zip(self.weight_fn.parameters(), start, strict=True):
+            nn.init.constant_(parameter, value)
+        self.weight_fn.requires_grad_(config.high_end_fix == "variable")
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, W) -> (N, C); the error's channel, where there is one, is weighted alike."""
+        primary = self.primary(features)
+        return primary + self.high_end(features) * self.weight_fn(primary[:, :1]) * 0.5
+
+
+class Predictor(nn.Module):
+    """In mode weight hidden states are mixed first; then the head."""
+
+    def __init__(self, config: PredictorConfig) -> None:
+        super().__init__()
+        self.config = config
+        if config.hidden_states_mode == "weight":
+            self.weight = nn.Sequential(nn.Linear(len(config.widths), 1), nn.ReLU())
+        self.main_process: nn.Module = plain_head(config) if config.high_end_fix == "none" else HighEndHead(config)
+
+    def mix(self, inputs: Tensor) -> Tensor:
+        """From what `arrange` gives to (N, number_of_features)."""
+        if self.config.hidden_states_mode == "weight":
+            inputs = self.weight(inputs.transpose(1, 2)).squeeze(-1)  # (N, L, W) -> (N, W, 1) -> (N, W)
+        return normalize(inputs, dim=1) if self.config.input_normalisation == "l2" else inputs
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Raw output (N, output_channels): the model score; where there is a second, what the error is made of."""
+        return self.main_process(self.mix(inputs))
+
+    @property
+    def has_error(self) -> bool:
+        """Whether `predict` gives errors."""
+        return self.config.output_channels == 2
+
+    def score(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Model scores (N,) and standard errors (N,), nan for models without, as tensors."""
+        outputs, deviation = self(inputs), self.config.score_deviation
+        if not self.has_error:
+            return outputs[:, 0], torch.full_like(outputs[:, 0], torch.nan)
+        if self.config.error_form == "absolute":
+            return outputs[:, 0], outputs[:, 1].abs()
+        # deviation * softplus(z / deviation), so that the last Linear alone can hold the change of scale
+        return outputs[:, 0], softplus(outputs[:, 1], beta=1 / deviation) + SMALLEST_ERROR * deviation
+
+    @torch.inference_mode()
+    def predict(self, inputs: Tensor, batch_size: int = 4096) -> tuple[np.ndarray, np.ndarray]:
+        """Model scores (N,) and standard errors (N,), nan for models without, on the score file's scale.
+
+        inputs: what `arrange` gives. Raises UserError where they are of another width.
+        """
+        self._check(inputs)
+        self.eval()
+        device = next(self.parameters()).device
+        parts = [torch.stack(self.score(part.to(device))).cpu() for part in inputs.split(batch_size)]
+        scores, errors = torch.cat(parts, dim=1) if parts else torch.empty(2, 0)  # (2, N)
+        return scores.double().numpy(), errors.double().numpy()
+
+    def _check(self, inputs: Tensor) -> None:
+        weighs, width = self.config.hidden_states_mode == "weight", self.config.number_of_features
+        shape = (len(self.config.widths), width) if weighs else (width,)
+        if tuple(inputs.shape[1:]) != shape:
+            raise UserError(
+                f"the model takes {width} features, and {self.config.feature_extractor_model} gives "
+                f"{inputs.shape[-1]}: it was made for another image model, or for other hidden states"
+            )
+
+
+class Ensemble(Predictor):
+    """The mean of several predictors of one extractor and its states; config is that of the first, the best."""
+
+    def __init__(self, members: Sequence[Predictor]) -> None:
+        nn.Module.__init__(self)
+        self.config = members[0].config
+        self.members = nn.ModuleList(members)
+
+    @property
+    def predictors(self) -> list[Predictor]:
+        """The members, the best first."""
+        return [member for member in self.members if isinstance(member, Predictor)]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Mean of the members' raw outputs, (N, output_channels)."""
+        return torch.stack([member(inputs) for member in self.predictors]).mean(dim=0)
+
+    @property
+    def has_error(self) -> bool:
+        return True
+
+    def score(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and spread of the members. Where they know errors, e: sqrt(variance of scores + mean of e²).
+
+        Lakshminarayanan et al. (2017), "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles".
+        """
+        found = [member.score(inputs) for member in self.predictors]
+        scores, errors = (torch.stack(each) for each in zip(*found, strict=True))  # (M, N) each
+        variance = scores.var(dim=0, correction=0)
+        if self.config.output_channels == 2:
+            variance = variance + errors.square().mean(dim=0)
+        return scores.mean(dim=0), variance.sqrt()
+
+
+def combine(predictors: Sequence[Predictor]) -> Predictor:
+    """One predictor as it is, several as an ensemble."""
+    return predictors[0] if len(predictors) == 1 else Ensemble(predictors)
+
+
+@torch.no_grad()
+def fold_scaling(predictor: Predictor, shift: Tensor, scale: Tensor, score_shift: float, score_scale: float) -> None:
+    """Turn a network of standardised inputs and targets into one of raw features and scores, in place.
+
+    Before: y = f((x - shift) / scale), with shift, scale (number_of_features,). After: score = f'(x), where
+    f' = score_shift + score_scale * f on channel 0, score_scale * f on channel 1. score_scale is 0 or more.
+    """
+    head = predictor.main_process
+    if not isinstance(head, HighEndHead):
+        _fold_plain(head, shift, scale, score_shift, score_scale)
+        return
+    _fold_plain(head.primary, shift, scale, score_shift, score_scale)
+    _fold_plain(head.high_end, shift, scale, 0.0, score_scale)
+    if score_scale > 0:  # weight_fn sees the primary's output: w * (p' - score_shift) / score_scale + b
+        weight, bias, *_ = head.weight_fn.parameters()
+        weight.div_(score_scale)
+        bias.sub_(weight[0] * score_shift)
+
+
+def _fold_plain(head: nn.Module, shift: Tensor, scale: Tensor, score_shift: float, score_scale: float) -> None:
+    linears = [module for module in head.modules() if isinstance(module, nn.Linear)]
+    first, last = linears[0], linears[-1]  # in a head without hidden layers the same
+    # In float64, on the CPU, as Apple's GPUs know none.
+    weight = first.weight.cpu().double() / scale.cpu().double()  # (first, W)
+    first.bias.copy_(first.bias.cpu().double() - weight @ shift.cpu().double())
+    first.weight.copy_(weight)
+    last.weight.mul_(score_scale)
+    last.bias.mul_(score_scale)
+    last.bias[0] += score_shift

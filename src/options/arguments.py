@@ -1,0 +1,326 @@
+"""Argument files and command lines: `script.py @arguments.txt --trials=10`.
+
+A file holds one option a line; `#` begins a comment line; a line `@other.txt` reads another file, found from where
+the first one lies. Later words override earlier ones. What the options are stands in options.py.
+"""
+
+import argparse
+import difflib
+import re
+import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from ..common import UserError, plain, write_text
+from .kinds import Reason
+from .table import DEFAULT_MODEL, GROUPS, Group, Option
+
+OTHER_MODELS = (".pth", ".pt")  # how other people's model files end
+
+# An option and its value, with "=" or white space between; the value may hold anything.
+LINE = re.compile(r"(?P<name>-[\w-]+)(?:\s*=\s*|\s+)?(?P<value>.*)", re.DOTALL)
+
+
+class Word(NamedTuple):
+    """One word of the command line, and where it was read: "" for the command line, else "file, line 3: "."""
+
+    text: str
+    where: str
+
+
+def parse_arguments(script: str, description: str, command_line: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line (or `command_line`) of one script: one attribute for each of its options.
+
+    Options of the toolkit's other scripts are accepted and left alone, with a note where they were typed. Raises
+    UserError for anything else, naming the nearest valid option, and for values that are not allowed.
+    """
+    words = _without_replaced(script, expand(sys.argv[1:] if command_line is None else command_line))
+    _check_lines(words)
+    parser = _parser(script, description)
+    texts, unknown = parser.parse_known_args([word.text for word in words])
+    if texts.help:
+        parser.print_help()
+        sys.exit(0)
+    _check_names(words, unknown)
+    own = [option for group in groups_of(script) for option in group.options]
+    arguments = argparse.Namespace(**{o.dest: _read_values(o, getattr(texts, o.dest), words, script) for o in own})
+    _check_ranges(arguments)
+    _check_needs(own, arguments, words)
+    _note_others(script, words)
+    return arguments
+
+
+def expand(words: Sequence[str]) -> list[Word]:
+    """Put the lines of argument files in the place of the `@file` words."""
+    expanded = []
+    for word in words:
+        if word.startswith("@"):
+            expanded += _read_file(Path(word[1:]), ())
+        else:
+            expanded.append(Word(word, ""))
+    return expanded
+
+
+def _without_replaced(script: str, words: Sequence[Word]) -> list[Word]:
+    """The words without those in files that the command line replaces, where an option may stand several times.
+
+    Of other options the last one counts anyway.
+    """
+    options = [option for group in GROUPS for option in group.options]
+    typed = [word.text for word in words if not word.where]
+    replaced = [o for o in options if script in o.repeatable and any(_names(text, o) for text in typed)]
+    if any(option.dest == "model" for option in replaced):
+        replaced += [option for option in options if option.dest == "modelpath"]  # the other way to name a model
+    return [word for word in words if not word.where or not any(_names(word.text, o) for o in replaced)]
+
+
+def _names(text: str, option: Option) -> bool:
+    """Whether this word begins with a name of the option: --model=a, --model, -m, -ma."""
+    return any(
+        text.split("=", 1)[0] == name or (not name.startswith("--") and re.match(rf"{name}[^-]", text))
+        for name in option.names
+    )
+
+
+def write_arguments(path: Path, script: str, arguments: argparse.Namespace) -> None:
+    """Write the arguments a run really used, as a file that `@` loads again."""
+    lines = [f'# The arguments that {script} used. Run it again with: python {script} "@{path.as_posix()}"']
+    for group in groups_of(script):
+        lines += ["", f"# {group.title}"]
+        for option in group.options:
+            value, write = getattr(arguments, option.dest), option.kind.write or to_text
+            lines += [f"#--{option.dest}="] if value is None else [f"--{option.dest}={write(value)}"]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def to_text(value: object) -> str:
+    """A value as it is written in an argument file."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list | tuple):
+        return ",".join(to_text(item) for item in value)
+    return str(value)
+
+
+def groups_of(script: str) -> list[Group]:
+    """The option groups of one script, in the order of the example file."""
+    chosen = [Group(group.title, tuple(o for o in group.options if script in o.scripts)) for group in GROUPS]
+    return [group for group in chosen if group.options]
+
+
+def image_directory(arguments: argparse.Namespace) -> Path:
+    """The folder of `--directory`; UserError where it is missing."""
+    if arguments.directory is None:
+        raise UserError("--directory is missing: name the folder of your images, such as --directory=photos")
+    directory = Path(arguments.directory).expanduser()
+    if not directory.is_dir():
+        quoted = arguments.directory[:1] in "\"'"
+        hint = "write it without quotes" if quoted else "name the folder of your images"
+        raise UserError(f"--directory={arguments.directory}: no such folder; {hint}")
+    return directory
+
+
+def model_path(arguments: argparse.Namespace, directory: Path) -> Path:
+    """The model file of `--modelpath`, else of `--model` in the directory."""
+    option = "modelpath" if arguments.modelpath else "model"
+    text = getattr(arguments, option)
+    path = plain(Path(text).expanduser() if arguments.modelpath else directory / text)
+    if path.suffix != ".safetensors":
+        raise UserError(f"--{option}={text}: a model file ends with .safetensors")
+    if not path.parent.is_dir():
+        raise UserError(f"--{option}={text}: there is no folder {path.parent}; make it first")
+    return path
+
+
+def comparisons_file(arguments: argparse.Namespace, directory: Path) -> Path:
+    """The file of `--comparisons`, whether it is there or not."""
+    return directory / Path(arguments.comparisons or "comparisons.sqlite").expanduser()
+
+
+def check_report(text: str) -> None:
+    """UserError where `--report` names no page, or a folder that isn't there."""
+    path = Path(text).expanduser()
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"--report={text}: must end with .html")
+    if not path.parent.is_dir():
+        raise UserError(f"--report={text}: there is no folder {path.parent}; make it first")
+
+
+def model_paths(arguments: argparse.Namespace, directory: Path) -> list[Path]:
+    """The existing model files of each `--modelpath`, else of each `--model`: in the directory, else from here."""
+    option = "modelpath" if arguments.modelpath else "model"
+    return [existing_model(text, option, directory) for text in getattr(arguments, option) or [DEFAULT_MODEL]]
+
+
+def one_threshold_each(thresholds: Sequence[float], models: int) -> list[float]:
+    """`--threshold` for each of so many models: one for all, or one each; [] of none. UserError otherwise."""
+    if len(thresholds) not in (0, 1, models):
+        raise UserError(
+            f"--threshold is given {len(thresholds)} times for {models} models; give one for all or one for each"
+        )
+    return [*thresholds] * (models if len(thresholds) == 1 else 1)
+
+
+def existing_model(text: str, option: str, directory: Path) -> Path:
+    """The model file that an option names: in the directory, else from here; UserError where there is none."""
+    path = Path(text).expanduser()
+    if path.suffix.lower() not in (".safetensors", *OTHER_MODELS):
+        raise UserError(f"--{option}={text}: a model file ends with .safetensors (others' also with .pth or .pt)")
+    places = [path] if option == "modelpath" else [directory / path, path]
+    for place in places:
+        if place.is_file():
+            return plain(place)
+    elsewhere = "" if option == "modelpath" else f" in {directory}, nor"
+    raise UserError(
+        f"--{option}={text}: no such model{elsewhere} at {path}; train one with aesthetic_predictor_training.py"
+    )
+
+
+def _read_file(path: Path, parents: tuple[Path, ...]) -> list[Word]:
+    if path.resolve() in parents:
+        raise UserError(f"@{path}: names itself, directly or through other files; take one of the @ lines out")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UserError(f"@{path}: can't be read ({error.strerror}); name an existing argument file after @")
+    except UnicodeDecodeError:
+        raise UserError(f"@{path}: is not UTF-8 text; in Notepad choose Save as, Encoding UTF-8")
+    words = []
+    for number, line in enumerate(text.splitlines(), 1):
+        words += _read_line(line.strip(), f"{path}, line {number}: ", path, (*parents, path.resolve()))
+    return words
+
+
+def _read_line(line: str, where: str, path: Path, parents: tuple[Path, ...]) -> list[Word]:
+    if not line or line.startswith("#"):
+        return []
+    if line.startswith("@"):
+        return _read_file(path.parent / line[1:].strip(), parents)
+    match = LINE.fullmatch(line)
+    if not match:
+        raise UserError(f"{where}'{line}' is no option; options begin with --, comments with #")
+    bare = match["name"] == line
+    return [Word(line if bare else f"{match['name']}={match['value']}", where)]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        # The one message of argparse that is left: "argument --trials: expected one argument".
+        raise UserError(message.removeprefix("argument ").replace("expected one argument", "its value is missing"))
+
+
+def _parser(script: str, description: str) -> _Parser:
+    parser = _Parser(
+        prog=script,
+        description=description,
+        usage=f'python {script} ["@arguments.txt"] [--option=value ...]',
+        epilog="Options may stand in a file, one a line: see arguments-example.txt.",
+        allow_abbrev=False,
+        add_help=False,
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=30, width=110),
+    )
+    parser.add_argument("-h", "--help", action="store_true", help="show this and exit")
+    for group in GROUPS:
+        shown = parser.add_argument_group(group.title)
+        for option in group.options:
+            _add(shown if script in option.scripts else parser, option, script)
+    return parser
+
+
+def _add(group: argparse._ActionsContainer, option: Option, script: str) -> None:
+    """Values stay text here; `_read_values` reads them, as it knows where they came from."""
+    group.add_argument(
+        *option.names,
+        dest=option.dest,
+        action="append",
+        metavar=option.kind.metavar,
+        help=_help(option).replace("%", "%%") if script in option.scripts else argparse.SUPPRESS,
+        nargs="?" if option.kind.bare else None,
+        const=option.kind.bare,
+    )
+
+
+def _help(option: Option) -> str:
+    allowed = "" if option.kind.metavar == "TEXT" else f" ({option.kind.allowed})"
+    return f"{option.help}{allowed}" + ("" if option.default is None else f" [{to_text(option.default)}]")
+
+
+def _check_lines(words: Sequence[Word]) -> None:
+    """UserError for a line of a file that lacks its value; on the command line the value may be the next word."""
+    for word in words:
+        option = next((o for group in GROUPS for o in group.options if word.where and word.text in o.names), None)
+        if option and option.kind.bare is None:
+            raise UserError(
+                f"{word.where}{word.text}: its value is missing; write {word.text}=VALUE, or leave it out"
+            )
+
+
+def _check_names(words: Sequence[Word], unknown: Sequence[str]) -> None:
+    names = [name for group in GROUPS for option in group.options for name in option.names]
+    for text in unknown:
+        where = next((word.where for word in words if word.text == text), "")
+        name = text.split("=", 1)[0]
+        nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        hint = f"did you mean {nearest[0]}?" if nearest else "--help lists them all"
+        what = (
+            f"there is no option {name}" if name.startswith("-") else f"'{text}' is no option; options begin with --"
+        )
+        raise UserError(f"{where}{what}; {hint}")
+
+
+def _read_values(option: Option, texts: Sequence[str] | None, words: Sequence[Word], script: str) -> Any:
+    repeatable = script in option.repeatable
+    if texts is None:
+        return [] if repeatable else option.default
+    values = []
+    for text in texts:
+        try:
+            values.append(option.kind.read(text))
+        except ValueError as error:
+            found = [word.where for word in words if _names(word.text, option) and word.text.endswith(text)]
+            where = found[-1] if found else ""
+            why = f" ({error})" if isinstance(error, Reason) else ""
+            raise UserError(f"{where}{option.names[-1]}={text}: must be {option.kind.allowed}{why}")
+    return values if repeatable else values[-1]
+
+
+def _check_ranges(arguments: argparse.Namespace) -> None:
+    for name, low in vars(arguments).items():
+        high = getattr(arguments, f"max_{name[4:]}", None) if name.startswith("min_") else None
+        if high is not None and low > high:
+            raise UserError(
+                f"--{name}={low} is above --max_{name[4:]}={high}; the minimum must not be the larger one"
+            )
+
+
+def _check_needs(options: Sequence[Option], arguments: argparse.Namespace, words: Sequence[Word]) -> None:
+    """UserError for an option typed on the command line that does nothing without another; in a file it may wait."""
+    given = {option.dest for option in options if getattr(arguments, option.dest) not in (option.default, [])}
+    typed = [word.text for word in words if not word.where]
+    for option in options:
+        if (
+            not option.needs
+            or option.dest not in given
+            or any(_is_met(need, given, arguments) for need in option.needs)
+        ):
+            continue
+        if any(_names(text, option) for text in typed):
+            needed = " or ".join(f"--{name}" for name in option.needs)
+            raise UserError(f"--{option.dest} does nothing without {needed}; add it, or leave --{option.dest} out")
+
+
+def _is_met(need: str, given: Collection[str], arguments: argparse.Namespace) -> bool:
+    """need: an option that must be given, or option=value that must be so."""
+    name, _, value = need.partition("=")
+    return to_text(getattr(arguments, name)) == value if value else name in given
+
+
+def _note_others(script: str, words: Sequence[Word]) -> None:
+    """Who types an option of another script hears that nothing comes of it; in a shared file it may stand."""
+    for option in (option for group in GROUPS for option in group.options if script not in option.scripts):
+        if any(_names(word.text, option) for word in words if not word.where):
+            print(
+                f"note: {option.names[-1]} is for {', '.join(sorted(option.scripts))}; here it does nothing",
+                file=sys.stderr,
+            )

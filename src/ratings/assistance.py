@@ -1,0 +1,207 @@
+"""Features for assisted ratings, prepared in a process of its own.
+
+Nobody waits for it there: not for torch to load, not for images to go through the image model. Its memory is given
+back at its end.
+"""
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from ..common import UserError
+from ..features import EMBEDDED, Extractor, FeatureCache, extract_features, load_extractor
+from .similarity import Similarity, make_similarity
+
+CACHED = 0.5  # share of the images; from there on the extractor asked for is used, and the rest is extracted
+
+
+@dataclass(frozen=True)
+class Task:
+    """Whose features are wanted.
+
+    images: relative paths by id. cache: its folder. extractor: used where features of it are in the cache, or where
+    it is an embedded one. hidden_states: of that extractor; None: its best.
+    """
+
+    directory: Path
+    images: Mapping[int, str]
+    cache: Path
+    extractor: str
+    hidden_states: tuple[int, ...] | None = None
+    device: str = "auto"
+    fp16: bool = False
+    batch_size: int = 16
+
+
+@dataclass(frozen=True)
+class Assistance:
+    """extractor: its name. similarity: of images that have features. unreadable: why others have none."""
+
+    extractor: str
+    similarity: Similarity
+    unreadable: dict[str, str]
+
+
+def find_assistance(task: Task) -> Assistance:
+    """Features from the cache or extracted, with a bar, and how similar they are. UserError where there are none."""
+    cache = FeatureCache(task.cache)
+    extractor, states = choose_extractor(task, cache)
+    paths = list(task.images.values())
+    features = extract_features(task.directory, paths, extractor, states, cache, task.batch_size)
+    if not features.paths:
+        raise UserError(f"none of the {len(paths)} images can be read")
+    rows = {path: row for row, path in enumerate(features.paths)}
+    images = np.array(sorted(image for image, path in task.images.items() if path in rows), dtype=np.int64)
+    order = [rows[task.images[image]] for image in images.tolist()]
+    joined = np.concatenate([features.states[k][order] for k in states], axis=1)  # (M, sum of W_k)
+    return Assistance(extractor.name, make_similarity(images, joined), features.unreadable)
+
+
+def choose_extractor(task: Task, cache: FeatureCache) -> tuple[Extractor, tuple[int, ...]]:
+    """The extractor asked for if that costs little, else the embedded one; and its hidden states.
+
+    Little: it is an embedded one, or half of the images have its features in the cache. UserError if there is none.
+    """
+    if task.extractor not in EMBEDDED:
+        try:
+            extractor = load_extractor(task.extractor, task.device, task.fp16)
+            states = task.hidden_states or extractor.default_hidden_states
+            if _cached(task, cache, extractor, states) >= CACHED:
+                return extractor, states
+        except UserError:  # it is not on this machine, or has no such hidden state
+            pass
+    name = task.extractor if task.extractor in EMBEDDED else EMBEDDED[0]
+    extractor = load_extractor(name, task.device)
+    own = task.hidden_states if name == task.extractor else None
+    return extractor, own or extractor.default_hidden_states
+
+
+def _cached(task: Task, cache: FeatureCache, extractor: Extractor, states: tuple[int, ...]) -> float:
+    """The share of the images that have all features in the cache."""
+    extractor.check_hidden_states(states)
+    hashes, _ = cache.hashes(task.directory, list(task.images.values()))
+    digests = list(set(hashes.values()))
+    there = set(digests).intersection(*(cache.stored(*extractor.stored_as(k)).among(digests) for k in states))
+    return len(there) / max(1, len(digests))
+
+
+class Assistant:
+    """A process that finds an Assistance, from when this is made until it is done, or `close`.
+
+    Without a task there is none, and nothing to come.
+    """
+
+    def __init__(self, task: Task | None, find: Callable[[Task], Assistance] = find_assistance) -> None:
+        """find: what the process does."""
+        self._closed = False
+        self._thread: threading.Thread | None = None
+        self._process: multiprocessing.context.SpawnProcess | None = None
+        if task is not None:
+            context = multiprocessing.get_context("spawn")  # a fork would copy the locks that threads hold here
+            self._receiving, sending = context.Pipe(duplex=False)
+            self._process = context.Process(target=_work, args=(find, task, sending), daemon=True)
+            with _ignoring_ctrl_c():
+                self._process.start()
+            sending.close()  # so that the end of the process is the end of the pipe
+
+    def __enter__(self) -> "Assistant":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @property
+    def busy(self) -> bool:
+        """Is there something to come?"""
+        return self._thread is not None and self._thread.is_alive()
+
+    def report(self, ready: Callable[[Assistance], None], failed: Callable[[str], None]) -> None:
+        """Call one of them when it is known, from a thread of its own; neither after `close`, nor without a task."""
+        if self._process:
+            self._thread = threading.Thread(target=self._listen, args=(self._process, ready, failed), daemon=True)
+            self._thread.start()
+
+    def wait(self) -> None:
+        """Until it was reported."""
+        if self._thread:
+            self._thread.join()
+
+    def close(self) -> None:
+        """End the process, whatever it does; the cache keeps what it has extracted but for the last seconds."""
+        self._closed = True
+        if self._process:
+            self._process.terminate()
+            self._process.join()
+        self.wait()
+
+    def _listen(
+        self,
+        process: multiprocessing.context.SpawnProcess,
+        ready: Callable[[Assistance], None],
+        failed: Callable[[str], None],
+    ) -> None:
+        try:
+            found = self._receiving.recv()
+        except EOFError:
+            process.join()
+            found = f"the process that reads them ended with {process.exitcode}; is there enough memory?"
+        self._receiving.close()
+        if self._closed:
+            return
+        if isinstance(found, Assistance):
+            ready(found)
+        else:
+            failed(found)
+
+
+@contextmanager
+def _ignoring_ctrl_c() -> Iterator[None]:
+    """A process begun here ignores it from the first: a terminal sends it to all, but the scorer ends its helper."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _work(find: Callable[[Task], Assistance], task: Task, sending: multiprocessing.connection.Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Windows nothing is inherited
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _yield_to_others()
+    os.environ["HF_HUB_OFFLINE"] = "1"  # nothing is downloaded for this
+    tqdm.set_lock(threading.RLock())  # its own is for several processes, and would outlive one that is ended
+    try:
+        sending.send(find(task))
+    except UserError as error:
+        sending.send(str(error))
+    except Exception as error:  # whatever it is, the person is told, and goes on choosing
+        sending.send(f"{type(error).__name__}: {error}")
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _yield_to_others() -> None:
+    """The page comes first wherever there are fewer cores than work."""
+    if sys.platform == "win32":
+        import ctypes
+
+        below_normal = 0x4000
+        kernel = ctypes.windll.kernel32
+        kernel.SetPriorityClass(kernel.GetCurrentProcess(), below_normal)
+    else:
+        os.nice(10)

@@ -1,0 +1,125 @@
+"""Would more images help? The best trial's network, trained again on parts of the train split."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from ..common import spearman
+from ..model import PredictorConfig, TrainingConfig, TrainingData, train
+
+FRACTIONS = (0.12, 0.25, 0.5, 1.0)
+# Images seen in all epochs of one training, from which on one training of each size must do.
+LONG = 60_000
+ROUNDS = 3
+CLEAR_GAIN = 0.01  # of Spearman, from half of the images to all
+WIDE_GAP = 0.12  # of Spearman, between train and eval
+
+
+@dataclass(frozen=True)
+class Point:
+    """One size: images trained on, and Spearman of each round on the eval and the train images, (R,) each."""
+
+    images: int
+    evaluated: np.ndarray
+    trained: np.ndarray
+
+
+def learning_curve(
+    config: PredictorConfig,
+    metadata: Mapping[str, str],
+    inputs: np.ndarray,
+    scores: np.ndarray,
+    weights: np.ndarray,
+    split: np.ndarray,
+    seed: int,
+) -> list[Point]:
+    """A point for 12, 25, 50, 100 % of the train split, each evaluated on the whole eval split; [] of few images.
+
+    inputs: (N, ...) as `predictor.arrange` gives them; scores, weights, split: (N,). Each training takes as many
+    steps as the one on all images, so that less data does not also mean less training. The rounds differ in the
+    images drawn and in the network's seed; a smaller part lies within the larger of its round. Both values are nan of
+    a part whose scores are all equal: there is nothing to learn from it.
+    """
+    rows, held_out = np.flatnonzero(split == "train"), np.flatnonzero(split == "eval")
+    if len(rows) < 40 or len(held_out) < 10 or "metaparameters" not in metadata:
+        return []
+    if metadata.get("loss_model") == "choices":  # the comparisons are not here
+        return []
+    training = training_of(metadata)
+    rounds = int(np.clip(2 * LONG // (len(rows) * training.train_epochs), 1, ROUNDS))
+    generator = np.random.default_rng(seed)
+    found = np.empty((len(FRACTIONS), rounds, 2))
+    for turn in range(rounds):
+        order = generator.permutation(rows)
+        for place, fraction in enumerate(FRACTIONS):
+            part = order[: round(fraction * len(rows))]
+            if np.ptp(scores[part]) == 0:  # of likes and dislikes a small part may hold one kind alone
+                found[place, turn] = np.nan
+                continue
+            same_steps = replace(_as_many_steps(training, len(rows), len(part)), seed=training.seed + turn)
+            known = (torch.tensor(values[part], dtype=torch.float32) for values in (inputs, scores, weights))
+            data = TrainingData(next(known), next(known), next(known))
+            predicted, _ = train(config, same_steps, data).predict(torch.tensor(inputs))
+            found[place, turn] = [spearman(scores[some], predicted[some]) for some in (held_out, part)]
+    counts = [round(fraction * len(rows)) for fraction in FRACTIONS]
+    return [Point(count, *found[place].T) for place, count in enumerate(counts)]
+
+
+def training_of(metadata: Mapping[str, str]) -> TrainingConfig:
+    """How the model with these metadata was trained."""
+    found = json.loads(metadata["metaparameters"])
+    return TrainingConfig(
+        train_epochs=found["train_epochs"],
+        batch_size=found["batch_size"],
+        log_lr=found["log_lr"],
+        log_weight_lr=found.get("log_weight_lr", 0.0),
+        warmup_ratio=found["warmup_ratio"],
+        loss_model=metadata.get("loss_model", "mse"),
+        seed=int(metadata.get("model_seed", 0)),
+    )
+
+
+def _as_many_steps(training: TrainingConfig, images: int, part: int) -> TrainingConfig:
+    steps = training.train_epochs * -(-images // training.batch_size)
+    return replace(training, train_epochs=max(1, round(steps / -(-part // training.batch_size))))
+
+
+def left_out(metadata: Mapping[str, str]) -> str:
+    """A sentence on what the model was trained with and the curve is not; empty where there is nothing."""
+    options = [f"--{option}" for option in ("balance", "weight_by_error") if option in metadata]
+    return f" The curve's networks are trained without {' and '.join(options)}." if options else ""
+
+
+def verdict(points: list[Point], ceiling_of_person: float = float("nan")) -> str:
+    """One or two sentences: more images, better scores, or another image model?
+
+    ceiling_of_person: the share of hidden repeats in which the person chose the same again, nan if unknown.
+    """
+    if not points or any(np.isnan(point.evaluated).all() for point in points[-2:]):
+        return "There is no learning curve: it needs a model of scores, 10 eval and 40 train images of unequal score."
+    half, whole = (float(np.nanmean(point.evaluated)) for point in points[-2:])
+    gain, gap = whole - half, float(np.nanmean(points[-1].trained)) - whole
+    noise = float(np.nanstd(points[-1].evaluated - points[-2].evaluated)) / np.sqrt(len(points[-1].evaluated))
+    if gain > max(CLEAR_GAIN, noise):
+        return (
+            f"More images would help: from {points[-2].images} to {points[-1].images} images Spearman rose by "
+            f"{gain:.3f}, and twice as many again may bring about {gain / 2:.2f} to {gain:.2f} more."
+        )
+    step = f"from {points[-2].images} to {points[-1].images}"
+    flat = f"More images would hardly help: {step} Spearman changed by {gain:+.3f}. "
+    if ceiling_of_person < 0.75:
+        return (
+            flat
+            + "Better scores would: you agree with yourself rather seldom, so compare the same images more often."
+        )
+    if gap > WIDE_GAP:
+        return (
+            flat + f"The network fits what it has seen much better than the rest (by {gap:.2f}): better scores (more "
+            "choices per image) would help, or another image model."
+        )
+    return (
+        flat + "It does not fit even what it has seen much better: try another image model or --hidden_states_used."
+    )

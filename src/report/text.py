@@ -1,0 +1,223 @@
+"""Numbers to text: how well model scores agree with the scores of the score file."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..common import ab, correlations
+from ..ratings import ChoiceAgreement, Share, ceiling
+from ..scores import Counted
+from .analysis import FEWEST_IMAGES, Combination, Intervals, bootstrap, coverage, gain_interval, reliability
+
+BASELINES = {
+    "model": "this model",
+    "ridge": "ridge regression on the same features",
+    "mean": "mean of the train scores",
+}
+SUBSETS = {"train": "Train", "eval": "Eval", "folds": "Folds", "test": "Test", "all": "All"}
+
+
+def score_line(name: str, scores: np.ndarray, model_scores: np.ndarray) -> str:
+    """One line of statistics, or why there are none. scores, model_scores: (N,) in score units.
+
+    `+/-` is the standard deviation, p the probability of such a correlation by chance, AB the share of image pairs in
+    the same order.
+    """
+    start = f"{name:<4}: {len(scores):>5} images"
+    if len(scores) < 3:
+        return f"{start}, too few for statistics (3 are needed)"
+    start += f", db score {scores.mean():>6.3f} +/- {scores.std():.2f}"
+    start += f", model score {model_scores.mean():>6.3f} +/- {model_scores.std():.2f}"
+    found = correlations(scores, model_scores)
+    if np.isnan(found.spearman):
+        which = "db scores" if scores.min() == scores.max() else "model scores"
+        return f"{start}, all {which} are the same: there is no correlation"
+    return (
+        f"{start}, spearman {found.spearman:.4f} (p={found.spearman_p:>8.1e}), pearson {found.pearson:.4f} "
+        f"(p={found.pearson_p:>8.1e}), AB {100 * ab(scores, model_scores):>6.2f}%"
+    )
+
+
+def split_lines(scores: np.ndarray, model_scores: np.ndarray, split: np.ndarray) -> list[str]:
+    """`score_line` for train, eval, test where there is one, and all; split: (N,), "folds" for out-of-fold scores."""
+    masks = {name: split == name for name in SUBSETS} | {"all": np.full(len(split), not (split == "folds").all())}
+    return [score_line(SUBSETS[name], scores[mask], model_scores[mask]) for name, mask in masks.items() if mask.any()]
+
+
+def baselines_table(measured: Mapping[str, Mapping[str, float]], images: str = "eval images") -> list[list[str]]:
+    """Rows of cells, a header first: what the model, ridge regression and the mean reach on these images.
+
+    measured: {name: {"eval_mse": …, "eval_spearman": …, "eval_ab": …}}, as in a model's metadata.
+    """
+    rows = [[images, "mse", "spearman", "AB"]]
+    for name in [name for name in BASELINES if name in measured]:
+        found = {key: measured[name].get(f"eval_{key}", np.nan) for key in ("mse", "spearman", "ab")}
+        order = _or_dash(100 * found["ab"], ".2f", "%")
+        rows.append([BASELINES[name], _or_dash(found["mse"], ".4g"), _or_dash(found["spearman"], ".4f"), order])
+    return rows
+
+
+def comparison_with_ridge(
+    scores: np.ndarray, model_scores: np.ndarray, ridge: np.ndarray, seed: int, images: str = "eval images"
+) -> str:
+    """One sentence on what the network buys over ridge regression, on the images given; all shapes (N,)."""
+    network, baseline = correlations(scores, model_scores).spearman, correlations(scores, ridge).spearman
+    gain = network - baseline
+    low, high = gain_interval(scores, model_scores, ridge, seed)
+    if np.isnan(gain) or np.isnan(low) or len(scores) < FEWEST_IMAGES:
+        return f"There are too few {images} to compare the network with ridge regression."
+    which = "better" if gain >= 0 else "worse"
+    text = f"The network is {abs(gain):.4f} Spearman {which} than ridge regression on the {images}"
+    text += f" (95 %: {low:+.4f} to {high:+.4f})"
+    if low <= 0 <= high:
+        text += ", which may be chance"
+    if gain >= 0:
+        return f"{text}."
+    return f"{text}: try more --trials, or take ridge regression itself, --model_type=ridge."
+
+
+def errors_counted_line(counted: Counted, images: str = "") -> str:
+    """The line below a `score_line` of scores that features assisted. images: which, where that isn't clear."""
+    start, found = f"      {images}, with" if images else "      with", counted.expected
+    line = f"{start} the scores' errors counted: spearman {found.spearman:.4f}, AB {100 * found.ab:.2f}%"
+    return line + (f" ({counted.images} of {counted.of} images have one)" if counted.images < counted.of else "")
+
+
+def error_lines(scores: np.ndarray, model_scores: np.ndarray, errors: np.ndarray) -> list[str]:
+    """Below a `score_line`: whether a model makes the errors that it expects; [] for models without. (N,) each."""
+    if len(scores) < 3 or np.isnan(errors).any():
+        return []
+    found = reliability(scores, model_scores, errors)
+    expected, actual = (", ".join(f"{getattr(b, name):.3g}" for b in found) for name in ("expected", "actual"))
+    return [
+        f"      {coverage_sentence(scores, model_scores, errors)}",
+        f"      Expected errors in {len(found)} groups: {expected}",
+        f"      what they really are:        {actual}",
+    ]
+
+
+def coverage_sentence(scores: np.ndarray, model_scores: np.ndarray, errors: np.ndarray) -> str:
+    """How many scores lie within the errors; all shapes (N,). 68.3 and 95.4 % would be a normal distribution's."""
+    one, two = coverage(scores, model_scores, errors)
+    return f"Within one error of the model score: {one:.0%} (68 % is right); within two: {two:.0%} (95 %)."
+
+
+def interval_line(intervals: Intervals) -> str:
+    """The line below a `score_line`: 95 % bootstrap intervals."""
+    (s_low, s_high), (p_low, p_high), (a_low, a_high) = intervals.spearman, intervals.pearson, intervals.ab
+    if np.isnan(s_low):
+        return "      95 % intervals: none, for the same reason"
+    return (
+        f"      95 % intervals: spearman {s_low:.4f} to {s_high:.4f}, pearson {p_low:.4f} to {p_high:.4f}, "
+        f"AB {100 * a_low:.2f}% to {100 * a_high:.2f}%"
+    )
+
+
+def selected_and_untouched(
+    scores: np.ndarray, model_scores: np.ndarray, selected: np.ndarray, test: np.ndarray, seed: int
+) -> list[list[str]]:
+    """Rows of cells: the images that the best trial was chosen on beside the test split, with 95 % intervals.
+
+    scores, model_scores: (N,). selected, test: rows.
+    """
+    table = [
+        ["", "eval (selected on, optimistic)", "test (looked at once)"],
+        ["images", str(len(selected)), str(len(test))],
+        *([name] for name in ("spearman", "pearson", "AB")),
+    ]
+    for rows in (selected, test):
+        truth, found = scores[rows], model_scores[rows]
+        if len(rows) < 3:
+            for cells in table[2:]:
+                cells.append("-")
+            continue
+        of = correlations(truth, found)
+        numbers = {"spearman": of.spearman, "pearson": of.pearson, "ab": ab(truth, found)}
+        intervals = bootstrap(truth, found, seed) if len(rows) >= FEWEST_IMAGES else None
+        for cells, (name, value) in zip(table[2:], numbers.items(), strict=True):
+            cells.append(_with_interval(value, getattr(intervals, name, None)))
+    return table
+
+
+def _with_interval(value: float, interval: tuple[float, float] | None) -> str:
+    if np.isnan(value):
+        return "-"
+    return f"{value:.4f}" + (f" (95 %: {interval[0]:.4f} to {interval[1]:.4f})" if interval else "")
+
+
+def models_table(
+    subsets: Mapping[str, np.ndarray], scores: np.ndarray, models: Mapping[str, np.ndarray]
+) -> list[list[str]]:
+    """Rows of cells, a header first: for each subset (rows of images) and model Spearman, AB and mean model score."""
+    names = list(models)
+    kinds = ("spearman", "AB", "mean score")
+    header = ["images", "number", *(f"{kind} {name}" for kind in kinds for name in names)]
+    rows = [header]
+    for subset, chosen in subsets.items():
+        truth, found = scores[chosen], [models[name][chosen] for name in names]
+        enough = len(chosen) >= 3
+        spearmans = [_or_dash(correlations(truth, values).spearman, ".4f") if enough else "-" for values in found]
+        orders = [_or_dash(100 * ab(truth, values), ".2f", "%") if enough else "-" for values in found]
+        means = [f"{values.mean():.3f}" if len(chosen) else "-" for values in found]
+        rows.append([subset, str(len(chosen)), *spearmans, *orders, *means])
+    return rows
+
+
+def combinations_table(names: Sequence[str], found: Sequence[Combination]) -> list[list[str]]:
+    """Rows of cells, a header first: who passes which model, how many, and their mean score."""
+    rows = [[*names, "number", "mean db score"]]
+    for one in found:
+        if one.count or len(names) <= 3:
+            words = ["passed" if passed else "failed" for passed in one.passed]
+            rows.append([*words, str(one.count), _or_dash(one.mean_score, ".3f")])
+    return rows
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """A table of cells as text: the first column to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+        lines.append("  ".join([row[0].ljust(widths[0]), *cells[1:]]).rstrip())
+    return "\n".join(lines)
+
+
+def choices_lines(agreement: ChoiceAgreement) -> list[str]:
+    """What the person's own choices say of the model, and of the person."""
+    model, ratings, repeats = agreement.model, agreement.scores, agreement.repeats
+    if not model.total:
+        lines = ["Choices: none between images that are all outside the train split and in this analysis."]
+    else:
+        lines = [
+            f"Choices outside the train split: {model.total} pairs of {agreement.comparisons} comparisons; "
+            f"AB of the model {_share(model)}, AB of the db scores {_share(ratings)}"
+        ]
+    if repeats.total:
+        low, high = ceiling(repeats.share)
+        lines.append(
+            f"Hidden repeats: the same image won again in {repeats.hits} of {repeats.total}, {_share(repeats)}; a "
+            f"model that knew this person perfectly would foresee {100 * low:.0f} to {100 * high:.0f} % of them."
+        )
+    return lines
+
+
+def _share(share: Share) -> str:
+    low, high = share.interval
+    return f"{100 * share.share:.2f}% (95 %: {100 * low:.1f} to {100 * high:.1f})"
+
+
+def _or_dash(value: float, form: str, unit: str = "") -> str:
+    return "-" if np.isnan(value) else f"{value:{form}}{unit}"
+
+
+def score_cells(name: str, scores: np.ndarray, model_scores: np.ndarray) -> list[str]:
+    """What `score_line` says, as cells: name, number, means, Spearman, Pearson, AB; "-" where there is none."""
+    if len(scores) == 0:
+        return [name, "0", "-", "-", "-", "-", "-"]
+    means = [f"{values.mean():.3f} ± {values.std():.2f}" for values in (scores, model_scores)]
+    if len(scores) < 3:
+        return [name, str(len(scores)), *means, "-", "-", "-"]
+    found = correlations(scores, model_scores)
+    numbers = [_or_dash(found.spearman, ".4f"), _or_dash(found.pearson, ".4f")]
+    return [name, str(len(scores)), *means, *numbers, _or_dash(100 * ab(scores, model_scores), ".2f", " %")]

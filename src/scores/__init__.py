@@ -1,0 +1,28 @@
+"""The score table and its files; which images are for training; how much each of them counts."""
+
+from typing import TYPE_CHECKING
+
+from ..common.lazy import lazily
+
+if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
+    from .assisted import Counted, assisted_by, caution, errors_counted
+    from .balance import Groups, balance_groups, balance_table, balanced
+    from .folds import draw_folds, draw_whole_groups
+    from .formats import json_text, listing, read_document, shown
+    from .scorefile import (
+        ScoreTable,
+        add_images,
+        column_values,
+        find_scorefile,
+        match_images,
+        new_table,
+        read_numbers,
+        read_scorefile,
+        refuse_lost_scores,
+        select,
+        write_scorefile,
+    )
+    from .split import SPLITS, assign_split, check_fractions, draw_split
+    from .weights import check_column, check_loss, error_weights
+else:
+    __getattr__, __dir__, __all__ = lazily(__name__, __file__)

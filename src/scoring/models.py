@@ -1,0 +1,237 @@
+"""Trained models and a folder of images -> model scores, in bounded memory: features never outlive their chunk."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+from tqdm import tqdm
+
+from ..common import UserError
+from ..features import Extractor, FeatureCache, Features, extract_features, load_extractor
+from ..model import Predictor, PredictorConfig, Unsaid, arrange, check_extractor, find_filter, load_predictor
+from ..options import one_threshold_each
+
+CHUNK = 2048  # images whose features are in memory at once: 45 MB of efficientnet-lite0's
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model, ready to score. name: its column's. metadata: what its file says.
+
+    quantiles: (101,) of its train images' model scores. threshold: the model score from which an image passes, None
+    where none was asked for. gate: what decides whether this model is asked at all, None if nothing does.
+    """
+
+    name: str
+    path: Path
+    predictor: Predictor
+    extractor: Extractor
+    quantiles: np.ndarray | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    threshold: float | None = None
+    gate: "Gate | None" = None
+
+    @property
+    def config(self) -> PredictorConfig:
+        return self.predictor.config
+
+    @property
+    def has_error(self) -> bool:
+        """Whether it estimates its own error (trained with nll, or an ensemble)."""
+        return self.predictor.has_error
+
+    def percentiles(self, scores: np.ndarray) -> np.ndarray:
+        """Where scores (N,) lie among those of the train images, 0 to 100; nan where the model does not say."""
+        if self.quantiles is None:
+            return np.full(len(scores), np.nan)
+        return np.interp(scores, self.quantiles, np.linspace(0, 100, len(self.quantiles)))
+
+    def inputs(self, features: Features) -> Tensor:
+        """(N, ...) what the predictor takes, of N images with features at this model's hidden states."""
+        return arrange(features.states, self.config.hidden_states_used, self.config.hidden_states_mode)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The first of two stages, and its model score from which an image goes on to the second."""
+
+    model: Model
+    threshold: float
+
+
+@dataclass
+class Scored:
+    """N images in their order, and what each model says of them.
+
+    scores, errors: (N, models) float64; errors are nan for models that have none. Of a model with a gate they are the
+    gate's where an image fails it. gates: (N, models) what each model's gate says, nan without one. unreadable:
+    {path: reason}. extracted: images that had to go through an image model.
+    """
+
+    models: Sequence[Model]
+    paths: list[str]
+    scores: np.ndarray
+    errors: np.ndarray
+    gates: np.ndarray
+    unreadable: dict[str, str] = field(default_factory=dict)
+    extracted: int = 0
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def passed(self) -> np.ndarray:
+        """(N, models) bool: whether the image passes the model's gate, and the score reaches its threshold.
+
+        True where there is neither.
+        """
+        thresholds = [-np.inf if model.threshold is None else model.threshold for model in self.models]
+        return (self.scores >= np.array(thresholds)) & ~self.stopped()
+
+    def stopped(self) -> np.ndarray:
+        """(N, models) bool: whether the image fails the model's gate; False where there is none."""
+        return self.gates < np.array([model.gate.threshold if model.gate else -np.inf for model in self.models])
+
+    def part(self, rows: np.ndarray) -> "Scored":
+        """Only these images, by position."""
+        paths = [self.paths[row] for row in rows]
+        values = self.scores[rows], self.errors[rows], self.gates[rows]
+        return Scored(self.models, paths, *values, self.unreadable, self.extracted)
+
+
+def load_models(
+    paths: Sequence[Path],
+    thresholds: Sequence[float],
+    device: str,
+    unsaid: Unsaid = Unsaid(),  # noqa: B008
+    with_gates: bool = False,
+) -> list[Model]:
+    """Models with their extractors, those of one extractor sharing it. thresholds: none, one for all, or one each.
+
+    unsaid: what to take where another's model file does not say it. with_gates: a model that was trained behind a
+    filter is loaded with it. Raises UserError where one can't be read, its extractor can't be had or is another than
+    it was trained on.
+    """
+    given: list[float | None] = [*one_threshold_each(thresholds, len(paths))] or [None] * len(paths)
+    extractors: dict[tuple[str, bool, str], Extractor] = {}
+    names = unique_names(paths)
+    each = zip(paths, names, given, strict=True)
+    return [_load(path, name, threshold, device, extractors, unsaid, with_gates) for path, name, threshold in each]
+
+
+def unique_names(paths: Sequence[Path]) -> list[str]:
+    """A short name for each model: its file's, with its folder or a number where two would be the same."""
+    stems = [path.stem for path in paths]
+    folders = [path.resolve().parent.name for path in paths]
+    names = [s if stems.count(s) == 1 else f"{f}/{s}" for f, s in zip(folders, stems, strict=True)]
+    return [n if names.count(n) == 1 else f"{n} ({place + 1})" for place, n in enumerate(names)]
+
+
+def _load(
+    path: Path,
+    name: str,
+    threshold: float | None,
+    device: str,
+    extractors: dict[tuple[str, bool, str], Extractor],
+    unsaid: Unsaid,
+    with_gate: bool,
+) -> Model:
+    predictor, metadata = load_predictor(path, unsaid)
+    config = predictor.config
+    key = (config.feature_extractor_model, config.fp16_features, config.aim_batch_norm)
+    if key not in extractors:
+        try:
+            extractors[key] = load_extractor(key[0], device, *key[1:])
+        except UserError as error:
+            raise UserError(f"{path}: its image model {key[0]} can't be had: {error}")
+    extractor = extractors[key]
+    check_extractor(path, config, extractor.identity)
+    gate = None
+    if with_gate and (found := find_filter(path, metadata)):
+        # A filter is never itself behind one: training refuses that.
+        gate = Gate(_load(found.path, found.path.stem, None, device, extractors, unsaid, False), found.threshold)
+    return Model(name, path, predictor, extractor, _quantiles(path, metadata), metadata, threshold, gate)
+
+
+def _quantiles(path: Path, metadata: Mapping[str, str]) -> np.ndarray | None:
+    if "train_score_quantiles" not in metadata:
+        return None
+    try:
+        values = np.array(json.loads(metadata["train_score_quantiles"]), dtype=np.float64)
+    except (ValueError, TypeError):
+        values = np.zeros(0)
+    if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all() or (np.diff(values) < 0).any():
+        raise UserError(f"{path}: its metadata say nonsense in train_score_quantiles; train the model again")
+    return values
+
+
+def score_images(
+    directory: Path,
+    paths: Sequence[str],
+    models: Sequence[Model],
+    cache: FeatureCache,
+    batch_size: int = 16,
+    progress: bool = True,
+) -> Scored:
+    """Scores of images by their relative paths, in that order, without the unreadable ones.
+
+    Whatever goes through an image model is in the cache soon after, so that a killed run goes on where it was. In
+    memory are all names and scores, and the features of one chunk. Raises UserError where the cache can't be used.
+    """
+    values = np.empty((3, len(paths), len(models)))
+    result = Scored(models, [], *values)
+    with tqdm(total=len(paths), desc="scoring", unit="image", disable=None if progress else True) as bar:
+        for start in range(0, len(paths), CHUNK):
+            part = _score_chunk(directory, paths[start : start + CHUNK], models, cache, batch_size, bar)
+            values[:, len(result) : len(result) + len(part)] = part.scores, part.errors, part.gates
+            result.paths += part.paths
+            result.unreadable |= part.unreadable
+            result.extracted += part.extracted
+            bar.update(min(start + CHUNK, len(paths)) - bar.n)
+    result.scores, result.errors, result.gates = values[:, : len(result)]
+    return result
+
+
+def _score_chunk(
+    directory: Path,
+    paths: Sequence[str],
+    models: Sequence[Model],
+    cache: FeatureCache,
+    batch_size: int,
+    bar: tqdm,
+) -> Scored:
+    """One chunk through all extractors, one after the other, and all models."""
+    asked = [*models, *(model.gate.model for model in models if model.gate)]
+    columns: dict[int, tuple[list[str], np.ndarray, np.ndarray]] = {}  # by the id of the model
+    unreadable: dict[str, str] = {}
+    extracted = 0
+    for extractor in {id(model.extractor): model.extractor for model in asked}.values():
+        own = [model for model in asked if model.extractor is extractor]
+        states = sorted({state for model in own for state in model.config.hidden_states_used})
+        features = extract_features(directory, paths, extractor, states, cache, batch_size, bar)
+        unreadable |= features.unreadable
+        extracted += features.extracted
+        columns |= {id(model): (features.paths, *_predict(model, features)) for model in own}
+    readable = [path for path in paths if path not in unreadable]
+    known: dict[int, np.ndarray] = {}  # (2, N), scores and errors
+    for key, (names, *found) in columns.items():
+        keep = np.array([path not in unreadable for path in names], dtype=bool)
+        known[key] = np.array([values[keep] for values in found])
+    values = np.full((3, len(readable), len(models)), np.nan)
+    for i, model in enumerate(models):
+        values[:2, :, i] = known[id(model)]
+        if model.gate:
+            first = known[id(model.gate.model)]
+            values[:2, :, i] = np.where(first[0] < model.gate.threshold, first, values[:2, :, i])
+            values[2, :, i] = first[0]
+    scores, errors, gates = values
+    return Scored(models, readable, scores, errors, gates, unreadable, extracted)
+
+
+def _predict(model: Model, features: Features) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and errors (N,) of N images with features."""
+    if not features.paths:
+        return np.empty(0), np.empty(0)
+    return model.predictor.predict(model.inputs(features))

@@ -1,0 +1,212 @@
+"""Scored images as a CSV, JSON or Parquet file, or as a table for the terminal. docs/scoring.md describes them."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..common import UserError, replacing
+from ..scores import json_text, refuse_lost_scores, shown
+from .models import Model, Scored
+
+SUFFIXES = (".csv", ".json", ".parquet")
+COLUMNS = ("model_score", "percentile", "error", "filter_score", "passes")  # what `columns_of` begins with
+BLOCK = 10_000  # rows in memory at once as text
+
+
+def check_outfile(text: str, watch: bool, score_column: str) -> Path:
+    """The path of --outfile, refused now rather than after an hour; what holds a person's scores is too."""
+    path = Path(text).expanduser()
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"--outfile={text}: must end with .csv, .json or .parquet")
+    if watch and path.suffix.lower() != ".csv":
+        raise UserError(f"--outfile={text}: --watch appends to it line by line, so it must end with .csv")
+    if not path.parent.is_dir():
+        raise UserError(f"--outfile={text}: there is no folder {path.parent}; make it first")
+    if path.suffix.lower() == ".parquet":
+        _pyarrow(text)
+    refuse_lost_scores("outfile", path, score_column, lambda columns: all(c.startswith(COLUMNS) for c in columns))
+    return path
+
+
+def check_names(outfile: Path, paths: Sequence[str]) -> None:
+    """Refuse now names that the outfile can't hold, rather than after an hour."""
+    odd = [path for path in paths if outfile.suffix.lower() == ".parquet" and not _is_unicode(path)]
+    if odd:
+        more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
+        raise UserError(
+            f"--outfile={outfile}: Parquet can't hold names that are no UTF-8; rename "
+            f"{', '.join(map(shown, odd[:3]))}{more}, or write a .csv"
+        )
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def columns_of(models: list[Model]) -> list[str]:
+    """Names of the columns: one model's are plain, several models' carry its name."""
+    return [name for name, _ in _kinds_of(models)]
+
+
+def _kinds_of(models: list[Model]) -> list[tuple[str, type]]:
+    """Each column's name and what it holds."""
+    kinds: list[tuple[str, type]] = [("relative_path", str)]
+    for model in models:
+        ending = f"_{model.name}" if len(models) > 1 else ""
+        kinds += [(f"model_score{ending}", float), (f"percentile{ending}", float)]
+        kinds += [(f"error{ending}", float)] * _has_error(model)
+        kinds += [(f"filter_score{ending}", float)] * (model.gate is not None)
+        kinds += [(f"passes{ending}", int)] * _may_fail(model)
+    return kinds
+
+
+def _has_error(model: Model) -> bool:
+    return model.has_error or (model.gate is not None and model.gate.model.has_error)
+
+
+def _may_fail(model: Model) -> bool:
+    return model.threshold is not None or model.gate is not None
+
+
+def rows_of(scored: Scored) -> Iterator[list[Any]]:
+    """A row for each image, in the order of `columns_of`: text, then numbers, None where there is none, 0 or 1."""
+    for start in range(0, len(scored), BLOCK):
+        part = scored.part(np.arange(start, min(start + BLOCK, len(scored))))
+        yield from zip(part.paths, *_columns(part), strict=True)
+
+
+def _columns(scored: Scored) -> list[list[Any]]:
+    columns: list[list[Any]] = []
+    passed = scored.passed()
+    for i, model in enumerate(scored.models):
+        columns += [_short(scored.scores[:, i]), _rounded(model.percentiles(scored.scores[:, i]))]
+        columns += [_short(scored.errors[:, i])] * _has_error(model)
+        columns += [_short(scored.gates[:, i])] * (model.gate is not None)
+        columns += [passed[:, i].astype(int).tolist()] * _may_fail(model)
+    return columns
+
+
+def _short(values: np.ndarray) -> list[float | None]:
+    # Networks compute in float32: the shortest text that reads back as the same float32 is all that is known.
+    return [float(str(value)) if np.isfinite(value) else None for value in values.astype(np.float32)]
+
+
+def _rounded(percentiles: np.ndarray) -> list[float | None]:
+    return [round(value, 2) if value == value else None for value in percentiles.tolist()]
+
+
+def write_scores(path: Path, scored: Scored) -> None:
+    """Replace `path` atomically, a row for each image in their order. Raises UserError where it can't be written."""
+    write = {".csv": _write_csv, ".json": _write_json, ".parquet": _write_parquet}[path.suffix.lower()]
+    with replacing(path) as temporary:
+        write(temporary, scored)
+
+
+def csv_lines(rows: Iterator[list[Any]]) -> Iterator[bytes]:
+    """One line each. Undecodable bytes of a file's name are written as they are."""
+    for row in rows:
+        text = io.StringIO()
+        # csv quotes whatever is part of its line end: with \r\n it is both in every version of Python.
+        csv.writer(text, lineterminator="\r\n").writerow(["" if value is None else value for value in row])
+        yield (text.getvalue().removesuffix("\r\n") + "\n").encode("utf-8", "surrogateescape")
+
+
+def _write_csv(path: Path, scored: Scored) -> None:
+    with path.open("wb") as file:
+        file.writelines(csv_lines(iter([columns_of(list(scored.models))])))
+        file.writelines(csv_lines(rows_of(scored)))
+
+
+def _write_json(path: Path, scored: Scored) -> None:
+    names = columns_of(list(scored.models))
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.write('{\n  "ImageRecords": {')
+        for number, row in enumerate(rows_of(scored)):
+            record = {"relative_filepath": row[0], **dict(zip(names[1:], row[1:], strict=True))}
+            file.write(f"{',' if number else ''}\n    {json_text(row[0])}: {json_text(record)}")
+        file.write(
+            '\n  },\n  "Metadata": ' + json_text({"models": [str(model.path) for model in scored.models]}) + "\n}\n"
+        )
+
+
+def _pyarrow(name: str) -> Any:
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise UserError(f"--outfile={name}: Parquet needs pyarrow; run: pip install pyarrow, or write a .csv")
+    return pyarrow
+
+
+def _write_parquet(path: Path, scored: Scored) -> None:
+    pyarrow = _pyarrow(path.name)
+    types = {str: pyarrow.string(), float: pyarrow.float64(), int: pyarrow.int8()}
+    schema = pyarrow.schema([(name, types[kind]) for name, kind in _kinds_of(list(scored.models))])
+    with pyarrow.parquet.ParquetWriter(path, schema) as writer:
+        for start in range(0, max(1, len(scored)), BLOCK):
+            part = scored.part(np.arange(start, min(start + BLOCK, len(scored))))
+            columns = [part.paths, *_columns(part)]
+            arrays = [pyarrow.array(v, k) for v, k in zip(columns, schema.types, strict=True)]
+            writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
+
+
+def terminal_table(scored: Scored) -> Iterator[str]:
+    """Lines for the terminal, best first by the first model."""
+    names = columns_of(list(scored.models))
+    width = [max(10, len(name)) for name in names[1:]]
+    yield "  ".join([*(f"{name:>{w}}" for name, w in zip(names[1:], width, strict=True)), names[0]])
+    order = np.argsort(-scored.scores[:, 0], kind="stable")
+    for row in rows_of(scored.part(order)):
+        cells = [_cell(value, w) for value, w in zip(row[1:], width, strict=True)]
+        yield "  ".join([*cells, shown(row[0])])
+
+
+def unreadable_lines(scored: Scored) -> list[str]:
+    """What could not be read, and why."""
+    lines = [f"  {shown(path)}: {reason}" for path, reason in scored.unreadable.items()]
+    return [f"{len(lines)} images could not be read and were left out:", *lines] if lines else []
+
+
+def summary_lines(scored: Scored, chosen: int, seconds: float) -> list[str]:
+    """How many were stopped by a filter, how many were scored, and how much work that was."""
+    lines = [
+        f"{model.name}: {stopped} of {len(scored)} images fail {model.gate.model.path} ({model.gate.threshold:g} is "
+        "needed) and have its score."
+        for model, stopped in zip(scored.models, scored.stopped().sum(axis=0).tolist(), strict=True)
+        if model.gate
+    ]
+    through = f"{scored.extracted} through the image model"
+    if scored.extracted < len(scored):
+        through += ", the others known from the cache or as copies of others"
+    return [*lines, f"{len(scored)} images scored in {seconds:.1f} s: {through}; {chosen} chosen."]
+
+
+def _cell(value: Any, width: int) -> str:
+    if value is None:
+        return " " * width
+    return f"{value:>{width}}" if isinstance(value, int) else f"{value:>{width}.4g}"
+
+
+def line_for_people(row: list[Any]) -> str:
+    """One row for the terminal, numbers first."""
+    numbers = (
+        "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value) for value in row[1:]
+    )
+    return "  ".join([*(f"{text:>8}" for text in numbers), shown(row[0])])
+
+
+def append_line(path: Path, row: list[Any]) -> None:
+    """Add one line to a CSV, on disk when this returns."""
+    line = next(csv_lines(iter([row])))
+    try:
+        with path.open("ab", buffering=0) as file:
+            file.write(line)
+    except OSError as error:
+        raise UserError(f"{path}: can't be appended to ({error.strerror}); close what has it open, or make room")

@@ -1,0 +1,118 @@
+"""What a search is after: the metric that decides, on which images, and what is recorded beside it."""
+
+import argparse
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..common import METRICS, UserError
+from ..model import Predictor
+from .dataset import Dataset
+
+SUBSETS = ("train", "eval", "full")
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is best: the metric that decides, on which images, and the metrics recorded beside it."""
+
+    metric: str
+    subset: str
+    recorded: tuple[str, ...]
+    accuracy_divider: float
+
+    @property
+    def name(self) -> str:
+        """Such as "eval_mse"."""
+        return f"{self.subset}_{self.metric}"
+
+    @property
+    def direction(self) -> Literal["minimize", "maximize"]:
+        return METRICS[self.metric].direction
+
+    def measure(self, data: Dataset, model_scores: np.ndarray, errors: np.ndarray, subset: str) -> dict[str, float]:
+        """{metric: value} over one subset; model_scores, errors: (N,) for all images."""
+        rows = data.rows(subset)
+        known = {"weights": data.weights[rows], "sigma": errors[rows], "divider": self.accuracy_divider}
+        known["screens"] = None if data.choices is None else data.choices.within(rows)
+        return {
+            name: METRICS[name].function(data.scores[rows], model_scores[rows], **known) for name in self.recorded
+        }
+
+    def measure_all(self, data: Dataset, predictor: Predictor, *subsets: str) -> dict[str, float]:
+        """{"eval_spearman": value…} for each recorded metric and subset."""
+        model_scores, errors = predictor.predict(data.inputs)
+        return {
+            f"{subset}_{name}": value
+            for subset in dict.fromkeys(subsets)
+            for name, value in self.measure(data, model_scores, errors, subset).items()
+        }
+
+
+def make_objective(arguments: argparse.Namespace, data: Dataset, has_weights: bool) -> Objective:
+    """Raises UserError where the metric asked for can't be had from this loss, score file or split."""
+    loss, subset = arguments.loss_model, arguments.set_for_scoring
+    metric = arguments.metric_for_scoring or loss
+    if "wmse" in (metric, loss) and not has_weights:
+        raise UserError("wmse needs a column 'weight' in the score file; add one, or use mse")
+    if metric == "nll" and loss != "nll":
+        raise UserError("--metric_for_scoring=nll needs a network that knows its error: use --loss_model=nll with it")
+    _check_folds(arguments, data)
+    _check_choices(loss, metric, subset, data)
+    _check_pairs(loss, data)
+    if len(data.rows(subset)) < 2:
+        raise UserError(
+            f"--set_for_scoring={subset}: {len(data.rows(subset))} images are in it, and at least 2 are needed; "
+            "raise --fraction_for_eval (or _test), score more images, --ignore_existing_split if the file's "
+            "split column has too few, or --set_for_scoring=full"
+        )
+    possible = {"wmse": has_weights, "nll": loss == "nll", "choices": data.choices is not None}
+    wanted = [name for name in METRICS if name == metric or getattr(arguments, f"calculate_{name}")]
+    divider = arguments.accuracy_divider
+    return Objective(
+        metric=metric,
+        subset=subset,
+        recorded=tuple(name for name in wanted if possible.get(name, True)),
+        accuracy_divider=float(np.median(data.scores)) if divider is None else divider,
+    )
+
+
+def _check_folds(arguments: argparse.Namespace, data: Dataset) -> None:
+    if data.folds is None:
+        return
+    if arguments.set_for_scoring != "eval":
+        raise UserError(
+            f"--folds={arguments.folds}: each image is scored by a network that was not trained on it, so "
+            f"--set_for_scoring={arguments.set_for_scoring} can't be; leave it out"
+        )
+    if arguments.pruner != "none":
+        raise UserError(
+            f"--folds={arguments.folds}: a trial is so many networks, one after the other, and "
+            f"--pruner={arguments.pruner} looks at one; use --pruner=none"
+        )
+    if min(len(part.rows("eval")) for part in data.parts()) < 2:
+        raise UserError(f"--folds={arguments.folds}: a fold has a single image, and 2 are needed; take fewer folds")
+
+
+def _check_choices(loss: str, metric: str, subset: str, data: Dataset) -> None:
+    wanted = [name for name, needed in (("train", loss), (subset, metric)) if needed == "choices"]
+    if data.choices is None:
+        return
+    for part in data.parts():
+        for name in wanted:
+            if not len(data.choices.within(part.rows(name)).shown):
+                raise UserError(
+                    f"no comparison is among {name} images alone; choose more, another --fraction_for_eval, or with "
+                    "--metric_for_scoring=spearman judge by scores"
+                )
+
+
+def _check_pairs(loss: str, data: Dataset) -> None:
+    for part in data.parts() if loss == "ab" else ():
+        scores = data.scores[part.rows("train")]
+        if np.ptp(scores) == 0:
+            raise UserError(
+                f"--loss_model=ab learns from pairs of different scores, and all {len(scores)} train images have "
+                f"{scores[0]:g}; score more images, or use --loss_model=mse"
+            )

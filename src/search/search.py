@@ -1,0 +1,257 @@
+"""The search: many configurations, tried one by one, to the best predictor, kept as soon as it is found."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import optuna
+import torch
+from optuna.trial import Trial, TrialState
+from tqdm import tqdm
+
+from ..common import Interruption, UserError
+from ..model import OUTPUT_CHANNELS, Predictor, PredictorConfig, TrainingConfig, combine, train
+from .dataset import Dataset, train_data
+from .objective import SUBSETS, Objective
+from .study import count_finished
+
+WHOLE = ("train_epochs", "batch_size", "first_layer_size", "second_layer_size")
+REAL = ("warmup_ratio", "log_lr", "log_weight_lr", "dropout", "input_dropout", "output_dropout")
+# The trial's predictor, where there is one to keep already, and its metrics.
+Tried = tuple[Predictor | None, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of the best trials so far; value is the objective's."""
+
+    trial: int
+    value: float
+    predictor: Predictor
+    parameters: Mapping[str, Any]
+    metrics: Mapping[str, float]
+
+
+class Keeper(Protocol):
+    """What keeps the best predictor, or an ensemble of the best, safe."""
+
+    def save(
+        self,
+        predictor: Predictor,
+        trial: int,
+        parameters: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        about_members: Mapping[str, Any],
+    ) -> None:
+        """Put this predictor in the place of the one before. trial, parameters: of the (first) member."""
+
+    def kept(self) -> dict[int, Predictor]:
+        """The predictors that are kept, by trial, the best first; nothing where there is none of this study."""
+
+
+class Search:
+    """One search: `run` tries configurations; the best predictor, or the --ensemble best, always lie at `keeper`."""
+
+    def __init__(
+        self, arguments: argparse.Namespace, data: Dataset, objective: Objective, study: optuna.Study, keeper: Keeper
+    ) -> None:
+        self.arguments, self.data, self.objective, self.study = arguments, data, objective, study
+        self.keeper = keeper
+        self.parts = data.parts()
+        self.fixed_weights = _fixed_weights(arguments)
+        self.interruption = Interruption()
+        self.members: list[Member] = []  # the best first
+        self._unsaved = False
+
+    def run(self) -> bool:
+        """Go on until the study has `--trials` trials; False if Ctrl-C ended it before.
+
+        Raises UserError if no trial gave a usable predictor.
+        """
+        self._restore()
+        finished = count_finished(self.study)
+        remaining = max(0, self.arguments.trials - finished)
+        with tqdm(total=self.arguments.trials, initial=finished, unit="trial", desc="Searching") as bar:
+            try:
+                with self.interruption.listening():
+                    self.study.optimize(self._try, n_trials=remaining, callbacks=[lambda *_: self._show(bar)])
+                complete = True
+            except KeyboardInterrupt:
+                complete = False
+        if self._unsaved:
+            self._write()
+        if self.best() is None and not complete:
+            raise UserError("stopped before the first trial was finished, so there is no model yet")
+        if self.best() is None:
+            raise UserError(
+                f"{self.objective.name} could not be computed in any trial, so there is no model; are all scores of "
+                f"the {self.objective.subset} images the same? If not, try lower --max_log_lr"
+            )
+        return complete
+
+    def best(self) -> optuna.trial.FrozenTrial | None:
+        """The best trial so far, None before the first."""
+        done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return self.study.best_trial if done else None
+
+    def held_out(self, predictor: Predictor) -> tuple[np.ndarray, np.ndarray]:
+        """Model scores and errors (N,) by `predictor`, the best that is kept; with folds, those of all images but the
+        test split by networks of the same metaparameters that were not trained on them.
+        """
+        found = predictor.predict(self.data.inputs.cpu())
+        for part in self.parts if self.data.folds is not None else ():
+            rows = part.rows("eval")
+            again = combine([self._train(member.parameters, part) for member in self.members])
+            for whole, values in zip(found, again.predict(part.inputs), strict=True):
+                whole[rows] = values[rows]
+        return found
+
+    def _restore(self) -> None:
+        """Train a resumed study's best trials once more where the model file is gone, another's, or lacks them."""
+        done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        kept = self.keeper.kept() if done else {}
+        best = sorted(done, key=lambda trial: self._rank(trial.value, trial.number))[: self.arguments.ensemble]
+        for trial in best:
+            predictor = kept[trial.number] if trial.number in kept else self._train(trial.params, self.data)
+            value = float("nan") if trial.value is None else trial.value
+            self.members.append(Member(trial.number, value, predictor, trial.params, trial.user_attrs))
+        if list(kept) != [trial.number for trial in best]:
+            self._save()
+
+    def _rank(self, value: float | None, trial: int) -> tuple[float, int]:
+        """Sorts the best first, and of equals the earlier."""
+        sign = -1 if self.objective.direction == "maximize" else 1
+        return float("inf") if value is None else sign * value, trial
+
+    def _is_among_the_best(self, value: float, trial: int) -> bool:
+        if len(self.members) < self.arguments.ensemble:
+            return True
+        last = self.members[-1]
+        return self._rank(value, trial) < self._rank(last.value, last.trial)
+
+    def _keep(self, member: Member) -> None:
+        """Take it in among the best, and write them down."""
+        members = sorted([*self.members, member], key=lambda each: self._rank(each.value, each.trial))
+        self.members = members[: self.arguments.ensemble]
+        self._save()
+
+    def _save(self) -> None:
+        """Write the best down; where that can't be done now, go on: it is tried again after each trial."""
+        try:
+            self._write()
+            self._unsaved = False
+        except UserError as error:
+            if not self._unsaved:
+                tqdm.write(f"note: {error}; the search goes on, and tries again", file=sys.stderr)
+            self._unsaved = True
+
+    def _write(self) -> None:
+        best, metrics = self.members[0], self.members[0].metrics
+        about_members: dict[str, Any] = {}
+        predictor = combine([member.predictor for member in self.members])
+        if len(self.members) > 1:
+            about_members = {"trials": [member.trial for member in self.members]}
+        if len(self.members) > 1 and self.data.folds is None:  # with folds, the first member's stand for all
+            metrics = self._measure(predictor, self.data, *SUBSETS, self.objective.subset)
+            about_members["single_best_metrics"] = dict(sorted(best.metrics.items()))
+        self.keeper.save(predictor, best.trial, best.parameters, metrics, about_members)
+
+    def _try(self, trial: Trial) -> float:
+        parameters = suggest(trial, self.arguments, self.data.config)
+        try_out = self._train_once if self.data.folds is None else self._cross_validate
+        predictor, metrics = try_out(parameters, trial)
+        for name, metric in metrics.items():
+            trial.set_user_attr(name, metric)
+        value = metrics[self.objective.name]
+        if not np.isfinite(value):
+            raise optuna.TrialPruned(f"{self.objective.name} is undefined for this network")
+        if self._is_among_the_best(value, trial.number):
+            predictor = predictor or self._train(parameters, self.data)
+            self._keep(Member(trial.number, value, predictor, trial.params, metrics))
+        return value
+
+    def _train_once(self, parameters: Mapping[str, Any], trial: Trial) -> Tried:
+        predictor = self._train(parameters, self.data, trial)
+        return predictor, self._measure(predictor, self.data, *SUBSETS, self.objective.subset)
+
+    def _cross_validate(self, parameters: Mapping[str, Any], trial: Trial) -> Tried:
+        """Means over the folds of each metric, of the images trained on and of those of the fold."""
+        found = [self._measure(self._train(parameters, part), part, "train", "eval") for part in self.parts]
+        return None, {name: float(np.mean([metrics[name] for metrics in found])) for name in found[0]}
+
+    def _train(self, parameters: Mapping[str, Any], data: Dataset, trial: Trial | None = None) -> Predictor:
+        config, training = configure(parameters, self.arguments, data.config)
+        after_epoch = None if trial is None or self.arguments.pruner == "none" else self._pruning(trial)
+        with self.interruption.safe():
+            return train(config, training, train_data(self.arguments, data), self.fixed_weights, after_epoch)
+
+    def _pruning(self, trial: Trial) -> Callable[[int, Predictor], None]:
+        def after_epoch(epoch: int, predictor: Predictor) -> None:
+            value = self._measure(predictor, self.data, self.objective.subset)[self.objective.name]
+            with self.interruption.safe(False):
+                trial.report(value, epoch)
+                if trial.should_prune():
+                    raise optuna.TrialPruned()
+
+        return after_epoch
+
+    def _measure(self, predictor: Predictor, data: Dataset, *subsets: str) -> dict[str, float]:
+        return self.objective.measure_all(data, predictor, *subsets)
+
+    def _show(self, bar: tqdm) -> None:
+        if self._unsaved:
+            self._save()
+        best = self.best()
+        if best is not None:
+            bar.set_postfix_str(f"best {self.objective.name} {best.value:.4f}", refresh=False)
+        bar.update()
+
+
+def suggest(trial: Trial, arguments: argparse.Namespace, config: PredictorConfig) -> dict[str, Any]:
+    """Metaparameters of a trial, each from its --min_ to its --max_."""
+    parameters: dict[str, Any] = {}
+    for name in (*WHOLE, *REAL):
+        if name == "log_weight_lr" and config.hidden_states_mode != "weight" and config.high_end_fix != "variable":
+            continue
+        pick = trial.suggest_int if name in WHOLE else trial.suggest_float
+        parameters[name] = pick(name, getattr(arguments, f"min_{name}"), getattr(arguments, f"max_{name}"))
+    return parameters
+
+
+def configure(
+    parameters: Mapping[str, Any], arguments: argparse.Namespace, config: PredictorConfig
+) -> tuple[PredictorConfig, TrainingConfig]:
+    """From the metaparameters of a trial to what `training.train` takes."""
+    predictor = replace(
+        config,
+        layers=(parameters["first_layer_size"], parameters["second_layer_size"]),
+        dropouts=(parameters["input_dropout"], parameters["dropout"], parameters["output_dropout"]),
+        output_channels=OUTPUT_CHANNELS[arguments.loss_model],
+    )
+    training = TrainingConfig(
+        train_epochs=parameters["train_epochs"],
+        batch_size=parameters["batch_size"],
+        log_lr=parameters["log_lr"],
+        log_weight_lr=parameters.get("log_weight_lr", 0.0),
+        warmup_ratio=parameters["warmup_ratio"],
+        loss_model="wmse" if arguments.weight_by_error else arguments.loss_model,
+        seed=arguments.model_seed,
+    )
+    return predictor, training
+
+
+def train_again(parameters: Mapping[str, Any], arguments: argparse.Namespace, data: Dataset) -> Predictor:
+    """A network of a trial's metaparameters, trained on the train split of `data`, whatever its hidden states."""
+    config, training = configure(parameters, arguments, data.config)
+    return train(config, training, train_data(arguments, data))
+
+
+def _fixed_weights(arguments: argparse.Namespace) -> torch.Tensor | None:
+    """(L + 1,): one weight a hidden state and the bias, 0 if it was not given; None where weights are trained."""
+    fixed = arguments.fixed_hidden_state_weights
+    if fixed is None:
+        return None
+    return torch.tensor([*fixed, 0.0][: len(arguments.hidden_states_used) + 1])

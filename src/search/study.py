@@ -1,0 +1,180 @@
+"""Optuna's side of the search: open or resume a study, samplers, pruners, the dashboard."""
+
+import argparse
+import socket
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, Literal
+
+import optuna
+from optuna.trial import TrialState
+
+from ..common import UserError, first_line
+
+Direction = Literal["minimize", "maximize"]
+# Studies of the same name are numbered: faces, faces-2, faces-3…
+NUMBERED = "{name}-{number}"
+# How long the dashboard may take to answer.
+DASHBOARD_SECONDS = 30
+
+
+def open_study(arguments: argparse.Namespace, direction: Direction, about: Mapping[str, str]) -> optuna.Study:
+    """Start the study `--name`, or go on with the newest of that name with `--resume`.
+
+    about: what makes trials comparable (loss, features, split…); kept with the study, and a resumed study must agree.
+    A new study never joins an old one: where the name is taken, it gets a number. Raises UserError if the database
+    can't be had, there is nothing to resume, or `about` differs.
+    """
+    quiet()
+    storage = open_storage(arguments.database)
+    taken = {study.study_name for study in optuna.get_all_study_summaries(storage, include_best_trial=False)}
+    newest, free = _newest_and_free(arguments.name, taken)
+    if not arguments.resume:
+        study = optuna.create_study(storage=storage, study_name=free, direction=direction)
+        for key, value in about.items():
+            study.set_user_attr(key, value)
+    elif newest is None:
+        known = ", ".join(sorted(taken)) or "none"
+        where = arguments.database or "memory"
+        raise UserError(
+            f"--resume: there is no study '{arguments.name}' in {where} (there: {known}); give its --name"
+        )
+    else:
+        study = optuna.load_study(storage=storage, study_name=newest)
+        _check_same(study, about)
+        _repeat_interrupted_trials(study)
+    study.sampler = make_sampler(arguments.sampler, arguments.seed + len(study.get_trials(deepcopy=False)))
+    study.pruner = make_pruner(arguments.pruner)
+    return study
+
+
+def count_finished(study: optuna.Study) -> int:
+    """Trials that came to an end, given up ones included."""
+    return len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))
+
+
+def quiet() -> None:
+    """Keep Optuna's log lines and its warnings about experimental parts off the terminal."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+
+def make_sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
+    """The sampler of `--sampler`, seeded."""
+    if name == "CmaEs":
+        return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
+    if name == "gp":
+        return optuna.samplers.GPSampler(seed=seed, deterministic_objective=True, warn_independent_sampling=False)
+    if name == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    if name == "QMC":
+        return optuna.samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False)
+    return optuna.samplers.TPESampler(seed=seed)
+
+
+def make_pruner(name: str) -> optuna.pruners.BasePruner:
+    """The pruner of `--pruner`; the steps are epochs."""
+    if name == "median":
+        return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=5)
+    if name == "percentile":
+        return optuna.pruners.PercentilePruner(25.0, n_startup_trials=5, n_warmup_steps=5)
+    if name == "hyperband":
+        return optuna.pruners.HyperbandPruner(min_resource=5, max_resource="auto")
+    if name == "successive_halving":
+        return optuna.pruners.SuccessiveHalvingPruner(min_resource=5)
+    return optuna.pruners.NopPruner()
+
+
+@contextmanager
+def dashboard(server: str, database: str) -> Iterator[str | None]:
+    """Run optuna-dashboard as a process of its own on 127.0.0.1; gives its address, or None for server=off.
+
+    It ends with the block, unless server is "daemon".
+    """
+    if server == "off":
+        yield None
+        return
+    if not database:
+        raise UserError(f"--server={server}: needs a --database that is a file, such as sqlite:///db.sqlite")
+    open_storage(database)  # makes the tables, which the dashboard expects
+    port = _free_port()
+    code = "from optuna_dashboard._cli import main; main()"
+    command = [sys.executable, "-c", code, database, "--host", "127.0.0.1", "--port", str(port)]
+    own = _outlives_us() if server == "daemon" else {}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **own)
+    try:
+        _wait_for_answer(process, port, database)
+        yield f"http://127.0.0.1:{port}/" + (f" (process {process.pid})" if server == "daemon" else "")
+    finally:
+        if server == "on":
+            process.terminate()
+            process.wait()
+
+
+def _outlives_us() -> dict[str, Any]:
+    """How a process starts that neither Ctrl-C nor the closed terminal ends."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}
+
+
+def open_storage(database: str) -> optuna.storages.BaseStorage:
+    """The storage of `--database`, made if there is none; UserError if it can't be had."""
+    try:
+        return optuna.storages.get_storage(database or None)
+    except Exception as error:  # SQLAlchemy and Redis raise many kinds, all meaning this
+        said = first_line(error)
+        raise UserError(
+            f"--database={database}: can't be opened ({said}); such as sqlite:///db.sqlite would be right"
+        )
+
+
+def _newest_and_free(name: str, taken: set[str]) -> tuple[str | None, str]:
+    newest, free, number = None, name, 1
+    while free in taken:
+        newest, number = free, number + 1
+        free = NUMBERED.format(name=name, number=number)
+    return newest, free
+
+
+def _check_same(study: optuna.Study, about: Mapping[str, str]) -> None:
+    for key, value in about.items():
+        was = study.user_attrs.get(key)
+        if was is None:
+            raise UserError(f"--resume: study '{study.study_name}' is not one of this toolkit's; give another --name")
+        if was != value:
+            raise UserError(
+                f"--resume: study '{study.study_name}' was made with {key} {was}, now it is {value}; such trials "
+                "can't be compared: use the same, or start a new study without --resume"
+            )
+
+
+def _repeat_interrupted_trials(study: optuna.Study) -> None:
+    """Trials that a killed run left unfinished are marked as failed, and their metaparameters tried first."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+        if trial.params:
+            study.enqueue_trial(trial.params)
+
+
+def _wait_for_answer(process: subprocess.Popen, port: int, database: str) -> None:
+    for _ in range(DASHBOARD_SECONDS * 10):
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        if process.poll() is not None:
+            break
+        time.sleep(0.1)
+    process.terminate()
+    raise UserError(
+        f"--server: the dashboard did not start; run optuna-dashboard {database} to see why, or --server=off"
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,266 @@
+"""A sitting without browser: undo, exclusion, batches, hidden repeats, the model's guesses, and the time it takes."""
+
+import itertools
+import sqlite3
+import time
+from contextlib import closing
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from src.ab_page.gallery import make_gallery
+from src.ab_page.live import LiveRatings, Rating
+from src.ab_page.pictures import Pictures
+from src.ab_page.screens import Answer, Plan
+from src.ab_page.session import Session
+from src.common.errors import UserError
+from src.features.images import UnreadableImage
+from src.ratings.database import Comparisons
+from src.ratings.fit import fit_ratings
+from src.ratings.rescale import rescale_to
+from tests.scorer import draw_images
+
+NAMES = itertools.count()
+
+
+@pytest.fixture
+def comparisons(tmp_path):
+    with Comparisons(tmp_path / "c.sqlite", "me") as opened:
+        yield opened
+
+
+def make_session(comparisons, images=20, closed=None, model_scores=None, **plan):
+    comparisons.register({f"{number}.png": str(number) for number in range(images)})
+    live = LiveRatings(comparisons, Rating(), model_scores, new_from_model=model_scores is not None)
+    settings = Plan(**{"number": 10, "hidden_repeats": 0.0, **plan})
+    allowed = np.ones(images, dtype=bool)
+    return Session(comparisons, live, allowed, settings, (lambda c: None) if closed is None else closed.append)
+
+
+def choose(session, place=0, kind="choice"):
+    screen = session.queue[0]
+    shown = session.ids(screen)
+    winner = shown[place] if kind == "choice" else None
+    session.answer(Answer(screen.id, tuple(shown), kind, winner, 1.0, f"name {next(NAMES)}"))
+    return shown
+
+
+def test_undo_goes_back_step_by_step_over_batches_and_shows_the_same_screens_again(comparisons):
+    session = make_session(comparisons, number=4)
+    shown = [choose(session) for _ in range(4)]
+    assert session.phase == "report"
+    session.next_batch()
+    shown += [choose(session) for _ in range(2)]
+    assert (session.batch, session.done) == (2, 2)
+    for expected, screen in zip([(2, 1), (2, 0), (1, 3), (1, 2)], reversed(shown), strict=False):
+        session.undo(session.last)
+        assert (session.batch, session.done) == expected
+        assert session.ids(session.queue[0]) == screen
+        assert session.phase == "choosing"
+    assert len(comparisons.log()) == 2
+    again = [choose(session) for _ in range(2)]
+    assert again == shown[2:4]
+    assert session.phase == "report"
+
+
+def test_undo_of_a_step_that_is_no_longer_the_last_does_nothing(comparisons):
+    session = make_session(comparisons)
+    choose(session)
+    first = session.last
+    choose(session)
+    session.undo(first)
+    session.undo("comparison 99")
+    assert session.done == 2
+    last = session.last
+    session.undo(last)
+    session.undo(last)  # sent again, because the answer was lost
+    assert session.done == 1
+
+
+def test_an_undo_that_the_database_refuses_can_be_sent_again(comparisons):
+    session = make_session(comparisons)
+    choose(session)
+    shown, last = choose(session), session.last
+    comparisons._connection.execute("PRAGMA busy_timeout = 20")
+    with closing(sqlite3.connect(comparisons.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(UserError, match="another program has been writing"):
+            session.undo(last)
+    assert (session.done, session.last, len(comparisons.log())) == (2, last, 2)
+    session.undo(last)
+    assert (session.done, session.ids(session.queue[0]), len(comparisons.log())) == (1, shown, 1)
+
+
+def test_undo_of_what_another_program_has_undone_is_done(comparisons):
+    session = make_session(comparisons)
+    choose(session)
+    comparisons.undo(comparisons.last_comparison().id)
+    session.undo(session.last)
+    assert (session.done, session.last, len(session.live.log)) == (0, None, 0)
+
+
+def test_undo_brings_an_excluded_image_back(comparisons):
+    session = make_session(comparisons)
+    choose(session)
+    shown = session.ids(session.queue[0])
+    session.exclude(shown[1])
+    session.exclude(shown[1])
+    assert shown[1] not in {image for screen in session.queue for image in session.ids(screen)}
+    assert set(comparisons.excluded()) == {shown[1]}
+    assert session.done == 1
+    session.undo(session.last)
+    assert comparisons.excluded() == {}
+    assert session.ids(session.queue[0]) == shown
+    assert session.done == 1
+
+
+def test_an_excluded_image_stays_away_in_the_next_session(comparisons):
+    session = make_session(comparisons, images=3)
+    session.exclude(2)
+    assert comparisons.log().excluded.tolist() == [False, True, False]
+
+
+def test_a_batch_ends_by_itself_and_tells_what_it_was(comparisons):
+    closed = []
+    session = make_session(comparisons, closed=closed, number=6)
+    for kind in ("choice", "choice", "tie", "skip", "choice", "choice"):
+        choose(session, kind=kind)
+    assert session.phase == "report"
+    assert session.queue == []
+    batch = closed[0].batch
+    assert (batch.choices, batch.ties, batch.skips) == (4, 1, 1)
+    assert sum(batch.images) == 20
+    assert closed[0].ratings.rating == pytest.approx(fit_ratings(comparisons.log()).rating, abs=1e-6)
+
+
+def test_a_score_file_that_cannot_be_written_does_not_lose_the_choice(comparisons):
+    def refuse(closed):
+        raise UserError("scores.csv: can't be written")
+
+    session = make_session(comparisons, number=1)
+    session.on_close = refuse
+    choose(session)
+    assert session.phase == "report"
+    assert session.notes == ["scores.csv: can't be written"]
+    assert len(comparisons.log()) == 1
+
+
+def test_ratings_follow_each_choice_as_if_the_log_had_been_read_anew(comparisons):
+    session = make_session(comparisons, number=100)
+    generator = np.random.default_rng(0)
+    for step in range(40):
+        choose(session, int(generator.integers(2)), ("choice", "tie", "skip")[0 if step % 7 else step % 3])
+    fresh = comparisons.log("me")
+    for name in ("ids", "kinds", "winners", "shown", "starts", "seconds", "raters", "repeat_of", "predicted"):
+        assert np.array_equal(getattr(session.live.log, name), getattr(fresh, name), equal_nan=name == "seconds"), (
+            name
+        )
+    assert session.live.log.rater_names == fresh.rater_names
+    assert session.live.fit().rating == pytest.approx(fit_ratings(fresh).rating, abs=1e-6)
+
+
+def test_hidden_repeats_come_with_their_sides_swapped_and_are_stored_as_such(comparisons):
+    session = make_session(comparisons, number=200, hidden_repeats=0.3)
+    by_comparison = {}
+    for _ in range(120):
+        repeat_of, shown = session.queue[0].repeat_of, choose(session)
+        if repeat_of:
+            assert by_comparison[repeat_of] == shown[::-1]
+        by_comparison[session.comparisons.last_comparison().id] = shown
+    share = np.mean(comparisons.log().repeat_of > 0)
+    assert 0.15 < share < 0.45
+
+
+def test_the_four_screens_that_wait_show_sixteen_images_when_near_looks_for_the_least_compared(comparisons):
+    session = make_session(comparisons, images=20, number_to_compare=4)
+    waiting = [image for screen in session.queue for image in session.ids(screen)]
+    assert len(session.queue) == 4
+    assert all(len(set(session.ids(screen))) == 4 for screen in session.queue)
+    assert len(set(waiting)) >= 12
+
+
+def test_images_without_comparisons_start_at_the_models_estimate_which_is_kept_once_they_have_some(comparisons):
+    make_session(comparisons, images=10)
+    generator = np.random.default_rng(1)
+    for _ in range(60):
+        a, b = (generator.choice(8, 2, replace=False) + 1).tolist()
+        comparisons.add_choice([a, b], max(a, b))
+    scores = {image: 100.0 + image for image in range(1, 11)}
+    before = fit_ratings(comparisons.log()).rating
+    session = make_session(comparisons, images=10, model_scores=scores)
+    expected = rescale_to(np.array(list(scores.values())), before, np.arange(10) < 8)
+    assert session.live.prior() == pytest.approx([*[0] * 8, *expected[8:]])
+    assert session.live.ratings.rating[8:] == pytest.approx(expected[8:])
+    shown = choose(session)  # near: the two without comparisons come first
+    assert set(shown) & {9, 10}
+    kept = comparisons.log().starting_ratings
+    for image in (9, 10):
+        assert np.isnan(kept[image - 1]) != (image in shown)
+        assert image not in shown or kept[image - 1] == pytest.approx(expected[image - 1])
+
+
+def test_the_next_screen_of_10000_images_takes_less_than_20_ms(comparisons):
+    images = 10_000
+    comparisons.register({f"{number}.png": str(number) for number in range(images)})
+    generator = np.random.default_rng(0)
+    screens = [tuple((generator.choice(images, 2, replace=False) + 1).tolist()) for _ in range(40_000)]
+    session_id = comparisons.start_session()
+    raw = comparisons._connection
+    raw.execute("BEGIN")
+    raw.executemany(
+        "INSERT INTO comparisons (session_id, kind, shown, winner, made_at) VALUES (?, 'choice', ?, ?, '')",
+        [(session_id, f"[{a}, {b}]", max(a, b)) for a, b in screens],
+    )
+    raw.execute("COMMIT")
+    session = make_session(comparisons, images=images, number=1000, hidden_repeats=0.05)
+    quantiles = []
+    for _ in range(3):  # the best of three, as other programs run here too
+        times = []
+        for _ in range(20):
+            start = time.perf_counter()
+            choose(session, 1)
+            times.append(time.perf_counter() - start)
+            time.sleep(0.05)
+        quantiles.append(float(np.quantile(times, 0.95)))
+        if quantiles[-1] < 0.02:
+            break
+    print(f"next screen of {images} images, 95th percentile: {1000 * min(quantiles):.1f} ms")
+    assert min(quantiles) < 0.02
+
+
+# --- pictures ---
+
+
+@pytest.fixture
+def gallery(tmp_path):
+    draw_images(tmp_path / "images", 5, size=(300, 200))
+    return make_gallery(tmp_path / "images", {f"{number:03}.png": number + 1 for number in range(5)})
+
+
+def test_pictures_stay_within_their_memory_and_the_latest_are_kept(gallery):
+    one = len(Pictures(gallery).scaled(1, 256, 256))
+    pictures = Pictures(gallery, memory=int(2.5 * one))
+    made = []
+    pictures._make = lambda image, *words: made.append(image) or bytes(one)
+    for image in (1, 2, 1, 3, 1, 2):
+        pictures.scaled(image, 256, 256)
+    assert made == [1, 2, 3, 2]
+    assert pictures._size == 2 * one
+
+
+def test_sizes_are_rounded_so_that_few_are_made(gallery):
+    pictures = Pictures(gallery)
+    assert pictures.scaled(1, 100, 100) is pictures.scaled(1, 128, 65 + 63)
+
+
+def test_a_picture_that_is_gone_or_changed_is_unreadable(gallery):
+    pictures = Pictures(gallery)
+    (gallery.directory / "000.png").unlink()
+    Image.new("RGB", (10, 10)).save(gallery.directory / "001.png")
+    for image in (1, 2):
+        assert not gallery.is_unchanged(image)
+        with pytest.raises(UnreadableImage, match="it is gone, or was changed"):
+            pictures.full(image)
+    with pytest.raises(KeyError):
+        pictures.full(6)

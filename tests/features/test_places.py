@@ -1,0 +1,31 @@
+"""The compact set of contents against a plain dictionary."""
+
+import numpy as np
+
+from src.features.feature_cache.places import Places
+
+
+def test_places_agree_with_a_dictionary_where_the_older_shard_counts():
+    generator = np.random.default_rng(0)
+    pool = [generator.bytes(15) + bytes([i % 3]) for i in range(300)] + [bytes(16), b"\1" + bytes(15)]
+    expected, places = {}, Places()
+    for step in range(6):
+        added = []
+        for number in range(step):
+            keys = [pool[i] for i in generator.integers(0, len(pool), 40)]
+            name = f"{step}-{number}"
+            added.append((name, b"".join(keys)))
+            for row, key in enumerate(keys):
+                expected.setdefault(key, set()).add((name, row))
+        places = places.with_shards(added)
+    shards, rows = places.find(b"".join(pool))
+    for key, shard, row in zip(pool, shards, rows, strict=True):
+        if key in expected:
+            name = places.names[shard]
+            assert (name, row) in expected[key]
+            assert name == min(name for name, _ in expected[key])
+        else:
+            assert shard == -1
+    assert places == {key.hex() for key in expected}
+    assert pool[0].hex() in places or pool[0] not in expected
+    assert bytes(16)[:15].hex() + "02" not in places

@@ -1,0 +1,98 @@
+"""The lines of statistics."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.stats import bootstrap, spearmanr
+
+from src.report.analysis import gain_interval
+from src.report.text import baselines_table, comparison_with_ridge, score_line, selected_and_untouched, split_lines
+
+
+def test_a_line_has_the_form_people_know():
+    generator = np.random.default_rng(0)
+    scores = generator.normal(0.06, 0.67, 201)
+    model_scores = 0.6 * scores + generator.normal(0.1, 0.4, 201)
+    rho, r = stats.spearmanr(scores, model_scores), stats.pearsonr(scores, model_scores)
+    order = (stats.somersd(scores, model_scores).statistic + 1) / 2
+    assert score_line("All", scores, model_scores) == (
+        f"All :   201 images, db score {scores.mean():>6.3f} +/- {scores.std():.2f}, "
+        f"model score {model_scores.mean():>6.3f} +/- {model_scores.std():.2f}, "
+        f"spearman {rho.statistic:.4f} (p={rho.pvalue:>8.1e}), pearson {r.statistic:.4f} (p={r.pvalue:>8.1e}), "
+        f"AB {100 * order:>6.2f}%"
+    )
+
+
+def test_fewer_than_three_images_are_said():
+    assert score_line("Eval", np.zeros(2), np.ones(2)) == "Eval:     2 images, too few for statistics (3 are needed)"
+
+
+@pytest.mark.parametrize(
+    ("scores", "model_scores", "which"), [([1, 1, 1], [1, 2, 3], "db"), ([1, 2, 3], [2, 2, 2], "model")]
+)
+def test_constant_scores_are_said_not_nan(scores, model_scores, which):
+    line = score_line("All", np.array(scores, float), np.array(model_scores, float))
+    assert f"all {which} scores are the same: there is no correlation" in line
+    assert "nan" not in line
+
+
+def test_there_is_a_line_for_each_split_that_has_images():
+    split = np.array(["train"] * 4 + ["eval"] * 3)
+    scores = np.arange(7.0)
+    names = [line.split(":")[0].strip() for line in split_lines(scores, scores, split)]
+    assert names == ["Train", "Eval", "All"]
+
+
+def test_the_comparison_says_better_or_worse():
+    scores = np.arange(40.0)
+    noisy = scores + np.random.default_rng(0).normal(0, 30, 40)
+    gain = 1 - spearmanr(scores, noisy).statistic
+    better = comparison_with_ridge(scores, scores, noisy, 0)
+    assert better.startswith(
+        f"The network is {gain:.4f} Spearman better than ridge regression on the eval images (95 %"
+    )
+    assert "chance" not in better
+    worse = comparison_with_ridge(scores, noisy, scores, 0)
+    assert f"{gain:.4f} Spearman worse" in worse
+    assert worse.endswith(": try more --trials, or take ridge regression itself, --model_type=ridge.")
+
+
+def test_a_difference_that_the_images_drawn_could_make_is_said_to_be_chance():
+    random = np.random.default_rng(0)
+    scores, network, ridge = random.normal(size=(3, 20))
+    assert "), which may be chance" in comparison_with_ridge(scores, network, ridge, 0)
+    assert "too few" in comparison_with_ridge(scores[:3], np.ones(3), ridge[:3], 0)
+
+
+def test_the_table_of_eval_and_test_has_intervals_where_there_are_ten_images():
+    random = np.random.default_rng(0)
+    scores, found = random.normal(size=(2, 20))
+    _, images, *rows = selected_and_untouched(scores, found, np.arange(11), np.arange(11, 20), 0)
+    assert images == ["images", "11", "9"]
+    assert all("(95 %: " in selected and "(" not in untouched for _, selected, untouched in rows)
+
+
+def test_the_interval_of_a_gain_is_that_of_scipys_paired_bootstrap():
+    random = np.random.default_rng(0)
+    truth, first, second = random.normal(size=(3, 200))
+    first, second = first + truth, second + truth
+
+    def gain(truth, first, second):
+        return spearmanr(truth, first).statistic - spearmanr(truth, second).statistic
+
+    theirs = bootstrap(
+        (truth, first, second), gain, paired=True, vectorized=False, n_resamples=1000, method="percentile"
+    )
+    assert gain_interval(truth, first, second, 0) == pytest.approx(tuple(theirs.confidence_interval), abs=0.03)
+
+
+def test_the_baselines_stand_below_the_model():
+    measured = {
+        "mean": {"eval_mse": 2.0, "eval_ab": 0.5},
+        "model": {"eval_mse": 0.5, "eval_spearman": 0.75, "eval_ab": 0.8, "eval_nll": 3.0},
+    }
+    assert baselines_table(measured) == [
+        ["eval images", "mse", "spearman", "AB"],
+        ["this model", "0.5", "0.7500", "80.00%"],
+        ["mean of the train scores", "2", "-", "50.00%"],
+    ]

@@ -1,0 +1,50 @@
+"""Choosing among scored images."""
+
+import numpy as np
+
+from src.scoring.models import Scored
+from src.scoring.selection import choose, matching, ranks
+
+
+class Threshold:
+    """As much of a Model as choosing needs."""
+
+    def __init__(self, threshold):
+        self.threshold, self.gate = threshold, None
+
+
+def scored(*scores, thresholds=(None,)):
+    values = np.array(scores, dtype=float).reshape(len(scores), len(thresholds))
+    paths, none = [f"{i}.png" for i in range(len(scores))], values * np.nan
+    return Scored([Threshold(t) for t in thresholds], paths, values, none, none)
+
+
+def test_any_of_the_regular_expressions_chooses_by_path():
+    paths = ["a/1.png", "a/2.png", "b/1.png"]
+    assert matching(paths, None) == paths
+    assert matching(paths, [r"^a/", r"b/1"]) == paths
+    assert matching(paths, [r"/2\."]) == ["a/2.png"]
+
+
+def test_minimum_and_maximum_include_their_ends():
+    assert choose(scored(1, 2, 3, 4), minimum=2, maximum=3).tolist() == [1, 2]
+
+
+def test_top_and_bottom_count_among_what_the_limits_leave_and_never_choose_twice():
+    images = scored(5, 1, 4, 2, 3)
+    assert choose(images, top=2).tolist() == [0, 2]
+    assert choose(images, bottom=2).tolist() == [1, 3]
+    assert choose(images, top=1, bottom=1).tolist() == [0, 1]
+    assert choose(images, minimum=2, bottom=1).tolist() == [3]
+    assert choose(images, top=4, bottom=4).tolist() == [0, 1, 2, 3, 4]
+    assert choose(scored(), top=3).tolist() == []
+
+
+def test_only_passed_wants_every_models_threshold_reached():
+    images = scored((1, 0), (1, 1), (0, 1), thresholds=(1, 0.5))
+    assert images.passed().tolist() == [[True, False], [True, True], [False, True]]
+    assert choose(images, only_passed=True).tolist() == [1]
+
+
+def test_ranks_begin_at_one_and_ties_keep_their_order():
+    assert ranks(np.array([1.0, 3, 3, 2])).tolist() == [4, 1, 2, 3]

@@ -1,0 +1,145 @@
+"""Studies: opened, numbered, resumed, refused; samplers, pruners and the dashboard."""
+
+import subprocess
+import sys
+import urllib.request
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from src.common.errors import UserError
+from src.options.arguments import parse_arguments
+from src.options.table import TRAIN
+from src.search.study import dashboard, make_pruner, make_sampler, open_storage, open_study, quiet
+
+ABOUT = {"loss_model": "mse", "images, scores and split": "abc"}
+
+
+def open_with(tmp_path, *words, about=ABOUT):
+    database = f"--database=sqlite:///{tmp_path / 'db.sqlite'}"
+    arguments = parse_arguments(TRAIN, "", ["--name=faces", database, *words])
+    return open_study(arguments, "minimize", about)
+
+
+def test_a_name_that_is_taken_gets_a_number(tmp_path):
+    assert [open_with(tmp_path).study_name for _ in range(3)] == ["faces", "faces-2", "faces-3"]
+
+
+def test_resume_goes_on_with_the_newest_of_the_name(tmp_path):
+    for _ in range(2):
+        open_with(tmp_path).add_trial(optuna.trial.create_trial(value=1.0))
+    study = open_with(tmp_path, "--resume")
+    assert (study.study_name, len(study.trials)) == ("faces-2", 1)
+
+
+def test_resume_without_a_study_names_those_there_are(tmp_path):
+    open_with(tmp_path, "--name=cats")
+    with pytest.raises(UserError, match=r"no study 'faces' in sqlite:.*\(there: cats\)"):
+        open_with(tmp_path, "--resume")
+
+
+def test_resume_with_another_loss_is_refused(tmp_path):
+    open_with(tmp_path)
+    with pytest.raises(UserError, match="was made with loss_model mse, now it is ab"):
+        open_with(tmp_path, "--resume", about={**ABOUT, "loss_model": "ab"})
+
+
+def test_a_study_of_another_program_is_not_resumed(tmp_path):
+    optuna.create_study(storage=f"sqlite:///{tmp_path / 'db.sqlite'}", study_name="faces")
+    with pytest.raises(UserError, match="is not one of this toolkit's"):
+        open_with(tmp_path, "--resume")
+
+
+def test_a_trial_that_a_killed_run_left_is_tried_again(tmp_path):
+    study = open_with(tmp_path)
+    trial = study.ask()
+    number = trial.suggest_float("dropout", 0, 0.8)
+    resumed = open_with(tmp_path, "--resume")
+    assert resumed.trials[0].state == TrialState.FAIL
+    assert resumed.ask().suggest_float("dropout", 0, 0.8) == number
+
+
+def test_a_database_that_cannot_be_opened_is_said_in_one_line(tmp_path):
+    for url in (f"sqlite:///{tmp_path}/none/db.sqlite", "nonsense", "mysqlx://a/b"):
+        with pytest.raises(UserError, match=r"--database=.*can't be opened \(.*such as sqlite:///db.sqlite") as error:
+            open_study(parse_arguments(TRAIN, "", ["--name=a", f"--database={url}"]), "minimize", ABOUT)
+        assert "\n" not in str(error.value)
+
+
+def test_an_error_without_a_word_is_said_by_its_type(monkeypatch):
+    def fails(_):
+        raise RuntimeError
+
+    monkeypatch.setattr("optuna.storages.get_storage", fails)
+    with pytest.raises(UserError, match=r"can't be opened \(RuntimeError\)"):
+        open_storage("redis://")
+
+
+def test_an_empty_database_is_in_memory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = open_study(parse_arguments(TRAIN, "", ["--name=faces", "--database="]), "maximize", ABOUT)
+    assert study.direction == optuna.study.StudyDirection.MAXIMIZE
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["tpe", "CmaEs", "gp", "random", "QMC"])
+def test_every_sampler_searches_and_repeats_itself(name, recwarn):
+    def values():
+        study = optuna.create_study(sampler=make_sampler(name, 7))
+        study.optimize(lambda trial: trial.suggest_float("x", 0, 1) + trial.suggest_int("n", 1, 9), n_trials=12)
+        return [trial.value for trial in study.trials]
+
+    quiet()
+    first = values()
+    assert first == values()
+    assert len(set(first)) > 8
+    assert not [warning for warning in recwarn if "optuna" in str(warning.filename)]
+
+
+@pytest.mark.parametrize("name", ["median", "percentile", "hyperband", "successive_halving"])
+def test_every_pruner_gives_up_hopeless_trials(name):
+    def objective(trial):
+        for epoch in range(1, 51):
+            trial.report(float(trial.number), epoch)  # each trial worse than all before
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return float(trial.number)
+
+    study = optuna.create_study(sampler=make_sampler("random", 1), pruner=make_pruner(name))
+    study.optimize(objective, n_trials=30)
+    assert len(study.get_trials(states=(TrialState.PRUNED,))) > 5
+
+
+def test_the_dashboard_serves_the_study_and_ends_with_the_block(tmp_path):
+    open_with(tmp_path)
+    with dashboard("on", f"sqlite:///{tmp_path / 'db.sqlite'}") as address:
+        assert address.startswith("http://127.0.0.1:")
+        with urllib.request.urlopen(f"{address}api/studies", timeout=30) as answer:
+            assert b"faces" in answer.read()
+    with pytest.raises(OSError):  # noqa: PT011
+        urllib.request.urlopen(address, timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("platform", "expected"), [("win32", {"creationflags": 0x208}), ("linux", {"start_new_session": True})]
+)
+def test_a_daemon_is_cut_off_from_the_terminal_on_each_system(tmp_path, monkeypatch, platform, expected):
+    def start(_, **how):
+        assert how == {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **expected}
+        raise InterruptedError
+
+    open_with(tmp_path)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(subprocess, "DETACHED_PROCESS", 0x8, raising=False)
+    monkeypatch.setattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0x200, raising=False)
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with pytest.raises(InterruptedError), dashboard("daemon", f"sqlite:///{tmp_path / 'db.sqlite'}"):
+        pass
+
+
+def test_without_a_database_there_is_no_dashboard():
+    with pytest.raises(UserError, match="needs a --database that is a file"), dashboard("on", ""):
+        pass
+    with dashboard("off", "") as address:
+        assert address is None
