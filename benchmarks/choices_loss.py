@@ -35,8 +35,8 @@ from src.features.extractors import load_extractor
 from src.features.feature_cache import FeatureCache
 from src.model.config import PredictorConfig, arrange
 from src.model.file import load_predictor
-from src.options.arguments import parse_arguments
-from src.options.table import TRAIN
+from src.options.command_line import parse_arguments
+from src.options.option import TRAIN
 from src.ratings.choices import make_choices
 from src.ratings.fit import fit_ratings
 from src.ratings.log import Log, make_log

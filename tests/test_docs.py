@@ -9,8 +9,10 @@ import torch
 from src.model.config import PredictorConfig
 from src.model.file import load_predictor, save_predictor
 from src.model.network import Predictor, combine
-from src.options.arguments import groups_of, parse_arguments, to_text
-from src.options.table import GROUPS, SCRIPTS
+from src.options.command_line import parse_arguments
+from src.options.files import to_text
+from src.options.option import SCRIPTS
+from src.options.table import GROUPS, groups_of
 from src.search.best_model import BestModel
 from src.search.dataset import Dataset
 from tests import ROOT

@@ -9,7 +9,7 @@ from PIL import Image
 import aesthetic_predictor_training as script
 from src.common import errors
 from src.features import extractors
-from src.options.table import TRAIN
+from src.options.option import TRAIN
 from src.scoring import models as scoring
 from tests.toys import ToyExtractor, make_gallery, make_old
 

@@ -1,11 +1,17 @@
-"""What options there are, how argument files and command lines are read, and the settings that they become."""
+"""What options there are, how argument files and command lines are read, and the settings that they become.
+
+Only here, and in the scripts, is argparse known: all other packages take settings.
+"""
 
 from typing import TYPE_CHECKING
 
 from ..common.lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
-    from .arguments import (
+    from .command_line import parse_arguments
+    from .files import write_arguments
+    from .option import CHOOSE, LOOK, SCORE, SPOTLIGHT, TRAIN
+    from .paths import (
         check_report,
         comparisons_file,
         existing_model,
@@ -13,9 +19,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
         model_path,
         model_paths,
         one_threshold_each,
-        parse_arguments,
-        write_arguments,
     )
-    from .table import CHOOSE, LOOK, SCORE, SPOTLIGHT, TRAIN
+    from .settings import settings_of
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

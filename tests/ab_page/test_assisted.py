@@ -16,8 +16,8 @@ from src.ab_page.answers import state
 from src.ab_page.live import TOO_LATE, WAITING, LiveRatings, Rating
 from src.ab_page.screens import Answer, Plan
 from src.ab_page.session import Session
-from src.options.arguments import parse_arguments
-from src.options.table import CHOOSE
+from src.options.command_line import parse_arguments
+from src.options.option import CHOOSE
 from src.ratings.assistance import Assistance
 from src.ratings.assisted import AssistedFit
 from src.ratings.database import Comparisons

@@ -19,8 +19,8 @@ from PIL import Image
 import aesthetic_ab_scorer
 from src.ab_page.live import LiveRatings, Rating
 from src.common.errors import UserError
-from src.options.arguments import parse_arguments
-from src.options.table import CHOOSE
+from src.options.command_line import parse_arguments
+from src.options.option import CHOOSE
 from src.ratings.database import Comparisons
 from tests.scorer import ROOT, Scorer, draw_images
 

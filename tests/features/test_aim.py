@@ -20,7 +20,7 @@ from src.features.extractors import load_extractor
 from src.model.config import PredictorConfig
 from src.model.file import load_predictor, save_predictor
 from src.model.network import Predictor
-from src.options.table import TRAIN
+from src.options.option import TRAIN
 from src.scoring.models import load_models
 from tests.features.test_extractors import photograph_like
 from tests.toys import make_gallery

@@ -13,7 +13,7 @@ from src.features.extractors.aim_config import AimShape
 from src.features.extractors.aim_network import Aim
 from src.features.extractors.efficientnet import VARIANTS, EfficientNet
 from src.features.extractors.known import KNOWN, list_extractors
-from src.options.table import TRAIN
+from src.options.option import TRAIN
 from tests import ROOT
 from tests.features.test_extractors import put_in_hub_cache, save_clip
 

@@ -21,8 +21,9 @@ from src.features.feature_cache import FeatureCache
 from src.model.config import PredictorConfig, arrange
 from src.model.file import save_predictor
 from src.model.network import Predictor
-from src.options.arguments import parse_arguments, write_arguments
-from src.options.table import CHOOSE, TRAIN
+from src.options.command_line import parse_arguments
+from src.options.files import write_arguments
+from src.options.option import CHOOSE, TRAIN
 from src.scoring.model_scores import score_with
 from src.scoring.models import load_models
 from tests.features.test_extractors import photograph_like, save_clip

@@ -11,7 +11,7 @@ from src.common import errors
 from src.features.feature_cache import FeatureCache
 from src.model.file import load_predictor
 from src.model.gate import Filter, about_filter, find_filter
-from src.options.table import SCORE
+from src.options.option import SCORE
 from src.scores.scorefile import read_scorefile
 from src.scoring.model_scores import find_split, score_with
 from src.scoring.models import load_models

@@ -10,16 +10,11 @@ from pathlib import Path
 import pytest
 
 from src.common.errors import UserError
-from src.options.arguments import (
-    expand,
-    groups_of,
-    image_directory,
-    model_path,
-    model_paths,
-    parse_arguments,
-    write_arguments,
-)
-from src.options.table import CHOOSE, GROUPS, SCORE, SCRIPTS, TRAIN
+from src.options.command_line import parse_arguments
+from src.options.files import expand, write_arguments
+from src.options.option import CHOOSE, SCORE, SCRIPTS, TRAIN
+from src.options.paths import image_directory, model_path, model_paths
+from src.options.table import GROUPS, groups_of
 from tests import ROOT
 
 

@@ -15,8 +15,8 @@ from src.features.images import content_hash
 from src.model.config import PredictorConfig
 from src.model.file import load_predictor
 from src.model.losses import LOSS_FUNCTIONS
-from src.options.arguments import parse_arguments
-from src.options.table import TRAIN
+from src.options.command_line import parse_arguments
+from src.options.option import TRAIN
 from src.ratings.choices import make_choices
 from src.ratings.database import Comparisons
 from src.ratings.log import SKIP, TIE, make_log

@@ -20,8 +20,8 @@ from src.features.extraction import extract_features, fill_cache
 from src.features.extractors.several import SeveralExtractors
 from src.features.feature_cache import FeatureCache
 from src.model.config import PredictorConfig
-from src.options.arguments import parse_arguments
-from src.options.table import TRAIN
+from src.options.command_line import parse_arguments
+from src.options.option import TRAIN
 from src.report import plots
 from src.report.layer_sweep import Layer, best_of, check_eval, check_extractor, lines, measure, report_layers, sweep
 from src.search.dataset import Dataset

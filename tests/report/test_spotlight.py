@@ -15,7 +15,7 @@ import pytest
 
 import aesthetic_spotlight
 from src.common import errors
-from src.options.table import SPOTLIGHT
+from src.options.option import SPOTLIGHT
 from src.report.spotlight_data import FEATURES, TABLE, columns, write_data
 from src.scores.scorefile import read_scorefile
 from src.scoring.model_scores import ModelScores

@@ -6,8 +6,8 @@ import torch
 
 from src.model.file import load_predictor
 from src.model.training import train as train_network
-from src.options.arguments import parse_arguments
-from src.options.table import TRAIN
+from src.options.command_line import parse_arguments
+from src.options.option import TRAIN
 from src.scores.balance import Groups, balance_table, balanced, group_size, score_bins
 from src.search import search
 from src.search.dataset import Dataset, train_data

@@ -18,8 +18,8 @@ from src.features.feature_cache import FeatureCache
 from src.features.near_duplicates import Signature, group, near_identical_groups
 from src.model.config import PredictorConfig
 from src.model.file import load_predictor
-from src.options.arguments import parse_arguments
-from src.options.table import TRAIN
+from src.options.command_line import parse_arguments
+from src.options.option import TRAIN
 from src.scores.folds import assign_folds, draw_test, merged
 from src.search.dataset import Dataset
 from src.search.objective import make_objective

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from src.common.errors import UserError
-from src.options.arguments import parse_arguments
-from src.options.table import TRAIN
+from src.options.command_line import parse_arguments
+from src.options.option import TRAIN
 from src.scores.scorefile import (
     add_images,
     find_scorefile,

@@ -12,8 +12,8 @@ from src.features.extraction import Features
 from src.features.feature_cache import FeatureCache
 from src.model.config import PredictorConfig
 from src.model.training import train
-from src.options.arguments import parse_arguments
-from src.options.table import TRAIN
+from src.options.command_line import parse_arguments
+from src.options.option import TRAIN
 from src.report.run_record import about, comparable
 from src.scores.scorefile import new_table, read_scorefile
 from src.scores.weights import check_loss, error_weights, weights_of

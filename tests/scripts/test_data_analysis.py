@@ -17,7 +17,7 @@ import aesthetic_predictor_training
 from src.common import errors
 from src.common.metrics import ab
 from src.features.images import content_hash
-from src.options.table import LOOK, TRAIN
+from src.options.option import LOOK, TRAIN
 from src.ratings.database import Comparisons
 from tests.scripts.test_scripts import QUICK, photos  # noqa: F401  (photos is a fixture)
 

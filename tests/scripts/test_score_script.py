@@ -21,7 +21,7 @@ from src.common import errors
 from src.model.config import PredictorConfig, arrange
 from src.model.file import load_predictor, save_predictor
 from src.model.network import Predictor
-from src.options.table import SCORE
+from src.options.option import SCORE
 from src.scoring import models as scoring
 from tests import ROOT
 from tests.toys import ToyExtractor, make_gallery, make_image, make_old

@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors import safe_open
 
 from src.model.file import load_predictor
-from src.options.table import TRAIN
+from src.options.option import TRAIN
 from tests import ROOT
 from tests.training import train
 from tests.waiting import wait_for

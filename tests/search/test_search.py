@@ -18,9 +18,9 @@ from src.common.metrics import METRICS
 from src.model.config import PredictorConfig
 from src.model.file import load_predictor
 from src.model.training import TrainingData, train
-from src.options.arguments import parse_arguments
-from src.options.table import METRICS as METRIC_NAMES
-from src.options.table import TRAIN
+from src.options.command_line import parse_arguments
+from src.options.option import METRICS as METRIC_NAMES
+from src.options.option import TRAIN
 from src.search.best_model import BestModel
 from src.search.dataset import Dataset
 from src.search.objective import make_objective

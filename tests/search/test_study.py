@@ -9,8 +9,8 @@ import pytest
 from optuna.trial import TrialState
 
 from src.common.errors import UserError
-from src.options.arguments import parse_arguments
-from src.options.table import TRAIN
+from src.options.command_line import parse_arguments
+from src.options.option import TRAIN
 from src.search.study import dashboard, make_pruner, make_sampler, open_storage, open_study, quiet
 
 ABOUT = {"loss_model": "mse", "images, scores and split": "abc"}

@@ -1,32 +1,17 @@
-"""Argument files and command lines: `script.py @arguments.txt --trials=10`.
-
-A file holds one option a line; `#` begins a comment line; a line `@other.txt` reads another file, found from where
-the first one lies. Later words override earlier ones. What the options are stands in options.py.
-"""
+"""Command lines: `script.py @arguments.txt --trials=10`, read by the table of options."""
 
 import argparse
 import difflib
 import re
 import sys
 from collections.abc import Collection, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
-from ..common import UserError, plain, write_text
+from ..common import UserError
+from .files import Word, expand, to_text
 from .kinds import Reason
-from .table import DEFAULT_MODEL, GROUPS, Group, Option
-
-OTHER_MODELS = (".pth", ".pt")  # how other people's model files end
-
-# An option and its value, with "=" or white space between; the value may hold anything.
-LINE = re.compile(r"(?P<name>-[\w-]+)(?:\s*=\s*|\s+)?(?P<value>.*)", re.DOTALL)
-
-
-class Word(NamedTuple):
-    """One word of the command line, and where it was read: "" for the command line, else "file, line 3: "."""
-
-    text: str
-    where: str
+from .option import Option
+from .table import GROUPS, groups_of
 
 
 def parse_arguments(script: str, description: str, command_line: Sequence[str] | None = None) -> argparse.Namespace:
@@ -51,17 +36,6 @@ def parse_arguments(script: str, description: str, command_line: Sequence[str] |
     return arguments
 
 
-def expand(words: Sequence[str]) -> list[Word]:
-    """Put the lines of argument files in the place of the `@file` words."""
-    expanded = []
-    for word in words:
-        if word.startswith("@"):
-            expanded += _read_file(Path(word[1:]), ())
-        else:
-            expanded.append(Word(word, ""))
-    return expanded
-
-
 def _without_replaced(script: str, words: Sequence[Word]) -> list[Word]:
     """The words without those in files that the command line replaces, where an option may stand several times.
 
@@ -81,127 +55,6 @@ def _names(text: str, option: Option) -> bool:
         text.split("=", 1)[0] == name or (not name.startswith("--") and re.match(rf"{name}[^-]", text))
         for name in option.names
     )
-
-
-def write_arguments(path: Path, script: str, arguments: argparse.Namespace) -> None:
-    """Write the arguments a run really used, as a file that `@` loads again."""
-    lines = [f'# The arguments that {script} used. Run it again with: python {script} "@{path.as_posix()}"']
-    for group in groups_of(script):
-        lines += ["", f"# {group.title}"]
-        for option in group.options:
-            value, write = getattr(arguments, option.dest), option.kind.write or to_text
-            lines += [f"#--{option.dest}="] if value is None else [f"--{option.dest}={write(value)}"]
-    write_text(path, "\n".join(lines) + "\n")
-
-
-def to_text(value: object) -> str:
-    """A value as it is written in an argument file."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, list | tuple):
-        return ",".join(to_text(item) for item in value)
-    return str(value)
-
-
-def groups_of(script: str) -> list[Group]:
-    """The option groups of one script, in the order of the example file."""
-    chosen = [Group(group.title, tuple(o for o in group.options if script in o.scripts)) for group in GROUPS]
-    return [group for group in chosen if group.options]
-
-
-def image_directory(arguments: argparse.Namespace) -> Path:
-    """The folder of `--directory`; UserError where it is missing."""
-    if arguments.directory is None:
-        raise UserError("--directory is missing: name the folder of your images, such as --directory=photos")
-    directory = Path(arguments.directory).expanduser()
-    if not directory.is_dir():
-        quoted = arguments.directory[:1] in "\"'"
-        hint = "write it without quotes" if quoted else "name the folder of your images"
-        raise UserError(f"--directory={arguments.directory}: no such folder; {hint}")
-    return directory
-
-
-def model_path(arguments: argparse.Namespace, directory: Path) -> Path:
-    """The model file of `--modelpath`, else of `--model` in the directory."""
-    option = "modelpath" if arguments.modelpath else "model"
-    text = getattr(arguments, option)
-    path = plain(Path(text).expanduser() if arguments.modelpath else directory / text)
-    if path.suffix != ".safetensors":
-        raise UserError(f"--{option}={text}: a model file ends with .safetensors")
-    if not path.parent.is_dir():
-        raise UserError(f"--{option}={text}: there is no folder {path.parent}; make it first")
-    return path
-
-
-def comparisons_file(arguments: argparse.Namespace, directory: Path) -> Path:
-    """The file of `--comparisons`, whether it is there or not."""
-    return directory / Path(arguments.comparisons or "comparisons.sqlite").expanduser()
-
-
-def check_report(text: str) -> None:
-    """UserError where `--report` names no page, or a folder that isn't there."""
-    path = Path(text).expanduser()
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise UserError(f"--report={text}: must end with .html")
-    if not path.parent.is_dir():
-        raise UserError(f"--report={text}: there is no folder {path.parent}; make it first")
-
-
-def model_paths(arguments: argparse.Namespace, directory: Path) -> list[Path]:
-    """The existing model files of each `--modelpath`, else of each `--model`: in the directory, else from here."""
-    option = "modelpath" if arguments.modelpath else "model"
-    return [existing_model(text, option, directory) for text in getattr(arguments, option) or [DEFAULT_MODEL]]
-
-
-def one_threshold_each(thresholds: Sequence[float], models: int) -> list[float]:
-    """`--threshold` for each of so many models: one for all, or one each; [] of none. UserError otherwise."""
-    if len(thresholds) not in (0, 1, models):
-        raise UserError(
-            f"--threshold is given {len(thresholds)} times for {models} models; give one for all or one for each"
-        )
-    return [*thresholds] * (models if len(thresholds) == 1 else 1)
-
-
-def existing_model(text: str, option: str, directory: Path) -> Path:
-    """The model file that an option names: in the directory, else from here; UserError where there is none."""
-    path = Path(text).expanduser()
-    if path.suffix.lower() not in (".safetensors", *OTHER_MODELS):
-        raise UserError(f"--{option}={text}: a model file ends with .safetensors (others' also with .pth or .pt)")
-    places = [path] if option == "modelpath" else [directory / path, path]
-    for place in places:
-        if place.is_file():
-            return plain(place)
-    elsewhere = "" if option == "modelpath" else f" in {directory}, nor"
-    raise UserError(
-        f"--{option}={text}: no such model{elsewhere} at {path}; train one with aesthetic_predictor_training.py"
-    )
-
-
-def _read_file(path: Path, parents: tuple[Path, ...]) -> list[Word]:
-    if path.resolve() in parents:
-        raise UserError(f"@{path}: names itself, directly or through other files; take one of the @ lines out")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UserError(f"@{path}: can't be read ({error.strerror}); name an existing argument file after @")
-    except UnicodeDecodeError:
-        raise UserError(f"@{path}: is not UTF-8 text; in Notepad choose Save as, Encoding UTF-8")
-    words = []
-    for number, line in enumerate(text.splitlines(), 1):
-        words += _read_line(line.strip(), f"{path}, line {number}: ", path, (*parents, path.resolve()))
-    return words
-
-
-def _read_line(line: str, where: str, path: Path, parents: tuple[Path, ...]) -> list[Word]:
-    if not line or line.startswith("#"):
-        return []
-    if line.startswith("@"):
-        return _read_file(path.parent / line[1:].strip(), parents)
-    match = LINE.fullmatch(line)
-    if not match:
-        raise UserError(f"{where}'{line}' is no option; options begin with --, comments with #")
-    bare = match["name"] == line
-    return [Word(line if bare else f"{match['name']}={match['value']}", where)]
 
 
 class _Parser(argparse.ArgumentParser):

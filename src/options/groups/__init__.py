@@ -1,0 +1,1 @@
+"""The options, in groups: a file for each part of the toolkit."""

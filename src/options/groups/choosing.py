@@ -1,0 +1,88 @@
+"""Options of choosing: which images are shown, how choices become ratings, and the page."""
+
+from ..kinds import ON_OFF, REGEX, TEXT, choice, number, whole
+from ..option import CHOOSE, LOOK, SCORE, TRAIN, Group, choosing, of, paged
+
+CHOOSING = Group(
+    "Choosing",
+    (
+        of(CHOOSE, TRAIN, LOOK)(
+            "--comparisons",
+            "the file that keeps every choice (default: comparisons.sqlite in the directory)",
+            TEXT,
+        ),
+        of(CHOOSE, TRAIN, LOOK)("--rater", "who chooses; each rater's choices are rated apart", TEXT, "me"),
+        choosing("--number", "screens in a batch; statistics follow each", whole(1), 100),
+        choosing("--number_to_compare", "images on a screen", whole(2, 9), 2),
+        choosing(
+            "--pairing",
+            "which images come next: near (the least compared, against one of similar rating), random, classic",
+            choice("near", "random", "classic"),
+            "near",
+        ),
+        choosing(
+            "--low_count_weight",
+            "pairing classic: how much each comparison lowers an image's chance to be drawn",
+            number(0, 0.99),
+            0.4,
+            needs=("pairing=classic",),
+        ),
+        of(CHOOSE, SCORE, LOOK)(
+            "--regex",
+            "only images whose relative path this regular expression finds; analysis: a line for each",
+            REGEX,
+            None,
+            (SCORE, LOOK),
+        ),
+        of(CHOOSE, SCORE)(
+            "--minimum_score",
+            "only images of at least this score, as it would be written; scoring: of the first model's score",
+            number(),
+        ),
+        choosing("--hidden_repeats", "share of screens that silently repeat an earlier one", number(0, 0.5), 0.05),
+        choosing("--new_from_model", "images without comparisons start at the score of the --model", ON_OFF, False),
+    ),
+)
+
+RATINGS = Group(
+    "Ratings",
+    (
+        choosing(
+            "--rating",
+            "how ratings come from choices: assisted (similar images teach each other, where features can be had "
+            "without a download, else bradley_terry), bradley_terry (all choices at once), elo (one by one)",
+            choice("assisted", "bradley_terry", "elo"),
+            "assisted",
+        ),
+        choosing("--k", "elo: the largest step of one choice", number(0.001, 100), 0.8, needs=("rating=elo",)),
+        choosing("--weight_by_speed", "quick choices count for more", ON_OFF, False),
+        *(
+            choosing(name, help, number(low), default, needs=("weight_by_speed",))
+            for name, help, low, default in (
+                ("--default_seconds", "a choice that takes this long has weight 1", 0.01, 1.5),
+                ("--weight_min", "the least that a slow choice weighs", 0.001, 0.5),
+                ("--weight_max", "the most that a quick choice weighs", 0.001, 2.0),
+            )
+        ),
+        choosing(
+            "--rescale",
+            "scores are written with mean 0 and deviation 1 over the compared images (standard), or in Elo units",
+            choice("standard", "none"),
+            "standard",
+        ),
+    ),
+)
+
+PAGE = Group(
+    "Page",
+    (
+        paged("--no_browser", "print the page's address, open no browser", ON_OFF, False),
+        paged("--port", "the page's port; 0: any that is free", whole(0, 65535), 8765),
+        choosing(
+            "--host",
+            "the address to serve on; any but this computer's own needs the token that is printed",
+            TEXT,
+            "127.0.0.1",
+        ),
+    ),
+)

@@ -1,0 +1,43 @@
+"""Options of features: which image model, at which hidden states, and how these are put together."""
+
+from ..kinds import NUMBERS, ON_OFF, STATES, TEXT, choice, whole
+from ..option import CHOOSE, TRAIN, Group, of, option, shared
+
+FEATURES = Group(
+    "Features",
+    (
+        of(TRAIN, CHOOSE)(
+            "--feature_extractor --feature_extractor_model",
+            "the image model: efficientnet-lite0 (embedded, needs no download), or one by hub name or folder; "
+            "several with commas between",
+            TEXT,
+            "ChrisGoringe/vitH16",
+        ),
+        option("--list_extractors", "print well-known image models, and which are here, and stop", ON_OFF, False),
+        shared("--extract_batch_size", "images that go through the image model at once", whole(1), 16),
+        of(TRAIN, CHOOSE)("--fp16_features", "run the image model in half precision", ON_OFF, False),
+        option(
+            "--aim_batch_norm",
+            "AIM only: its head normalises by the statistics of its training (eval) or of each image (batch)",
+            choice("eval", "batch"),
+            "eval",
+        ),
+        of(TRAIN, CHOOSE)(
+            "--hidden_states_used",
+            "layers to take features from, counted from the last one, 0 (default: the image model's best)",
+            STATES,
+        ),
+        option(
+            "--hidden_states_mode",
+            "how several layers are put together; default: as suits the image model",
+            choice("default", "join", "average", "weight"),
+            "default",
+        ),
+        option("--weight_hidden_states", "the same as --hidden_states_mode=weight", ON_OFF, False),
+        option(
+            "--fixed_hidden_state_weights",
+            "mode weight with these weights, one a layer and then, if wanted, the bias, instead of trained ones",
+            NUMBERS,
+        ),
+    ),
+)

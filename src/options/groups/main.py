@@ -1,0 +1,38 @@
+"""Options that all scripts share: where images, scores and models are, and where random numbers start."""
+
+from ..kinds import ANY_TEXT, TEXT, choice, whole
+from ..option import DEFAULT_MODEL, USING_MODELS, Group, option, shared, trained
+
+MAIN = Group(
+    "Main arguments",
+    (
+        shared("-d --directory", "the folder of images, sub-folders included", TEXT),
+        shared("--scores", "the score file in the directory (default: scores.json, else scores.csv)", TEXT),
+        shared("--score_column", "the column (CSV) or key (JSON) of the score file to learn", TEXT, "score"),
+        shared(
+            "-m --model",
+            "file name of the model in the directory; scripts that use models take several",
+            TEXT,
+            DEFAULT_MODEL,
+            USING_MODELS,
+        ),
+        shared("--modelpath", "the model as a path to anywhere, instead of --model", TEXT, None, USING_MODELS),
+        option("-s --savefile", "write all scores, model scores and splits to this CSV or JSON file", TEXT),
+        option("--name", "name of the study (default: the name of the directory)", TEXT),
+        trained(
+            "--database",
+            "where studies are kept: any Optuna storage URL; empty: in memory",
+            ANY_TEXT,
+            "sqlite:///db.sqlite",
+        ),
+        option(
+            "--server",
+            "Optuna's dashboard: on while training, or daemon: it stays",
+            choice("on", "daemon", "off"),
+            "off",
+        ),
+        shared("--seed", "where all random numbers start", whole(0, 2**32 - 1), 42),
+        shared("--device", "where networks run", choice("auto", "cpu", "cuda", "mps"), "auto"),
+        shared("--cache_directory", "where features are kept (default: .aesthetic_cache in the directory)", TEXT),
+    ),
+)

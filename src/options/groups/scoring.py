@@ -1,0 +1,82 @@
+"""Options of scoring: which images are chosen, and what is done with them."""
+
+from ..kinds import ON_OFF, STARS, TEXT, choice, number, whole
+from ..option import LOOK, SCORE, WAYS_TO, Group, of, scoring
+
+SCORING = Group(
+    "Scoring",
+    (
+        scoring("-o --outfile", "write the scores to this .csv, .json or .parquet (none: a table here)", TEXT),
+        scoring("--convert", "only write the --model, whoever made it, to this file in our own format", TEXT),
+        scoring("--export_onnx", "only write the --model, from features to score, to this .onnx file", TEXT),
+        scoring("--head_extractor", "the image model of a --model that does not name its own", TEXT),
+        scoring(
+            "--head_input",
+            "what is done with the features of an image for a --model that does not say: l2 divides them by "
+            "their length",
+            choice("none", "l2"),
+        ),
+        scoring("--maximum_score", "choose images of at most this model score", number()),
+        scoring("--top", "choose so many of the best", whole(1)),
+        scoring("--bottom", "choose so many of the worst (with --top: both)", whole(1)),
+        of(SCORE, LOOK)(
+            "--threshold",
+            "the model score from which an image passes: one for all models, or one for each --model in their order",
+            number(),
+            None,
+            (SCORE, LOOK),
+        ),
+        scoring("--only_passed", "choose images that pass every model's --threshold", ON_OFF, False),
+        scoring(
+            "--gate",
+            "images that the filter of a model (--filter_model in training) fails get the filter's score",
+            ON_OFF,
+            True,
+        ),
+        scoring("--copy_to", "copy the chosen images into this folder, with a scores.csv", TEXT),
+        scoring("--move_to", "move them there", TEXT),
+        scoring("--link_to", "link to them there", TEXT),
+        scoring(
+            "--filename_format",
+            "their names there, of rank, score, percentile, name, extension",
+            TEXT,
+            "{rank:05}_{score:.3f}_{name}{extension}",
+            needs=WAYS_TO,
+        ),
+        scoring(
+            "--dry_run",
+            "only print what would be copied, moved, linked, rated or filled in",
+            ON_OFF,
+            False,
+            needs=(*WAYS_TO, "write_xmp", "update_scores"),
+        ),
+        scoring(
+            "--update_scores",
+            "fill in this score file: images without a score get the model's, rescaled",
+            TEXT,
+        ),
+        scoring(
+            "--in_place",
+            "change that score file itself, instead of writing beside it",
+            ON_OFF,
+            False,
+            needs=("update_scores",),
+        ),
+        scoring("--write_xmp", "write stars (xmp:Rating) into sidecar files", ON_OFF, False),
+        scoring(
+            "--stars",
+            "percentiles where 2, 3, 4 and 5 stars begin",
+            STARS,
+            (10, 30, 60, 85),
+            needs=("write_xmp",),
+        ),
+        scoring(
+            "--xmp_name",
+            "a new sidecar of a.jpg: full is a.jpg.xmp, stem is a.xmp",
+            choice("full", "stem"),
+            "full",
+            needs=("write_xmp",),
+        ),
+        scoring("--watch", "stay, and score images as they appear, until Ctrl-C", ON_OFF, False),
+    ),
+)
