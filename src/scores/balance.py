@@ -1,6 +1,5 @@
 """Groups of images brought to one size: which images are trained on, and which of them several times."""
 
-import argparse
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from ..common import UserError
 from .scorefile import ScoreTable, column_values
+from .settings import BalanceSettings
 
 
 @dataclass(frozen=True)
@@ -18,20 +18,20 @@ class Groups:
     names: list[str]
 
 
-def balance_groups(arguments: argparse.Namespace, table: ScoreTable) -> Groups | None:
-    """The groups of `--balance_by`, None where `--balance` is none.
+def balance_groups(settings: BalanceSettings, table: ScoreTable) -> Groups | None:
+    """The groups of `balance_by`, None where `balance` is none.
 
-    score: as many steps of one width as `--balance_bins` says, from the lowest to the highest score. folder: that in
+    score: as many steps of one width as `balance_bins` says, from the lowest to the highest score. folder: that in
     which an image lies. Else the values of that column; images without one are a group. Raises UserError for a column
     that there is not, and for --balance_by without --balance.
     """
-    by = arguments.balance_by
-    if arguments.balance == "none":
+    by = settings.balance_by
+    if settings.balance == "none":
         if by != "score":
             raise UserError(f"--balance_by={by}: does nothing without --balance; give both")
         return None
     if by == "score":
-        return score_bins(table.scores, arguments.balance_bins)
+        return score_bins(table.scores, settings.balance_bins)
     folders = [path.rpartition("/")[0] or "." for path in table.paths]
     names, codes = np.unique(folders if by == "folder" else column_values(table, by), return_inverse=True)
     return Groups(codes.reshape(-1), [name or "(empty)" for name in names.tolist()])

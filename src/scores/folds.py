@@ -1,6 +1,5 @@
 """Cross-validation: every image in one of K folds, whole groups in the same one."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,47 +10,44 @@ from scipy.sparse.csgraph import connected_components
 from ..common import UserError
 from ..features import FeatureCache, near_identical_groups
 from .scorefile import ScoreTable, column_values
+from .settings import SplitSettings
 from .split import hash_of
 
 
 def draw_folds(
-    arguments: argparse.Namespace, directory: Path, table: ScoreTable, cache: FeatureCache
+    settings: SplitSettings, directory: Path, table: ScoreTable, cache: FeatureCache
 ) -> tuple[np.ndarray, np.ndarray]:
     """(N,) of train and test, and (N,) the folds of what is train, -1 for test; groups stay whole in both.
 
-    Groups are near-identical images, and images of equal value in `--group_column`.
+    Groups are near-identical images, and images of equal value in `group_column`.
     """
     alike = near_identical_groups(directory, table.paths, cache)
     sizes = np.unique(alike, return_counts=True)[1]
     said = f"{sizes[sizes > 1].sum()} images are in {(sizes > 1).sum()} groups of near-identical ones."
     print(said if (sizes > 1).any() else "No two images are nearly the same.")
-    test, groups = _test_and_groups(arguments, table, alike)
-    folds = assign_folds(table.paths, groups, ~test, arguments.folds, arguments.eval_pick_seed)
+    test, groups = _test_and_groups(settings, table, alike)
+    folds = assign_folds(table.paths, groups, ~test, settings.folds or 0, settings.eval_pick_seed)
     sizes = np.bincount(folds[folds >= 0])
     size = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
     whole = int((np.unique(groups[~test], return_counts=True)[1] > 1).sum())
-    print(f"{arguments.folds} folds of {size} images" + f"; {whole} groups stay whole" * (whole > 0) + ".")
+    print(f"{settings.folds} folds of {size} images" + f"; {whole} groups stay whole" * (whole > 0) + ".")
     return np.where(test, "test", "train"), folds
 
 
-def draw_whole_groups(
-    arguments: argparse.Namespace, directory: Path, table: ScoreTable, cache: FeatureCache
-) -> np.ndarray:
+def draw_whole_groups(settings: SplitSettings, directory: Path, table: ScoreTable, cache: FeatureCache) -> np.ndarray:
     """(N,) of train and test, as `draw_folds` draws them: for what is split before some images are taken away."""
-    test, _ = _test_and_groups(arguments, table, near_identical_groups(directory, table.paths, cache))
+    test, _ = _test_and_groups(settings, table, near_identical_groups(directory, table.paths, cache))
     return np.where(test, "test", "train")
 
 
-def _test_and_groups(
-    arguments: argparse.Namespace, table: ScoreTable, alike: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _test_and_groups(settings: SplitSettings, table: ScoreTable, alike: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     groups = alike
-    if arguments.group_column:
-        values = column_values(table, arguments.group_column)
+    if settings.group_column:
+        values = column_values(table, settings.group_column)
         # Images without a value are groups of their own.
         groups = merged(alike, np.array([f"={value}" if value else f"row {i}" for i, value in enumerate(values)]))
-    seed = arguments.eval_pick_seed
-    return draw_test(table.paths, table.splits, groups, arguments.fraction_for_test, seed), groups
+    seed = settings.eval_pick_seed
+    return draw_test(table.paths, table.splits, groups, settings.fraction_for_test, seed), groups
 
 
 def merged(*groupings: np.ndarray) -> np.ndarray:

@@ -1,12 +1,12 @@
 """What each image is used for: train, eval or test."""
 
-import argparse
 import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 
 from ..common import UserError
+from .settings import SplitSettings
 
 SPLITS = ("train", "eval", "test")
 
@@ -42,10 +42,9 @@ def assign_split(
     return split
 
 
-def draw_split(arguments: argparse.Namespace, paths: Sequence[str], given: Sequence[str]) -> np.ndarray:
-    """`assign_split` as the options ask."""
-    fractions = arguments.fraction_for_eval, arguments.fraction_for_test
-    return assign_split(paths, given, *fractions, arguments.eval_pick_seed)
+def draw_split(settings: SplitSettings, paths: Sequence[str], given: Sequence[str]) -> np.ndarray:
+    """`assign_split` as the settings ask; what is given stays."""
+    return assign_split(paths, given, settings.fraction_for_eval, settings.fraction_for_test, settings.eval_pick_seed)
 
 
 def hash_of(seed: int, path: str) -> tuple[bytes, str]:

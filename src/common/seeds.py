@@ -1,0 +1,3 @@
+"""Where random numbers start, unless a person says otherwise."""
+
+SEED = 42
