@@ -14,13 +14,24 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
 from src.common import UserError, run
-from src.options import TRAIN, image_directory, parse_arguments, write_arguments
+from src.options import (
+    TRAIN,
+    check_columns,
+    complete,
+    filter_of,
+    high_end_fix,
+    image_directory,
+    output_paths,
+    parse_arguments,
+    search_settings,
+    settings_of,
+    write_arguments,
+)
 
 if TYPE_CHECKING:
     from src.features import Extractor, FeatureCache, Features
-    from src.report import Found
     from src.scores import ScoreTable
-    from src.search import BestModel, Dataset, Objective
+    from src.search import Dataset, Found, Run, RunFiles
 
 DESCRIPTION = "Train a network that scores images by your own taste, from images and their scores."
 
@@ -30,31 +41,31 @@ def main() -> None:
     if arguments.list_extractors:
         return print_extractors()
     directory = image_directory(arguments)
-    from src.search import check_columns, output_paths
-
     model, savefile = output_paths(arguments, directory)
-    # Imported only now, so that --help and what is refused answer at once: these bring torch and transformers.
-    from src.features import FeatureCache
-    from src.report import report_results, write_results
-    from src.search import keep_passed, make_objective
-
     table = read_scores(arguments, directory)
     check_columns(arguments, table)
+    # Imported only now, so that --help and what is refused answer at once: these bring torch and transformers.
+    from src.features import FeatureCache
+    from src.report import report_results, write_page, write_savefile
+
     extractor = image_model(arguments)
     complete(arguments, directory, extractor)
     cache = FeatureCache(Path(arguments.cache_directory))
-    table, behind = keep_passed(arguments, directory, table, cache, model)
+    table, behind = pass_filter(arguments, directory, table, cache, model)
     table, features = read_features(arguments, directory, table, extractor, cache)
     if arguments.trials == 0 and arguments.layer_sweep == "off":
         return say_ready(features)
     data = make_dataset(arguments, directory, table, features, extractor, cache)
     finished = True
     if arguments.trials > 0:
-        objective = make_objective(arguments, data, table.has_weights)
-        train = train_ridge if arguments.model_type == "ridge" else search_networks
-        best, found, finished = train(arguments, table, data, objective, model, behind)
-        report_results(arguments, table, best, found)
-        write_results(arguments, directory, savefile, table, best, found)
+        described = describe(arguments, table, data, behind)
+        found, finished = train(arguments, described, model)
+        report_results(described, table, model, found, arguments.seed)
+        if savefile:
+            write_savefile(savefile, table, data, found)
+        if arguments.report:
+            page, database = Path(arguments.report), arguments.database
+            write_page(page, directory, table, data, model, found, database, arguments.seed)
     if finished and arguments.layer_sweep != "off":
         sweep_layers(arguments, directory, table, extractor, cache, data, model)
     list_unreadable(features.unreadable)
@@ -86,24 +97,18 @@ def image_model(arguments: argparse.Namespace) -> "Extractor":
     return load_extractor(arguments.feature_extractor_model, *options)
 
 
-def complete(arguments: argparse.Namespace, directory: Path, extractor: "Extractor") -> None:
-    """Replace what was left open by what will be used, so that the arguments written down are the real ones."""
-    from src.features import default_folder
-    from src.model import choose_mode
+def pass_filter(
+    arguments: argparse.Namespace, directory: Path, table: "ScoreTable", cache: "FeatureCache", model: Path
+) -> "tuple[ScoreTable, dict[str, Any]]":
+    """With --filter_model the images which that passes, and what the new model's file says of it; else all."""
+    from src.scores import SplitSettings
+    from src.search import keep_passed
 
-    arguments.name = arguments.name or directory.resolve().name
-    arguments.cache_directory = arguments.cache_directory or str(default_folder(directory))
-    arguments.hidden_states_used = arguments.hidden_states_used or extractor.default_hidden_states
-    arguments.hidden_states_mode = choose_mode(arguments, extractor.default_hidden_states_mode)
-    if arguments.model_type == "ridge" and (arguments.loss_model != "mse" or arguments.ensemble > 1):
-        print("Ridge regression is one model, of least squares: --loss_model and --ensemble are for networks.")
-    if arguments.model_type == "ridge" and arguments.hidden_states_mode == "weight":
-        print("Ridge regression weights every feature by itself: --hidden_states_mode=weight becomes join.")
-        arguments.hidden_states_mode, arguments.weight_hidden_states = "join", False
-        arguments.fixed_hidden_state_weights = None
-    for seed in ("model_seed", "eval_pick_seed"):
-        if getattr(arguments, seed) is None:
-            setattr(arguments, seed, arguments.seed)
+    found = filter_of(arguments, directory, model)
+    if found is None:
+        return table, {}
+    split, batch_size = settings_of(SplitSettings, arguments), arguments.extract_batch_size
+    return keep_passed(found, directory, table, split, cache, model, arguments.device, batch_size)
 
 
 def read_features(
@@ -155,9 +160,9 @@ def make_dataset(
 ) -> "Dataset":
     """Features, scores and split, put together for the search."""
     from src.common import pick_device
-    from src.model import PredictorConfig, arrange, choose_fix
+    from src.model import PredictorConfig, arrange
     from src.ratings import read_choices
-    from src.scores import balance_groups, draw_folds, draw_split, error_weights
+    from src.scores import BalanceSettings, SplitSettings, balance_groups, draw_folds, draw_split, error_weights
     from src.search import Dataset
 
     used, mode = arguments.hidden_states_used, arguments.hidden_states_mode
@@ -170,17 +175,18 @@ def make_dataset(
         extractor_identity=extractor.identity,
         fp16_features=arguments.fp16_features,
         aim_batch_norm=arguments.aim_batch_norm,
-        high_end_fix=choose_fix(arguments),
+        high_end_fix=high_end_fix(arguments),
     )
     # Behind a filter the split is drawn already.
-    anew = arguments.ignore_existing_split and not arguments.filter_model
+    settings = settings_of(SplitSettings, arguments)
+    anew = settings.ignore_existing_split and not arguments.filter_model
     inputs = arrange(features.states, used, mode).to(pick_device(arguments.device))
     given = [""] * len(table.paths) if anew else table.splits
-    if arguments.folds:
-        split, folds = draw_folds(arguments, directory, replace(table, splits=given), cache)
+    if settings.folds:
+        split, folds = draw_folds(settings, directory, replace(table, splits=given), cache)
     else:
-        split, folds = draw_split(arguments, table.paths, given), None
-    groups, choices = balance_groups(arguments, table), None
+        split, folds = draw_split(settings, table.paths, given), None
+    groups, choices = balance_groups(settings_of(BalanceSettings, arguments), table), None
     if "choices" in (arguments.loss_model, arguments.metric_for_scoring):
         choices = read_choices(arguments, directory, table.paths, cache)
     certainty, said = error_weights(table, split == "train") if arguments.weight_by_error else (None, [])
@@ -193,55 +199,58 @@ def make_dataset(
     return data
 
 
-def search_networks(
-    arguments: argparse.Namespace,
-    table: "ScoreTable",
-    data: "Dataset",
-    objective: "Objective",
-    model: Path,
-    behind: Mapping[str, Any],
-) -> "tuple[BestModel, Found, bool]":
-    """The best of many networks and its scores; False if Ctrl-C ended the search. behind: the filter before it."""
-    from src.report import about, announce, as_on_disk, comparable
-    from src.search import BestModel, Search, count_finished, dashboard, held_out_ridge, open_study
+def describe(arguments: argparse.Namespace, table: "ScoreTable", data: "Dataset", behind: Mapping[str, Any]) -> "Run":
+    """What describes this run, before anything is trained. behind: the filter before it."""
+    from src.scores import SplitSettings
+    from src.search import describe_run, make_objective
 
-    ridge = held_out_ridge(data, arguments.seed)
+    search, split = search_settings(arguments), settings_of(SplitSettings, arguments)
+    objective = make_objective(search, data, table.has_weights)
+    others = {"model_type": arguments.model_type, "score_column": arguments.score_column, **behind}
+    return describe_run(table, data, objective, search, split, others)
+
+
+def train(arguments: argparse.Namespace, run: "Run", model: Path) -> "tuple[Found, bool]":
+    """The best model, on disk as soon as it is found; False if Ctrl-C ended the search for it."""
+    from src.search import (
+        RunFiles,
+        StudySettings,
+        count_finished,
+        dashboard,
+        open_study,
+        search_networks,
+        train_ridge,
+    )
+
+    if arguments.model_type == "ridge":
+        files = RunFiles(model, run.data, run.about)
+        begin(arguments, run, files, None)
+        return train_ridge(run, files), True
+    search = search_settings(arguments)
     with dashboard(arguments.server, arguments.database) as address:
-        study = open_study(arguments, objective.direction, comparable(arguments, table, data, objective.name))
-        best = BestModel(model, data, {**about(arguments, table, data, ridge), **behind, "study": study.study_name})
-        announce(arguments, best, study.study_name, address)
-        write_arguments(model.with_suffix(".arguments.txt"), TRAIN, arguments)
-        search = Search(arguments, data, objective, study, best)
-        finished = search.run()
+        study = open_study(settings_of(StudySettings, arguments), search, run.objective.direction, run.comparable)
+        files = RunFiles(model, run.data, run.about, study)
+        begin(arguments, run, files, address)
+        found, finished = search_networks(search, run.objective, files)
     if not finished:
-        print(f"\nStopped by Ctrl-C after {count_finished(study)} of {arguments.trials} trials; go on with --resume.")
-    return best, as_on_disk(best, search.held_out, ridge), finished
+        print(f"\nStopped by Ctrl-C after {count_finished(study)} of {search.trials} trials; go on with --resume.")
+    return found, finished
 
 
-def train_ridge(
-    arguments: argparse.Namespace,
-    table: "ScoreTable",
-    data: "Dataset",
-    objective: "Objective",
-    model: Path,
-    behind: Mapping[str, Any],
-) -> "tuple[BestModel, Found, bool]":
-    """Ridge regression as the model; nothing is searched, so there is no study."""
-    import numpy as np
+def begin(arguments: argparse.Namespace, run: "Run", files: "RunFiles", address: str | None) -> None:
+    """Say what is about to happen, and where it can be watched; what lay in its place is kept."""
+    from src.report import learning_lines, split_line, study_line
+    from src.scores import SplitSettings
 
-    from src.report import about, announce, as_on_disk
-    from src.search import SUBSETS, BestModel, fit_ridge, held_out_ridge, ridge_predictor
-
-    ridge = fit_ridge(data.inputs.cpu().numpy(), data.scores, data.split, arguments.seed)
-    predictor = ridge_predictor(ridge, data.config).to(data.inputs.device)
-    held_out = held_out_ridge(data, arguments.seed, ridge)
-    best = BestModel(model, data, {**about(arguments, table, data, held_out), **behind})
-    announce(arguments, best, "", None)
-    write_arguments(model.with_suffix(".arguments.txt"), TRAIN, arguments)
-    best.write(predictor, {"metrics": objective.measure_all(data, predictor, *SUBSETS), "ridge_alpha": ridge.alpha})
-    inputs, unknown = data.inputs.cpu(), np.full(len(held_out), np.nan)
-    scored = (lambda found: found.predict(inputs)) if data.folds is None else (lambda _: (held_out, unknown))
-    return best, as_on_disk(best, scored, held_out), True
+    split, search = settings_of(SplitSettings, arguments), search_settings(arguments)
+    print("\n".join([split_line(run, split), *learning_lines(run, search, arguments.rater)]))
+    if files.study:
+        print(study_line(files.study.study_name, arguments.database, files.path))
+    if previous := files.keep_previous(bool(files.study) and arguments.resume):
+        print(f"The model that lay there is kept as {previous.name}.")
+    if address:
+        print(f"Watch the search at {address}.")
+    write_arguments(files.arguments, TRAIN, arguments)
 
 
 def sweep_layers(
@@ -256,7 +265,9 @@ def sweep_layers(
     """The table and the picture of --layer_sweep."""
     from src.report import report_layers
 
-    report_layers(arguments, directory, table.paths, extractor, cache, data, model)
+    training = search_settings(arguments).training if arguments.layer_sweep == "network" else None
+    batch_size, seed = arguments.extract_batch_size, arguments.seed
+    report_layers(directory, table.paths, extractor, cache, data, model, batch_size, seed, training)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ ALLOWED = {
     "ab_page": "common features ratings",
     "model": "common",
     "scoring": "common features scores model options",
-    "search": "common features scores ratings model scoring options",
+    "search": "common features scores ratings model scoring",
     "report": "common features scores ratings model scoring search",
     "options": "common features scores ratings ab_page model scoring search report",
 }

@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .hidden_states import by_place, number, place_and_state, read_states, write_states
     from .interruption import Interruption
     from .metrics import METRICS, Expected, Screens, ab, correlations, expected_order, mse, pearson, spearman
-    from .seeds import SEED
+    from .names import METRIC_NAMES, SEED
     from .scaling import standardisation
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

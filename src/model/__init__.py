@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from ..common.lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
-    from .config import PredictorConfig, arrange, choose_fix, choose_mode
+    from .config import PredictorConfig, arrange
     from .export import export_onnx
     from .file import check_extractor, load_predictor, save_converted, save_predictor
     from .foreign import Unsaid

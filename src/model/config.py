@@ -1,6 +1,5 @@
 """What a predictor is, in words and numbers, and how hidden states are put together for it."""
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -88,36 +87,6 @@ def check_mode(mode: str, widths: tuple[int, ...]) -> None:
             f"--hidden_states_mode={mode}: the hidden states are {', '.join(map(str, widths))} wide; different "
             "widths can only be joined (--hidden_states_mode=join), or use states of one width"
         )
-
-
-def choose_mode(arguments: argparse.Namespace, default: str) -> str:
-    """The mode that `--hidden_states_mode` and its shorthands ask for; `default` is the extractor's own.
-
-    Raises UserError where they contradict each other, or the fixed weights are not one a state (and a bias).
-    """
-    mode, used, fixed = (
-        arguments.hidden_states_mode,
-        arguments.hidden_states_used,
-        arguments.fixed_hidden_state_weights,
-    )
-    if (arguments.weight_hidden_states or fixed) and mode not in ("default", "weight"):
-        shorthand = "weight_hidden_states" if arguments.weight_hidden_states else "fixed_hidden_state_weights"
-        raise UserError(f"--{shorthand} means --hidden_states_mode=weight, but that is {mode}; take one of them out")
-    if fixed and len(fixed) not in (len(used), len(used) + 1):
-        raise UserError(
-            f"--fixed_hidden_state_weights has {len(fixed)} numbers; {len(used)} hidden states are used, so it needs "
-            f"{len(used)}, or {len(used) + 1} with the bias"
-        )
-    if arguments.weight_hidden_states or fixed:
-        return "weight"
-    return default if mode == "default" else mode
-
-
-def choose_fix(arguments: argparse.Namespace) -> str:
-    """The high-end fix that is asked for: none, fixed, variable."""
-    if arguments.variable_high_end_fix:
-        return "variable"
-    return "fixed" if arguments.high_end_fix else "none"
 
 
 def arrange(states: Mapping[int, np.ndarray], used: tuple[int, ...], mode: str) -> Tensor:

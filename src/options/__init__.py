@@ -10,6 +10,8 @@ from ..common.lazy import lazily
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .command_line import parse_arguments
     from .files import write_arguments
+    from .groups.learning import high_end_fix
+    from .groups.search import search_settings
     from .option import CHOOSE, LOOK, SCORE, SPOTLIGHT, TRAIN
     from .paths import (
         check_report,
@@ -21,5 +23,6 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
         one_threshold_each,
     )
     from .settings import settings_of
+    from .training import check_columns, complete, filter_of, output_paths
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

@@ -20,8 +20,6 @@ DEFAULT_MODEL = "model.safetensors"
 # What copies, moves or links the chosen images.
 WAYS_TO = ("copy_to", "move_to", "link_to")
 
-METRICS = ("mse", "wmse", "nll", "ab", "spearman", "pearson", "accuracy", "choices")
-
 
 @dataclass(frozen=True)
 class Option:
@@ -74,9 +72,9 @@ paged = of(CHOOSE, SPOTLIGHT)
 shared = of(*SCRIPTS)
 
 
-def span(name: str, help: str, kind: Kind, low: float, high: float) -> tuple[Option, Option]:
+def span(name: str, help: str, kind: Kind, limits: tuple[float, float]) -> tuple[Option, Option]:
     """--min_NAME and --max_NAME of one metaparameter."""
     return (
-        option(f"--min_{name}", f"{help}: smallest value tried", kind, low),
-        option(f"--max_{name}", f"{help}: largest value tried (equal to the smallest: fixed)", kind, high),
+        option(f"--min_{name}", f"{help}: smallest value tried", kind, limits[0]),
+        option(f"--max_{name}", f"{help}: largest value tried (equal to the smallest: fixed)", kind, limits[1]),
     )

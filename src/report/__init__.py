@@ -6,9 +6,9 @@ from ..common.lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .analysis import FEWEST_IMAGES, Subset, bootstrap, combinations, make_subsets
+    from .announcement import learning_lines, split_line, study_line
     from .full_report import Material, write_plots, write_report
     from .layer_sweep import check_eval, check_extractor, report_layers
-    from .run_record import about, announce, comparable
     from .spotlight_data import write_data
     from .study_export import list_studies, write_trials
     from .text import (
@@ -21,6 +21,6 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
         models_table,
         score_line,
     )
-    from .training_results import Found, as_on_disk, report_results, write_results
+    from .training_results import report_results, write_page, write_savefile
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

@@ -1,6 +1,5 @@
 """Which layer knows a person's taste? Each hidden state of the image model by itself, measured on the eval images."""
 
-import argparse
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from tqdm import tqdm
 from ..common import UserError, by_place, spearman, write_text
 from ..features import Extractor, FeatureCache, extract_features
 from ..model import Predictor, load_predictor
-from ..search import Dataset, ridge_scores, train_again
+from ..search import Dataset, TrainingSettings, ridge_scores, train_again
 from . import plots
 from .text import aligned
 
@@ -38,26 +37,29 @@ class Layer:
 
 
 def report_layers(
-    arguments: argparse.Namespace,
     directory: Path,
     paths: Sequence[str],
     extractor: Extractor,
     cache: FeatureCache,
     data: Dataset,
     model: Path,
+    batch_size: int,
+    seed: int,
+    training: TrainingSettings | None = None,
 ) -> None:
-    """Print the table of `--layer_sweep` and draw it into `<model>.layers.svg`.
+    """Print how good each hidden state is by itself, and draw it into `<model>.layers.svg`.
 
-    paths: the images, as the rows of `data`. model: with `--layer_sweep=network`, the best trial's model lies there.
+    paths: the images, as the rows of `data`. training: train the network of the best trial, whose model lies there,
+    on each; None for ridge regression alone.
     """
-    states = _features(directory, paths, extractor, cache, arguments.extract_batch_size)
-    if arguments.layer_sweep == "network":
+    states = _features(directory, paths, extractor, cache, batch_size)
+    if training is not None:
         predictor, metadata = load_predictor(model)
         parameters = json.loads(metadata["metaparameters"])
-        layers = sweep(states, data, arguments.seed, partial(train_again, parameters, arguments))
-        together = measure(data, arguments.seed, lambda _: predictor)
+        layers = sweep(states, data, seed, partial(train_again, parameters, training))
+        together = measure(data, seed, lambda _: predictor)
     else:
-        layers, together = sweep(states, data, arguments.seed), measure(data, arguments.seed)
+        layers, together = sweep(states, data, seed), measure(data, seed)
     print("\n" + "\n".join(lines(layers, together, len(data.rows("eval")))))
     picture = model.with_suffix(".layers.svg")
     write_text(picture, plots.to_svg_file(_picture(layers, together)))

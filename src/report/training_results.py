@@ -1,18 +1,15 @@
 """What a training run ends with: its statistics, and the files that were asked for."""
 
-import argparse
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..model import Predictor, load_predictor
 from ..scores import ScoreTable, caution, errors_counted, write_scorefile
 from ..scoring import ModelScores
-from ..search import BestModel, Dataset, eval_metrics
+from ..search import Dataset, Found, Run, eval_metrics
 from .analysis import make_subsets
 from .text import (
     aligned,
@@ -25,32 +22,9 @@ from .text import (
 )
 
 
-@dataclass(frozen=True)
-class Found:
-    """The model as it lies on disk, and the baseline.
-
-    held_out, errors, ridge: (N,) what the model and ridge regression say of each image; with folds, of each image but
-    those of the test split by one that was not trained on it.
-    """
-
-    predictor: Predictor
-    metadata: Mapping[str, str]
-    held_out: np.ndarray
-    errors: np.ndarray
-    ridge: np.ndarray
-
-
-def as_on_disk(
-    best: BestModel, held_out: Callable[[Predictor], tuple[np.ndarray, np.ndarray]], ridge: np.ndarray
-) -> Found:
-    """held_out: from the model to scores and errors (N,) as `Found` has them. ridge: likewise, of the baseline."""
-    predictor, metadata = load_predictor(best.path)
-    return Found(predictor, metadata, *held_out(predictor), ridge)
-
-
-def report_results(arguments: argparse.Namespace, table: ScoreTable, best: BestModel, found: Found) -> None:
-    """Print the statistics of the model, and those of the baselines."""
-    data, scores = best.data, best.data.scores
+def report_results(run: Run, table: ScoreTable, model: Path, found: Found, seed: int) -> None:
+    """Print the statistics of the model, and those of the baselines. seed: of the intervals."""
+    data, scores = run.data, run.data.scores
     images = "eval images" if data.folds is None else "held-out images"
     split, rows, test = data.split, data.rows("eval"), data.rows("test")
     print(f"\n{where_from(found.metadata)}")
@@ -62,15 +36,15 @@ def report_results(arguments: argparse.Namespace, table: ScoreTable, best: BestM
     if counted := errors_counted(table, found.held_out, rows):
         print(errors_counted_line(counted, images))
     if test.size:
-        print(aligned(selected_and_untouched(scores, found.held_out, rows, test, arguments.seed)))
+        print(aligned(selected_and_untouched(scores, found.held_out, rows, test, seed)))
     measured = {"model": eval_metrics(scores[rows], found.held_out[rows])}
     print(aligned(baselines_table(measured | json.loads(found.metadata["baselines"]), images)))
     if found.metadata["model_type"] == "mlp":
-        both = found.held_out[rows], found.ridge[rows]
-        print(comparison_with_ridge(scores[rows], *both, arguments.seed, images))
+        both = found.held_out[rows], run.held_out_ridge[rows]
+        print(comparison_with_ridge(scores[rows], *both, seed, images))
     if text := caution(table):
         print(text)
-    print(f"The model is {best.path}")
+    print(f"The model is {model}")
     print("Next: aesthetic_data_analysis.py says how good it is, aesthetic_score_from_model.py scores other folders.")
 
 
@@ -90,27 +64,7 @@ def where_from(metadata: Mapping[str, str]) -> str:
     return f"{text}: {', '.join(compared)}; in brackets the best alone."
 
 
-def write_results(
-    arguments: argparse.Namespace,
-    directory: Path,
-    savefile: Path | None,
-    table: ScoreTable,
-    best: BestModel,
-    found: Found,
-) -> None:
-    """What is written at the end: the savefile and the report, where they are asked for."""
-    if savefile:
-        _write_savefile(savefile, table, best.data, found)
-    if arguments.report:
-        split = best.data.split
-        if best.data.folds is not None:
-            split = np.where(split == "test", "test", "eval")
-        inputs = best.data.inputs.cpu().numpy()
-        model = ModelScores(best.path.stem, found.held_out, found.errors, inputs, found.predictor, found.metadata)
-        _write_page(arguments, directory, table, split, model)
-
-
-def _write_savefile(path: Path, table: ScoreTable, data: Dataset, found: Found) -> None:
+def write_savefile(path: Path, table: ScoreTable, data: Dataset, found: Found) -> None:
     """The score table with model_score, split, error where the model knows it; with folds also held-out scores."""
     scores, errors = found.predictor.predict(data.inputs.cpu())
     columns: dict[str, Any] = {"model_score": scores, "split": data.split}
@@ -122,13 +76,15 @@ def _write_savefile(path: Path, table: ScoreTable, data: Dataset, found: Found) 
     print(f"All scores and model scores are in {path}")
 
 
-def _write_page(
-    arguments: argparse.Namespace, directory: Path, table: ScoreTable, split: np.ndarray, model: ModelScores
+def write_page(
+    page: Path, directory: Path, table: ScoreTable, data: Dataset, model: Path, found: Found, database: str, seed: int
 ) -> None:
-    """The page of `--report`, about the eval split."""
+    """The page of `--report`, about the eval split; with folds, about all that is held out of one."""
     from .full_report import Material, write_report  # brings matplotlib, which takes a second
 
+    split = data.split if data.folds is None else np.where(data.split == "test", "test", "eval")
+    inputs = data.inputs.cpu().numpy()
+    scored = ModelScores(model.stem, found.held_out, found.errors, inputs, found.predictor, found.metadata)
     chosen = make_subsets(table.paths, split == "eval", (), False)
-    database, seed = arguments.database, arguments.seed
-    write_report(Material(directory, table, [model], split, chosen, database, seed), Path(arguments.report))
-    print(f"The report is {arguments.report}")
+    write_report(Material(directory, table, [scored], split, chosen, database, seed), page)
+    print(f"The report is {page}")

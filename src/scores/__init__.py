@@ -22,8 +22,8 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
         select,
         write_scorefile,
     )
+    from .settings import BalanceSettings, SplitSettings
     from .split import SPLITS, assign_split, check_fractions, draw_split
     from .weights import check_column, check_loss, error_weights
-    from .settings import BalanceSettings, SplitSettings
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

@@ -11,8 +11,9 @@ class SplitSettings:
 
     fraction_for_eval, fraction_for_test: shares of all images, 0 to below 1, together below 1. eval_pick_seed: draws
     the split. ignore_existing_split: draw anew whatever the score file's split column says. folds: 2 or more, trials
-    are compared by cross-validation in so many parts instead of one eval split; None for one eval split. group_column:
-    with folds, the column of the score file whose equal values stay together; None: near-identical images alone do.
+    are compared by cross-validation in so many parts instead of one eval split; None for one eval split.
+    group_column: with folds, the column of the score file whose equal values stay together; None: near-identical
+    images alone do.
     """
 
     fraction_for_eval: float = 0.25

@@ -1,6 +1,5 @@
 """What a search learns from."""
 
-import argparse
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,6 +8,7 @@ import torch
 from ..model import Comparisons, PredictorConfig, TrainingData
 from ..ratings import Choices
 from ..scores import Groups, balanced
+from .settings import TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -50,22 +50,22 @@ class Dataset:
         return [replace(self, split=split, folds=None) for split in splits]
 
 
-def train_data(arguments: argparse.Namespace, data: Dataset) -> TrainingData:
+def train_data(settings: TrainingSettings, data: Dataset) -> TrainingData:
     """The train split for `training.train`: balanced, weights normalised, with comparisons for loss choices."""
     numbers = data.rows("train")
     if data.groups is not None:
-        numbers = numbers[balanced(data.groups.codes[numbers], arguments.balance, arguments.seed)]
+        numbers = numbers[balanced(data.groups.codes[numbers], settings.balance.balance, settings.seed)]
     comparisons = None
-    if arguments.loss_model == "choices":
+    if settings.loss_model == "choices":
         numbers, times = np.unique(numbers, return_counts=True)
         comparisons = _comparisons(data, numbers, times)
     rows = torch.from_numpy(numbers)
     scores, weights = (torch.tensor(values, dtype=torch.float32)[rows] for values in (data.scores, data.weights))
-    if arguments.normalise_weights:
+    if settings.normalise_weights:
         weights = weights / weights.mean()
     if data.error_weights is not None:
         certainty = torch.tensor(data.error_weights, dtype=torch.float32)[rows]
-        weights = certainty * weights if arguments.loss_model == "wmse" else certainty
+        weights = certainty * weights if settings.loss_model == "wmse" else certainty
     device = data.inputs.device
     return TrainingData(data.inputs[rows.to(device)], scores.to(device), weights.to(device), comparisons)
 

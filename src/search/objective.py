@@ -1,6 +1,5 @@
 """What a search is after: the metric that decides, on which images, and what is recorded beside it."""
 
-import argparse
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +8,7 @@ import numpy as np
 from ..common import METRICS, UserError
 from ..model import Predictor
 from .dataset import Dataset
+from .settings import SearchSettings
 
 SUBSETS = ("train", "eval", "full")
 
@@ -50,15 +50,15 @@ class Objective:
         }
 
 
-def make_objective(arguments: argparse.Namespace, data: Dataset, has_weights: bool) -> Objective:
+def make_objective(settings: SearchSettings, data: Dataset, has_weights: bool) -> Objective:
     """Raises UserError where the metric asked for can't be had from this loss, score file or split."""
-    loss, subset = arguments.loss_model, arguments.set_for_scoring
-    metric = arguments.metric_for_scoring or loss
+    loss, wanted = settings.training.loss_model, settings.objective
+    subset, metric = wanted.set_for_scoring, wanted.metric_for_scoring or loss
     if "wmse" in (metric, loss) and not has_weights:
         raise UserError("wmse needs a column 'weight' in the score file; add one, or use mse")
     if metric == "nll" and loss != "nll":
         raise UserError("--metric_for_scoring=nll needs a network that knows its error: use --loss_model=nll with it")
-    _check_folds(arguments, data)
+    _check_folds(settings, data)
     _check_choices(loss, metric, subset, data)
     _check_pairs(loss, data)
     if len(data.rows(subset)) < 2:
@@ -68,31 +68,32 @@ def make_objective(arguments: argparse.Namespace, data: Dataset, has_weights: bo
             "split column has too few, or --set_for_scoring=full"
         )
     possible = {"wmse": has_weights, "nll": loss == "nll", "choices": data.choices is not None}
-    wanted = [name for name in METRICS if name == metric or getattr(arguments, f"calculate_{name}")]
-    divider = arguments.accuracy_divider
+    recorded = [name for name in METRICS if name == metric or name in wanted.recorded]
+    divider = wanted.accuracy_divider
     return Objective(
         metric=metric,
         subset=subset,
-        recorded=tuple(name for name in wanted if possible.get(name, True)),
+        recorded=tuple(name for name in recorded if possible.get(name, True)),
         accuracy_divider=float(np.median(data.scores)) if divider is None else divider,
     )
 
 
-def _check_folds(arguments: argparse.Namespace, data: Dataset) -> None:
+def _check_folds(settings: SearchSettings, data: Dataset) -> None:
     if data.folds is None:
         return
-    if arguments.set_for_scoring != "eval":
+    folds = f"--folds={data.folds.max() + 1}"
+    if (subset := settings.objective.set_for_scoring) != "eval":
         raise UserError(
-            f"--folds={arguments.folds}: each image is scored by a network that was not trained on it, so "
-            f"--set_for_scoring={arguments.set_for_scoring} can't be; leave it out"
+            f"{folds}: each image is scored by a network that was not trained on it, so --set_for_scoring={subset} "
+            "can't be; leave it out"
         )
-    if arguments.pruner != "none":
+    if settings.pruner != "none":
         raise UserError(
-            f"--folds={arguments.folds}: a trial is so many networks, one after the other, and "
-            f"--pruner={arguments.pruner} looks at one; use --pruner=none"
+            f"{folds}: a trial is so many networks, one after the other, and --pruner={settings.pruner} looks at "
+            "one; use --pruner=none"
         )
     if min(len(part.rows("eval")) for part in data.parts()) < 2:
-        raise UserError(f"--folds={arguments.folds}: a fold has a single image, and 2 are needed; take fewer folds")
+        raise UserError(f"{folds}: a fold has a single image, and 2 are needed; take fewer folds")
 
 
 def _check_choices(loss: str, metric: str, subset: str, data: Dataset) -> None:

@@ -1,10 +1,9 @@
 """The search: many configurations, tried one by one, to the best predictor, kept as soon as it is found."""
 
-import argparse
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import optuna
@@ -16,6 +15,8 @@ from ..common import Interruption, UserError
 from ..model import OUTPUT_CHANNELS, Predictor, PredictorConfig, TrainingConfig, combine, train
 from .dataset import Dataset, train_data
 from .objective import SUBSETS, Objective
+from .run_files import RunFiles
+from .settings import MetaparameterRanges, SearchSettings, TrainingSettings
 from .study import count_finished
 
 WHOLE = ("train_epochs", "batch_size", "first_layer_size", "second_layer_size")
@@ -35,46 +36,28 @@ class Member:
     metrics: Mapping[str, float]
 
 
-class Keeper(Protocol):
-    """What keeps the best predictor, or an ensemble of the best, safe."""
-
-    def save(
-        self,
-        predictor: Predictor,
-        trial: int,
-        parameters: Mapping[str, Any],
-        metrics: Mapping[str, float],
-        about_members: Mapping[str, Any],
-    ) -> None:
-        """Put this predictor in the place of the one before. trial, parameters: of the (first) member."""
-
-    def kept(self) -> dict[int, Predictor]:
-        """The predictors that are kept, by trial, the best first; nothing where there is none of this study."""
-
-
 class Search:
-    """One search: `run` tries configurations; the best predictor, or the --ensemble best, always lie at `keeper`."""
+    """One search: `run` tries configurations; the best predictor, or the `ensemble` best, are always in `files`."""
 
-    def __init__(
-        self, arguments: argparse.Namespace, data: Dataset, objective: Objective, study: optuna.Study, keeper: Keeper
-    ) -> None:
-        self.arguments, self.data, self.objective, self.study = arguments, data, objective, study
-        self.keeper = keeper
-        self.parts = data.parts()
-        self.fixed_weights = _fixed_weights(arguments)
+    def __init__(self, settings: SearchSettings, objective: Objective, files: RunFiles) -> None:
+        assert files.study is not None
+        self.settings, self.objective, self.files, self.study = settings, objective, files, files.study
+        self.data = files.data
+        self.parts = self.data.parts()
+        self.fixed_weights = _fixed_weights(settings.training, self.data.config)
         self.interruption = Interruption()
         self.members: list[Member] = []  # the best first
         self._unsaved = False
 
     def run(self) -> bool:
-        """Go on until the study has `--trials` trials; False if Ctrl-C ended it before.
+        """Go on until the study has `trials` trials; False if Ctrl-C ended it before.
 
         Raises UserError if no trial gave a usable predictor.
         """
         self._restore()
         finished = count_finished(self.study)
-        remaining = max(0, self.arguments.trials - finished)
-        with tqdm(total=self.arguments.trials, initial=finished, unit="trial", desc="Searching") as bar:
+        remaining = max(0, self.settings.trials - finished)
+        with tqdm(total=self.settings.trials, initial=finished, unit="trial", desc="Searching") as bar:
             try:
                 with self.interruption.listening():
                     self.study.optimize(self._try, n_trials=remaining, callbacks=[lambda *_: self._show(bar)])
@@ -112,8 +95,8 @@ class Search:
     def _restore(self) -> None:
         """Train a resumed study's best trials once more where the model file is gone, another's, or lacks them."""
         done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        kept = self.keeper.kept() if done else {}
-        best = sorted(done, key=lambda trial: self._rank(trial.value, trial.number))[: self.arguments.ensemble]
+        kept = self.files.kept() if done else {}
+        best = sorted(done, key=lambda trial: self._rank(trial.value, trial.number))[: self.settings.ensemble]
         for trial in best:
             predictor = kept[trial.number] if trial.number in kept else self._train(trial.params, self.data)
             value = float("nan") if trial.value is None else trial.value
@@ -127,7 +110,7 @@ class Search:
         return float("inf") if value is None else sign * value, trial
 
     def _is_among_the_best(self, value: float, trial: int) -> bool:
-        if len(self.members) < self.arguments.ensemble:
+        if len(self.members) < self.settings.ensemble:
             return True
         last = self.members[-1]
         return self._rank(value, trial) < self._rank(last.value, last.trial)
@@ -135,7 +118,7 @@ class Search:
     def _keep(self, member: Member) -> None:
         """Take it in among the best, and write them down."""
         members = sorted([*self.members, member], key=lambda each: self._rank(each.value, each.trial))
-        self.members = members[: self.arguments.ensemble]
+        self.members = members[: self.settings.ensemble]
         self._save()
 
     def _save(self) -> None:
@@ -157,10 +140,10 @@ class Search:
         if len(self.members) > 1 and self.data.folds is None:  # with folds, the first member's stand for all
             metrics = self._measure(predictor, self.data, *SUBSETS, self.objective.subset)
             about_members["single_best_metrics"] = dict(sorted(best.metrics.items()))
-        self.keeper.save(predictor, best.trial, best.parameters, metrics, about_members)
+        self.files.save(predictor, best.trial, best.parameters, metrics, about_members)
 
     def _try(self, trial: Trial) -> float:
-        parameters = suggest(trial, self.arguments, self.data.config)
+        parameters = suggest(trial, self.settings.ranges, self.data.config)
         try_out = self._train_once if self.data.folds is None else self._cross_validate
         predictor, metrics = try_out(parameters, trial)
         for name, metric in metrics.items():
@@ -183,10 +166,10 @@ class Search:
         return None, {name: float(np.mean([metrics[name] for metrics in found])) for name in found[0]}
 
     def _train(self, parameters: Mapping[str, Any], data: Dataset, trial: Trial | None = None) -> Predictor:
-        config, training = configure(parameters, self.arguments, data.config)
-        after_epoch = None if trial is None or self.arguments.pruner == "none" else self._pruning(trial)
+        config, training = configure(parameters, self.settings.training, data.config)
+        after_epoch = None if trial is None or self.settings.pruner == "none" else self._pruning(trial)
         with self.interruption.safe():
-            return train(config, training, train_data(self.arguments, data), self.fixed_weights, after_epoch)
+            return train(config, training, train_data(self.settings.training, data), self.fixed_weights, after_epoch)
 
     def _pruning(self, trial: Trial) -> Callable[[int, Predictor], None]:
         def after_epoch(epoch: int, predictor: Predictor) -> None:
@@ -210,26 +193,26 @@ class Search:
         bar.update()
 
 
-def suggest(trial: Trial, arguments: argparse.Namespace, config: PredictorConfig) -> dict[str, Any]:
-    """Metaparameters of a trial, each from its --min_ to its --max_."""
+def suggest(trial: Trial, ranges: MetaparameterRanges, config: PredictorConfig) -> dict[str, Any]:
+    """Metaparameters of a trial, each from its range."""
     parameters: dict[str, Any] = {}
     for name in (*WHOLE, *REAL):
         if name == "log_weight_lr" and config.hidden_states_mode != "weight" and config.high_end_fix != "variable":
             continue
         pick = trial.suggest_int if name in WHOLE else trial.suggest_float
-        parameters[name] = pick(name, getattr(arguments, f"min_{name}"), getattr(arguments, f"max_{name}"))
+        parameters[name] = pick(name, *getattr(ranges, name))
     return parameters
 
 
 def configure(
-    parameters: Mapping[str, Any], arguments: argparse.Namespace, config: PredictorConfig
+    parameters: Mapping[str, Any], settings: TrainingSettings, config: PredictorConfig
 ) -> tuple[PredictorConfig, TrainingConfig]:
     """From the metaparameters of a trial to what `training.train` takes."""
     predictor = replace(
         config,
         layers=(parameters["first_layer_size"], parameters["second_layer_size"]),
         dropouts=(parameters["input_dropout"], parameters["dropout"], parameters["output_dropout"]),
-        output_channels=OUTPUT_CHANNELS[arguments.loss_model],
+        output_channels=OUTPUT_CHANNELS[settings.loss_model],
     )
     training = TrainingConfig(
         train_epochs=parameters["train_epochs"],
@@ -237,21 +220,21 @@ def configure(
         log_lr=parameters["log_lr"],
         log_weight_lr=parameters.get("log_weight_lr", 0.0),
         warmup_ratio=parameters["warmup_ratio"],
-        loss_model="wmse" if arguments.weight_by_error else arguments.loss_model,
-        seed=arguments.model_seed,
+        loss_model="wmse" if settings.weight_by_error else settings.loss_model,
+        seed=settings.model_seed,
     )
     return predictor, training
 
 
-def train_again(parameters: Mapping[str, Any], arguments: argparse.Namespace, data: Dataset) -> Predictor:
+def train_again(parameters: Mapping[str, Any], settings: TrainingSettings, data: Dataset) -> Predictor:
     """A network of a trial's metaparameters, trained on the train split of `data`, whatever its hidden states."""
-    config, training = configure(parameters, arguments, data.config)
-    return train(config, training, train_data(arguments, data))
+    config, training = configure(parameters, settings, data.config)
+    return train(config, training, train_data(settings, data))
 
 
-def _fixed_weights(arguments: argparse.Namespace) -> torch.Tensor | None:
+def _fixed_weights(settings: TrainingSettings, config: PredictorConfig) -> torch.Tensor | None:
     """(L + 1,): one weight a hidden state and the bias, 0 if it was not given; None where weights are trained."""
-    fixed = arguments.fixed_hidden_state_weights
+    fixed = settings.fixed_hidden_state_weights
     if fixed is None:
         return None
-    return torch.tensor([*fixed, 0.0][: len(arguments.hidden_states_used) + 1])
+    return torch.tensor([*fixed, 0.0][: len(config.hidden_states_used) + 1])

@@ -1,6 +1,5 @@
 """Optuna's side of the search: open or resume a study, samplers, pruners, the dashboard."""
 
-import argparse
 import socket
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import optuna
 from optuna.trial import TrialState
 
 from ..common import UserError, first_line
+from .settings import SearchSettings, StudySettings
 
 Direction = Literal["minimize", "maximize"]
 # Studies of the same name are numbered: faces, faces-2, faces-3…
@@ -22,33 +22,33 @@ NUMBERED = "{name}-{number}"
 DASHBOARD_SECONDS = 30
 
 
-def open_study(arguments: argparse.Namespace, direction: Direction, about: Mapping[str, str]) -> optuna.Study:
-    """Start the study `--name`, or go on with the newest of that name with `--resume`.
+def open_study(
+    settings: StudySettings, search: SearchSettings, direction: Direction, about: Mapping[str, str]
+) -> optuna.Study:
+    """Start the study of this name, or go on with the newest of that name.
 
     about: what makes trials comparable (loss, features, split…); kept with the study, and a resumed study must agree.
     A new study never joins an old one: where the name is taken, it gets a number. Raises UserError if the database
     can't be had, there is nothing to resume, or `about` differs.
     """
     quiet()
-    storage = open_storage(arguments.database)
+    storage = open_storage(settings.database)
     taken = {study.study_name for study in optuna.get_all_study_summaries(storage, include_best_trial=False)}
-    newest, free = _newest_and_free(arguments.name, taken)
-    if not arguments.resume:
+    newest, free = _newest_and_free(settings.name, taken)
+    if not settings.resume:
         study = optuna.create_study(storage=storage, study_name=free, direction=direction)
         for key, value in about.items():
             study.set_user_attr(key, value)
     elif newest is None:
         known = ", ".join(sorted(taken)) or "none"
-        where = arguments.database or "memory"
-        raise UserError(
-            f"--resume: there is no study '{arguments.name}' in {where} (there: {known}); give its --name"
-        )
+        where = settings.database or "memory"
+        raise UserError(f"--resume: there is no study '{settings.name}' in {where} (there: {known}); give its --name")
     else:
         study = optuna.load_study(storage=storage, study_name=newest)
         _check_same(study, about)
         _repeat_interrupted_trials(study)
-    study.sampler = make_sampler(arguments.sampler, arguments.seed + len(study.get_trials(deepcopy=False)))
-    study.pruner = make_pruner(arguments.pruner)
+    study.sampler = make_sampler(search.sampler, search.seed + len(study.get_trials(deepcopy=False)))
+    study.pruner = make_pruner(search.pruner)
     return study
 
 

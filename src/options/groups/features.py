@@ -1,5 +1,8 @@
 """Options of features: which image model, at which hidden states, and how these are put together."""
 
+import argparse
+
+from ...common import UserError
 from ..kinds import NUMBERS, ON_OFF, STATES, TEXT, choice, whole
 from ..option import CHOOSE, TRAIN, Group, of, option, shared
 
@@ -41,3 +44,26 @@ FEATURES = Group(
         ),
     ),
 )
+
+
+def hidden_states_mode(arguments: argparse.Namespace, default: str) -> str:
+    """The mode that `--hidden_states_mode` and its shorthands ask for; `default` is the extractor's own.
+
+    Raises UserError where they contradict each other, or the fixed weights are not one a state (and a bias).
+    """
+    mode, used, fixed = (
+        arguments.hidden_states_mode,
+        arguments.hidden_states_used,
+        arguments.fixed_hidden_state_weights,
+    )
+    if (arguments.weight_hidden_states or fixed) and mode not in ("default", "weight"):
+        shorthand = "weight_hidden_states" if arguments.weight_hidden_states else "fixed_hidden_state_weights"
+        raise UserError(f"--{shorthand} means --hidden_states_mode=weight, but that is {mode}; take one of them out")
+    if fixed and len(fixed) not in (len(used), len(used) + 1):
+        raise UserError(
+            f"--fixed_hidden_state_weights has {len(fixed)} numbers; {len(used)} hidden states are used, so it needs "
+            f"{len(used)}, or {len(used) + 1} with the bias"
+        )
+    if arguments.weight_hidden_states or fixed:
+        return "weight"
+    return default if mode == "default" else mode

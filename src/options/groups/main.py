@@ -1,5 +1,7 @@
 """Options that all scripts share: where images, scores and models are, and where random numbers start."""
 
+from ...common import SEED
+from ...search import StudySettings
 from ..kinds import ANY_TEXT, TEXT, choice, whole
 from ..option import DEFAULT_MODEL, USING_MODELS, Group, option, shared, trained
 
@@ -23,7 +25,7 @@ MAIN = Group(
             "--database",
             "where studies are kept: any Optuna storage URL; empty: in memory",
             ANY_TEXT,
-            "sqlite:///db.sqlite",
+            StudySettings.database,
         ),
         option(
             "--server",
@@ -31,7 +33,7 @@ MAIN = Group(
             choice("on", "daemon", "off"),
             "off",
         ),
-        shared("--seed", "where all random numbers start", whole(0, 2**32 - 1), 42),
+        shared("--seed", "where all random numbers start", whole(0, 2**32 - 1), SEED),
         shared("--device", "where networks run", choice("auto", "cpu", "cuda", "mps"), "auto"),
         shared("--cache_directory", "where features are kept (default: .aesthetic_cache in the directory)", TEXT),
     ),

@@ -1,7 +1,13 @@
 """Options of the search: how many trials, and from which metaparameters."""
 
+import argparse
+from dataclasses import fields
+
+from ...search import MetaparameterRanges, SearchSettings, StudySettings
 from ..kinds import ON_OFF, choice, number, whole
 from ..option import Group, option, span
+from ..settings import settings_of
+from .learning import objective_settings, training_settings
 
 SEARCH = Group(
     "Search",
@@ -10,22 +16,27 @@ SEARCH = Group(
             "--trials",
             "networks to try, those of a resumed study included; 0: only prepare features",
             whole(0),
-            60,
+            SearchSettings.trials,
         ),
         option(
             "--sampler",
             "how the search picks metaparameters",
             choice("tpe", "CmaEs", "gp", "random", "QMC"),
-            "tpe",
+            SearchSettings.sampler,
         ),
         option(
             "--pruner",
             "how hopeless trials are given up early",
             choice("none", "median", "percentile", "hyperband", "successive_halving"),
-            "none",
+            SearchSettings.pruner,
         ),
-        option("--ensemble", "keep so many of the best networks as one model, which gives their mean", whole(1), 1),
-        option("--resume", "go on with the newest study of this name", ON_OFF, False),
+        option(
+            "--ensemble",
+            "keep so many of the best networks as one model, which gives their mean",
+            whole(1),
+            SearchSettings.ensemble,
+        ),
+        option("--resume", "go on with the newest study of this name", ON_OFF, StudySettings.resume),
         option(
             "--layer_sweep",
             "which layer knows best? each by itself, on the eval images: by ridge regression (quick), or also by "
@@ -46,15 +57,42 @@ SEARCH = Group(
 METAPARAMETERS = Group(
     "Metaparameters",
     (
-        *span("train_epochs", "passes over the train split", whole(1), 5, 50),
-        *span("warmup_ratio", "share of the steps in which the learning rate rises", number(0, 1), 0.0, 0.2),
-        *span("log_lr", "log10 of the learning rate", number(-10, 1), -4.5, -2.5),
-        *span("log_weight_lr", "log10 of the learning rate of hidden state weights", number(-10, 1), -4.5, -2.5),
-        *span("batch_size", "images a step", whole(1), 1, 100),
-        *span("first_layer_size", "size of the first hidden layer", whole(1), 10, 1000),
-        *span("second_layer_size", "size of the second hidden layer", whole(1), 10, 1000),
-        *span("dropout", "dropout before the second layer", number(0, 0.99), 0.0, 0.8),
-        *span("input_dropout", "dropout of the features", number(0, 0.99), 0.0, 0.8),
-        *span("output_dropout", "dropout before the output", number(0, 0.99), 0.0, 0.0),
+        *span("train_epochs", "passes over the train split", whole(1), MetaparameterRanges.train_epochs),
+        *span(
+            "warmup_ratio",
+            "share of the steps in which the learning rate rises",
+            number(0, 1),
+            MetaparameterRanges.warmup_ratio,
+        ),
+        *span("log_lr", "log10 of the learning rate", number(-10, 1), MetaparameterRanges.log_lr),
+        *span(
+            "log_weight_lr",
+            "log10 of the learning rate of hidden state weights",
+            number(-10, 1),
+            MetaparameterRanges.log_weight_lr,
+        ),
+        *span("batch_size", "images a step", whole(1), MetaparameterRanges.batch_size),
+        *span("first_layer_size", "size of the first hidden layer", whole(1), MetaparameterRanges.first_layer_size),
+        *span(
+            "second_layer_size", "size of the second hidden layer", whole(1), MetaparameterRanges.second_layer_size
+        ),
+        *span("dropout", "dropout before the second layer", number(0, 0.99), MetaparameterRanges.dropout),
+        *span("input_dropout", "dropout of the features", number(0, 0.99), MetaparameterRanges.input_dropout),
+        *span("output_dropout", "dropout before the output", number(0, 0.99), MetaparameterRanges.output_dropout),
     ),
 )
+
+
+def search_settings(arguments: argparse.Namespace) -> SearchSettings:
+    """What the search tries, and what it is after."""
+    ranges = {
+        one.name: (getattr(arguments, f"min_{one.name}"), getattr(arguments, f"max_{one.name}"))
+        for one in fields(MetaparameterRanges)
+    }
+    return settings_of(
+        SearchSettings,
+        arguments,
+        ranges=MetaparameterRanges(**ranges),
+        training=training_settings(arguments),
+        objective=objective_settings(arguments),
+    )

@@ -1,12 +1,14 @@
-"""The best predictor so far, on disk with all that is known of it, from the moment it is found."""
+"""What is on disk for one run: its study, and its model file with the best predictor from the moment it is found."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import optuna
 
 from ..common import UserError, copy_to
 from ..model import Ensemble, Predictor, load_predictor, save_predictor
@@ -16,14 +18,47 @@ from .dataset import Dataset
 QUANTILES = np.linspace(0, 1, 101)
 
 
-class BestModel:
-    """The model file of one run.
+@dataclass(frozen=True)
+class Found:
+    """The model as it lies on disk.
 
-    about: metadata that every saved predictor gets, the same for all trials; "study", if there is one, among them.
+    held_out, errors: (N,) what it says of each image; with folds, of each image but those of the test split what
+    networks of the same metaparameters say that were not trained on it.
     """
 
-    def __init__(self, path: Path, data: Dataset, about: Mapping[str, Any]) -> None:
-        self.path, self.data, self.about = path, data, about
+    predictor: Predictor
+    metadata: Mapping[str, str]
+    held_out: np.ndarray
+    errors: np.ndarray
+
+
+class RunFiles:
+    """The study of a run, None where nothing is searched, and its model file.
+
+    data: what the run learns from. about: metadata that every saved predictor gets, the same for all trials.
+    """
+
+    def __init__(
+        self, path: Path, data: Dataset, about: Mapping[str, Any], study: optuna.Study | None = None
+    ) -> None:
+        self.path, self.data, self.study = path, data, study
+        self.about = dict(about) if study is None else {**about, "study": study.study_name}
+
+    @property
+    def arguments(self) -> Path:
+        """Where the arguments of the run are written down."""
+        return self.path.with_suffix(".arguments.txt")
+
+    def keep_previous(self, resumed: bool) -> Path | None:
+        """Copy the model of another run to `<name>.previous.safetensors`, and say where; None if there is none.
+
+        resumed: this run goes on with its study, so a model of that study is not another run's.
+        """
+        if not self.path.exists() or (resumed and self._is_of_this_study(self._metadata())):
+            return None
+        previous = self.path.with_suffix(".previous.safetensors")
+        copy_to(self.path, previous)
+        return previous
 
     def save(
         self,
@@ -57,16 +92,21 @@ class BestModel:
         save_predictor(self.path, predictor, {**self.about, **measured, **found})
 
     def kept(self) -> dict[int, Predictor]:
-        """The predictors in the file by trial, the best first; none where it is not of this study."""
+        """The predictors in the model file by trial, the best first; none where it is not of this study."""
         try:
             predictor, metadata = load_predictor(self.path)
         except UserError:
             return {}
-        if metadata.get("study") != self.about["study"]:
+        if not self._is_of_this_study(metadata):
             return {}
         members = predictor.predictors if isinstance(predictor, Ensemble) else [predictor]
         trials = json.loads(metadata.get("trials", f"[{metadata['trial']}]"))
         return dict(zip(trials, members, strict=True))
+
+    def found(self, held_out: Callable[[Predictor], tuple[np.ndarray, np.ndarray]]) -> Found:
+        """The model as it lies here. held_out: from it to scores and errors (N,) as `Found` has them."""
+        predictor, metadata = load_predictor(self.path)
+        return Found(predictor, metadata, *held_out(predictor))
 
     def _metadata(self) -> dict[str, str]:
         """Of the model file as it lies there; nothing where it is no model."""
@@ -75,13 +115,5 @@ class BestModel:
         except UserError:
             return {}
 
-    def keep_previous(self, resumed: bool) -> Path | None:
-        """Copy the model of another run to `<name>.previous.safetensors`, and say where; None if there is none.
-
-        resumed: this run goes on with the study it names, so a model of that study is not another run's.
-        """
-        if not self.path.exists() or (resumed and self._metadata().get("study") == self.about.get("study")):
-            return None
-        previous = self.path.with_suffix(".previous.safetensors")
-        copy_to(self.path, previous)
-        return previous
+    def _is_of_this_study(self, metadata: Mapping[str, str]) -> bool:
+        return metadata.get("study") == self.about.get("study")

@@ -1,11 +1,13 @@
-"""What a training run refuses at once rather than after an hour of looking at images."""
+"""The options of a training run: what is refused at once rather than after an hour, and what was left open."""
 
 import argparse
 from pathlib import Path
 
 from ..common import UserError
-from ..options import check_report, model_path
+from ..features import Extractor, default_folder
+from ..model import Filter
 from ..scores import (
+    BalanceSettings,
     ScoreTable,
     balance_groups,
     check_column,
@@ -15,6 +17,9 @@ from ..scores import (
     find_scorefile,
     refuse_lost_scores,
 )
+from .groups.features import hidden_states_mode
+from .paths import check_report, existing_model, model_path
+from .settings import settings_of
 
 
 def output_paths(arguments: argparse.Namespace, directory: Path) -> tuple[Path, Path | None]:
@@ -60,8 +65,35 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
 
 def check_columns(arguments: argparse.Namespace, table: ScoreTable) -> None:
     """Columns that options name are missed now rather than after an hour of looking at images."""
-    balance_groups(arguments, table)
+    balance_groups(settings_of(BalanceSettings, arguments), table)
     if arguments.group_column:
         column_values(table, arguments.group_column)
     if arguments.weight_by_error:
         check_column(table)
+
+
+def filter_of(arguments: argparse.Namespace, directory: Path, model: Path) -> Filter | None:
+    """The --filter_model with its threshold, None without one. model: the file that will be trained."""
+    if not arguments.filter_model:
+        return None
+    path = existing_model(arguments.filter_model, "filter_model", directory)
+    if path.resolve() == model.resolve():
+        raise UserError(f"--filter_model={arguments.filter_model}: training writes that file; give another --model")
+    return Filter(path, arguments.filter_threshold)
+
+
+def complete(arguments: argparse.Namespace, directory: Path, extractor: Extractor) -> None:
+    """Replace what was left open by what will be used, so that the arguments written down are the real ones."""
+    arguments.name = arguments.name or directory.resolve().name
+    arguments.cache_directory = arguments.cache_directory or str(default_folder(directory))
+    arguments.hidden_states_used = arguments.hidden_states_used or extractor.default_hidden_states
+    arguments.hidden_states_mode = hidden_states_mode(arguments, extractor.default_hidden_states_mode)
+    if arguments.model_type == "ridge" and (arguments.loss_model != "mse" or arguments.ensemble > 1):
+        print("Ridge regression is one model, of least squares: --loss_model and --ensemble are for networks.")
+    if arguments.model_type == "ridge" and arguments.hidden_states_mode == "weight":
+        print("Ridge regression weights every feature by itself: --hidden_states_mode=weight becomes join.")
+        arguments.hidden_states_mode, arguments.weight_hidden_states = "join", False
+        arguments.fixed_hidden_state_weights = None
+    for seed in ("model_seed", "eval_pick_seed"):
+        if getattr(arguments, seed) is None:
+            setattr(arguments, seed, arguments.seed)

@@ -1,3 +1,0 @@
-"""Where random numbers start, unless a person says otherwise."""
-
-SEED = 42

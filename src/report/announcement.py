@@ -1,0 +1,32 @@
+"""What a training run says before it begins."""
+
+from pathlib import Path
+
+from ..scores import SPLITS, SplitSettings, balance_table
+from ..search import Run, SearchSettings, comparison_counts
+from .text import aligned
+
+
+def split_line(run: Run, split: SplitSettings) -> str:
+    """How many images are trained on, and how many are not."""
+    counts = ", ".join(f"{(run.data.split == name).sum()} {name}" for name in SPLITS)
+    return f"Split: {counts} (--eval_pick_seed={split.eval_pick_seed})."
+
+
+def learning_lines(run: Run, search: SearchSettings, rater: str) -> list[str]:
+    """The comparisons that are learnt from, by this rater, and the groups that are brought to one size."""
+    data, training, said = run.data, search.training, []
+    if data.choices is not None:
+        counts = ", ".join(f"{count} {name}" for name, count in comparison_counts(data).items())
+        total = len(data.choices.screens.shown)
+        part = "split" if data.folds is None else "split or fold"
+        said.append(f"Comparisons by {rater}: {total}; among images of one {part} alone: {counts}.")
+    if data.groups is not None:
+        said.append(f"Train images, {training.balance}:")
+        said.append(aligned(balance_table(data.groups, data.rows("train"), training.balance.balance, training.seed)))
+    return said
+
+
+def study_line(study: str, database: str, model: Path) -> str:
+    """Where trials are kept, and the best of them."""
+    return f"Study '{study}' in {database or 'memory'}; the best model goes to {model}."
