@@ -36,22 +36,24 @@ from src.features.feature_cache import FeatureCache
 from src.model.config import PredictorConfig, arrange
 from src.model.file import load_predictor
 from src.options.command_line import parse_arguments
+from src.options.groups.search import search_settings
 from src.options.option import TRAIN
 from src.ratings.choices import make_choices
 from src.ratings.fit import fit_ratings
 from src.ratings.log import Log, make_log
 from src.ratings.rescale import standardise
 from src.scores.split import assign_split
-from src.search.best_model import BestModel
 from src.search.dataset import Dataset
 from src.search.objective import make_objective
+from src.search.run_files import RunFiles
 from src.search.search import Search
+from src.search.settings import StudySettings
 from src.search.study import open_study
 
 # Narrower than the defaults, so that a trial takes a second on a CPU; the same for every run.
 RANGES = (
     *("--min_batch_size=20", "--max_train_epochs=25", "--min_log_lr=-3.5"),
-    *("--max_first_layer_size=100", "--max_second_layer_size=100", "--database="),
+    *("--max_first_layer_size=100", "--max_second_layer_size=100"),
 )
 WAYS = {
     "ratings": ("--loss_model=mse",),
@@ -129,12 +131,12 @@ def judged(
 ) -> float:
     """A whole search; Spearman of its best model with the truth of the test images."""
     options = parse_arguments(TRAIN, "", [*RANGES, *words, f"--seed={seed}", f"--trials={arguments.trials}"])
-    options.name, options.model_seed, options.hidden_states_used = "choices", seed, data.config.hidden_states_used
-    objective = make_objective(options, data, has_weights=False)
-    study = open_study(options, objective.direction, {})
-    best = BestModel(arguments.work / "model.safetensors", data, {"study": study.study_name})
+    settings = search_settings(options)
+    objective = make_objective(settings, data, has_weights=False)
+    study = open_study(StudySettings("choices", ""), settings, objective.direction, {})
+    best = RunFiles(arguments.work / "model.safetensors", data, {}, study)
     best.path.unlink(missing_ok=True)
-    Search(options, data, objective, study, best).run()
+    Search(settings, objective, best).run()
     rows = data.rows("test")
     return spearman(truth[rows], load_predictor(best.path)[0].predict(data.inputs[rows])[0])
 

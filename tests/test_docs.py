@@ -13,8 +13,8 @@ from src.options.command_line import parse_arguments
 from src.options.files import to_text
 from src.options.option import SCRIPTS
 from src.options.table import GROUPS, groups_of
-from src.search.best_model import BestModel
 from src.search.dataset import Dataset
+from src.search.run_files import RunFiles
 from tests import ROOT
 from tests.search.test_search import toy_data
 
@@ -165,7 +165,7 @@ def test_a_predictor_file_holds_what_the_docs_say(tmp_path, mode):
         "scores_assisted_by",
     )
     about |= dict.fromkeys((*behind_a_filter, *with_options), "x")
-    best = BestModel(tmp_path / "model.safetensors", data, about)
+    best = RunFiles(tmp_path / "model.safetensors", data, about)
     best.save(Predictor(config), 3, {"dropout": 0.1}, {"eval_mse": 1.0})
     predictor, metadata = load_predictor(best.path)
     ensembles = {"member_layers", "member_dropout_rates", "trials", "single_best_metrics"}

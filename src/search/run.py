@@ -90,7 +90,7 @@ def comparable(table: ScoreTable, data: Dataset, objective: Objective, search: S
     weights += [] if data.error_weights is None else [data.error_weights]
     divider = search.objective.accuracy_divider if objective.metric == "accuracy" else None
     fixed = training.fixed_hidden_state_weights
-    folds = 0 if data.folds is None else data.folds.max() + 1
+    folds = 0 if data.folds is None else int(data.folds.max()) + 1
     return {
         "objective": objective.name
         + f" divided at {divider}" * (divider is not None)

@@ -15,12 +15,12 @@ from src.features.images import content_hash
 from src.model.config import PredictorConfig
 from src.model.file import load_predictor
 from src.model.losses import LOSS_FUNCTIONS
-from src.options.command_line import parse_arguments
-from src.options.option import TRAIN
 from src.ratings.choices import make_choices
 from src.ratings.database import Comparisons
 from src.ratings.log import SKIP, TIE, make_log
+from src.scores.settings import BalanceSettings
 from src.search.dataset import Dataset, train_data
+from src.search.settings import TrainingSettings
 from tests.search.test_search import content, run, toy_data
 from tests.training import make_photos, train, use_toys
 
@@ -170,8 +170,7 @@ def test_balance_weighs_a_comparison_by_its_images(tmp_path):
     data = chosen(toy_data(), 300)
     codes = (np.arange(80) % 40 >= 30).astype(int)
     grouped = replace(data, groups=Groups(codes, ["a", "b"]))
-    arguments = parse_arguments(TRAIN, "", ["--balance=max", "--loss_model=choices"])
-    found = train_data(arguments, grouped).comparisons
+    found = train_data(TrainingSettings("choices", balance=BalanceSettings("max")), grouped).comparisons
     times = np.where(np.arange(40) >= 30, 3, 1)  # 30 of one group and 10 of the other
     assert found.weights.numpy() == pytest.approx(times[found.shown.numpy()].mean(axis=1))
     assert set(found.weights.tolist()) == {1.0, 2.0, 3.0}

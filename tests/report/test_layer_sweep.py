@@ -20,12 +20,12 @@ from src.features.extraction import extract_features, fill_cache
 from src.features.extractors.several import SeveralExtractors
 from src.features.feature_cache import FeatureCache
 from src.model.config import PredictorConfig
-from src.options.command_line import parse_arguments
 from src.options.option import TRAIN
 from src.report import plots
 from src.report.layer_sweep import Layer, best_of, check_eval, check_extractor, lines, measure, report_layers, sweep
 from src.search.dataset import Dataset
 from src.search.search import train_again
+from src.search.settings import TrainingSettings
 from tests.toys import ToyExtractor, make_gallery, make_old
 
 PARAMETERS = {
@@ -71,12 +71,11 @@ def test_each_layer_has_the_spearman_of_scikit_learns_ridge_on_the_eval_images()
 
 def test_the_network_of_a_trial_is_trained_on_each_layer_alone():
     states, data = toy()
-    arguments = parse_arguments(TRAIN, "", ["--model_seed=1"])
     seen = []
 
     def train(one):
         seen.append((one.config.hidden_states_used, one.config.hidden_states_mode, tuple(one.inputs.shape)))
-        return train_again(PARAMETERS, arguments, one)
+        return train_again(PARAMETERS, TrainingSettings(model_seed=1), one)
 
     layers = sweep(states.items(), data, 0, train)
     assert seen == [((0,), "join", (120, 4)), ((1,), "join", (120, 3)), ((2,), "join", (120, 2))]
@@ -171,11 +170,10 @@ def test_an_image_that_disappears_meanwhile_is_no_shift_of_rows(tmp_path):
     scores, split = np.arange(30.0), np.array(["train", "eval"] * 15)
     config = PredictorConfig("toy", (0,), "join", (3,), (1, 1))
     data = Dataset(config, torch.zeros(30, 3), scores, np.ones(30), split)
-    arguments = parse_arguments(TRAIN, "", ["--layer_sweep=ridge"])
     (tmp_path / paths[4]).unlink()
     cache = FeatureCache(tmp_path / "cache")
     with pytest.raises(UserError, match=rf"{paths[4]}: could be read before and can't now; start again"):
-        report_layers(arguments, tmp_path, paths, ToyExtractor(), cache, data, tmp_path / "model.safetensors")
+        report_layers(tmp_path, paths, ToyExtractor(), cache, data, tmp_path / "model.safetensors", 16, 42)
 
 
 def test_the_picture_is_an_svg_beside_the_model_from_the_first_layer_to_the_last():

@@ -6,11 +6,11 @@ import torch
 
 from src.model.file import load_predictor
 from src.model.training import train as train_network
-from src.options.command_line import parse_arguments
-from src.options.option import TRAIN
 from src.scores.balance import Groups, balance_table, balanced, group_size, score_bins
+from src.scores.settings import BalanceSettings
 from src.search import search
 from src.search.dataset import Dataset, train_data
+from src.search.settings import TrainingSettings
 from tests.search.test_search import content, run, toy_data
 from tests.training import make_photos, train, use_toys
 
@@ -96,8 +96,8 @@ def test_each_fold_is_balanced(tmp_path, monkeypatch):
 
 
 def test_weights_are_normalised_over_what_is_trained_on():
-    arguments = parse_arguments(TRAIN, "", ["--balance=max", "--loss_model=wmse", "--normalise_weights"])
-    weights = train_data(arguments, grouped()).weights
+    settings = TrainingSettings("wmse", normalise_weights=True, balance=BalanceSettings("max"))
+    weights = train_data(settings, grouped()).weights
     assert len(weights) == 60
     assert float(weights.mean()) == pytest.approx(1.0)
 

@@ -18,12 +18,11 @@ from src.features.feature_cache import FeatureCache
 from src.features.near_duplicates import Signature, group, near_identical_groups
 from src.model.config import PredictorConfig
 from src.model.file import load_predictor
-from src.options.command_line import parse_arguments
-from src.options.option import TRAIN
 from src.scores.folds import assign_folds, draw_test, merged
 from src.search.dataset import Dataset
 from src.search.objective import make_objective
 from src.search.search import Search
+from src.search.settings import SearchSettings
 from tests.search.test_search import content, run, toy_data
 from tests.toys import make_old
 from tests.training import make_photos, read_rows, train, use_toys
@@ -150,13 +149,12 @@ def folded(count=5):
 
 def held_out(folder, data, trials):
     """What a search with these trials has for scores of images by networks that had not seen them; and its search."""
-    study, best, _ = run(folder, "--folds=5", f"--trials={trials}", data=data)
-    arguments = parse_arguments(TRAIN, "", ["--folds=5", "--metric_for_scoring=mse", f"--trials={trials}"])
-    arguments.model_seed = arguments.seed
-    search = Search(arguments, data, make_objective(arguments, data, True), study, best)
+    _, files, _ = run(folder, "--folds=5", f"--trials={trials}", data=data)
+    settings = SearchSettings(trials)
+    search = Search(settings, make_objective(settings, data, True), files)
     assert search.run()  # nothing is left to try
-    predictor, metadata = load_predictor(best.path)
-    return search.held_out(predictor), study, predictor, metadata
+    predictor, metadata = load_predictor(files.path)
+    return search.held_out(predictor), files.study, predictor, metadata
 
 
 def test_a_trials_value_is_the_mean_over_folds_of_networks_that_had_not_seen_them(tmp_path):

@@ -12,6 +12,7 @@ import pytest
 from src.common.errors import UserError
 from src.options.command_line import parse_arguments
 from src.options.option import TRAIN
+from src.options.training import output_paths
 from src.scores.scorefile import (
     add_images,
     find_scorefile,
@@ -21,7 +22,6 @@ from src.scores.scorefile import (
     select,
     write_scorefile,
 )
-from src.search.training_options import output_paths
 from tests import ROOT
 
 NAMES = [

@@ -13,13 +13,18 @@ from src.features.feature_cache import FeatureCache
 from src.model.config import PredictorConfig
 from src.model.training import train
 from src.options.command_line import parse_arguments
+from src.options.groups.search import search_settings
 from src.options.option import TRAIN
-from src.report.run_record import about, comparable
+from src.options.settings import settings_of
+from src.options.training import output_paths
 from src.scores.scorefile import new_table, read_scorefile
+from src.scores.settings import SplitSettings
 from src.scores.weights import check_loss, error_weights, weights_of
 from src.search.dataset import Dataset, train_data
+from src.search.objective import Objective
+from src.search.run import about, comparable
 from src.search.search import configure
-from src.search.training_options import output_paths
+from src.search.settings import TrainingSettings
 from tests.toys import ToyExtractor
 
 
@@ -81,11 +86,15 @@ def arguments(*words):
     return parsed
 
 
+def compared(given, scores, data, metric):
+    return comparable(scores, data, Objective(metric, "eval", (metric,), 0.0), search_settings(given))
+
+
 def test_a_search_trains_on_the_error_weights_and_with_wmse_on_both():
     errors = np.linspace(1, 3, 120)
     data = dataset(errors)
-    on = train_data(arguments("--weight_by_error"), data)
-    both = train_data(arguments("--weight_by_error", "--loss_model=wmse"), data)
+    on = train_data(TrainingSettings(weight_by_error=True), data)
+    both = train_data(TrainingSettings("wmse", weight_by_error=True), data)
     assert on.weights.numpy() == pytest.approx(errors[:60], rel=1e-6)
     assert both.weights.numpy() == pytest.approx(errors[:60] * data.weights[:60], rel=1e-6)
 
@@ -96,8 +105,8 @@ def test_images_that_weigh_next_to_nothing_do_not_spoil_what_the_others_teach():
     certain = np.ones(120)
     certain[40:60] = 1e-4
     agreement = []
-    for words, weights in ((("--weight_by_error",), certain), ((), None)):
-        data, given = dataset(weights), arguments(*words)
+    for weights in (certain, None):
+        data, given = dataset(weights), TrainingSettings(weight_by_error=weights is not None, model_seed=0)
         config, training = configure(parameters, given, data.config)
         predicted, _ = train(config, training, train_data(given, data)).predict(data.inputs)
         agreement.append(np.corrcoef(predicted[60:], data.scores[60:])[0, 1])
@@ -112,8 +121,10 @@ def test_the_script_weights_images_says_so_and_its_trials_are_not_mixed_with_unw
         given = arguments(f"--weight_by_error={word}", "--fraction_for_eval=0.25", "--hidden_states_used=0")
         given.hidden_states_mode, given.eval_pick_seed = "join", 1
         data = script.make_dataset(given, tmp_path, scores, features, ToyExtractor(), FeatureCache(tmp_path / "c"))
-        found[word] = data, capsys.readouterr().out, comparable(given, scores, data, "eval_mse")
-    data, said, _ = found["on"]
+        settings = search_settings(given)
+        said, split = capsys.readouterr().out, settings_of(SplitSettings, given)
+        found[word] = data, said, compared(given, scores, data, "mse"), about(scores, data, settings, split)
+    data, said, *_ = found["on"]
     errors = np.array([1, 2, 3, np.nan, 2, 1, 3, 2])
     assert np.array_equal(data.error_weights, weights_of(errors, data.split == "train"))
     assert "Images are weighted by their score_error: from" in said
@@ -121,20 +132,19 @@ def test_the_script_weights_images_says_so_and_its_trials_are_not_mixed_with_unw
     assert found["off"][0].error_weights is None
     assert found["off"][1] == ""
     assert found["on"][2] != found["off"][2]
-    told = {word: about(given, scores, data, np.zeros(8)) for word, (data, _, _) in found.items()}
-    assert told["on"]["weight_by_error"] is True
-    assert "weight_by_error" not in told["off"]
+    assert found["on"][3]["weight_by_error"] is True
+    assert "weight_by_error" not in found["off"][3]
 
 
 @pytest.mark.parametrize(
     ("words", "change", "objective"),
     [
-        (("--loss_model=wmse",), "weights", "eval_wmse"),
-        ((), "weights", "eval_wmse"),
-        (("--weight_by_error",), "error_weights", "eval_mse"),
-        (("--loss_model=wmse",), "--normalise_weights", "eval_wmse"),
-        ((), "--accuracy_divider=1", "eval_accuracy"),
-        (("--hidden_states_used=0,1",), "--fixed_hidden_state_weights=1,2", "eval_mse"),
+        (("--loss_model=wmse",), "weights", "wmse"),
+        ((), "weights", "wmse"),
+        (("--weight_by_error",), "error_weights", "mse"),
+        (("--loss_model=wmse",), "--normalise_weights", "wmse"),
+        ((), "--accuracy_divider=1", "accuracy"),
+        (("--hidden_states_used=0,1",), "--fixed_hidden_state_weights=1,2", "mse"),
     ],
 )
 def test_what_a_trials_value_depends_on_keeps_studies_apart(tmp_path, words, change, objective):
@@ -144,9 +154,9 @@ def test_what_a_trials_value_depends_on_keeps_studies_apart(tmp_path, words, cha
         more = (change,)
     else:
         other = replace(data, **{change: np.linspace(1, 2, 120)})
-    before = comparable(arguments(*words), scores, data, objective)
-    assert comparable(arguments(*words), scores, data, objective) == before
-    after = comparable(arguments(*words, *more), scores, other, objective)
+    before = compared(arguments(*words), scores, data, objective)
+    assert compared(arguments(*words), scores, data, objective) == before
+    after = compared(arguments(*words, *more), scores, other, objective)
     assert after.keys() == before.keys()
     assert sum(after[key] != before[key] for key in before) == 1
 
@@ -156,7 +166,7 @@ def test_what_no_trials_value_depends_on_does_not():
     more.normalise_weights = True
     scores, data = new_table([f"{i}.png" for i in range(120)]), dataset(None)
     other = replace(data, weights=np.linspace(1, 2, 120))
-    assert comparable(given, scores, data, "eval_mse") == comparable(more, scores, other, "eval_mse")
+    assert compared(given, scores, data, "mse") == compared(more, scores, other, "mse")
 
 
 def test_the_script_refuses_a_loss_that_cannot_be_weighted_before_anything_is_read(tmp_path):

@@ -15,16 +15,19 @@ from safetensors import safe_open
 
 from src.common.errors import UserError
 from src.common.metrics import METRICS
+from src.common.names import METRIC_NAMES
 from src.model.config import PredictorConfig
 from src.model.file import load_predictor
 from src.model.training import TrainingData, train
 from src.options.command_line import parse_arguments
-from src.options.option import METRICS as METRIC_NAMES
+from src.options.groups.search import search_settings
 from src.options.option import TRAIN
-from src.search.best_model import BestModel
+from src.options.settings import settings_of
 from src.search.dataset import Dataset
 from src.search.objective import make_objective
+from src.search.run_files import RunFiles
 from src.search.search import Search, configure
+from src.search.settings import StudySettings, TrainingSettings
 from src.search.study import open_study
 from tests import ROOT
 from tests.waiting import wait_for
@@ -53,12 +56,13 @@ def run(folder, *words, data=None, has_weights=True):
     data = data or toy_data()
     database = f"--database=sqlite:///{folder / 'db.sqlite'}"
     arguments = parse_arguments(TRAIN, "", [*QUICK, database, "--trials=6", *words])
-    arguments.model_seed = arguments.seed
-    arguments.hidden_states_used = data.config.hidden_states_used
-    objective = make_objective(arguments, data, has_weights)
-    study = open_study(arguments, objective.direction, {"objective": objective.name})
-    best = BestModel(folder / "model.safetensors", data, {"study": study.study_name})
-    return study, best, Search(arguments, data, objective, study, best).run()
+    settings = search_settings(arguments)
+    objective = make_objective(settings, data, has_weights)
+    study = open_study(
+        settings_of(StudySettings, arguments), settings, objective.direction, {"objective": objective.name}
+    )
+    files = RunFiles(folder / "model.safetensors", data, {}, study)
+    return study, files, Search(settings, objective, files).run()
 
 
 def content(path):
@@ -200,16 +204,16 @@ def test_ctrl_c_keeps_the_best_so_far(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("trials", [1, 6])
 def test_a_model_file_that_is_held_open_for_a_while_does_not_end_the_search(tmp_path, monkeypatch, capsys, trials):
-    import src.search.best_model as best_model
+    import src.search.run_files as run_files
 
-    real, refusals = best_model.save_predictor, [1]
+    real, refusals = run_files.save_predictor, [1]
 
     def held_open(*arguments):
         if refusals:
             raise UserError(f"{refusals.pop()}: can't be written")
         real(*arguments)
 
-    monkeypatch.setattr(best_model, "save_predictor", held_open)
+    monkeypatch.setattr(run_files, "save_predictor", held_open)
     study, best, finished = run(tmp_path, f"--trials={trials}")
     assert finished
     assert load_predictor(best.path)[1]["trial"] == str(study.best_trial.number)
@@ -220,7 +224,7 @@ def test_a_model_file_that_can_never_be_written_is_an_error_at_the_end(tmp_path,
     def held_open(*_):
         raise UserError("model: can't be written")
 
-    monkeypatch.setattr("src.search.best_model.save_predictor", held_open)
+    monkeypatch.setattr("src.search.run_files.save_predictor", held_open)
     with pytest.raises(UserError, match="model: can't be written"):
         run(tmp_path)
     monkeypatch.undo()
@@ -306,9 +310,9 @@ def test_ctrl_c_before_the_first_trial_is_said(tmp_path, monkeypatch):
 def test_normalised_weights_have_mean_one(tmp_path):
     from src.search.dataset import train_data
 
-    arguments = parse_arguments(TRAIN, "", ["--loss_model=wmse", "--normalise_weights"])
-    assert float(train_data(arguments, toy_data()).weights.mean()) == pytest.approx(1.0)
-    plain = train_data(parse_arguments(TRAIN, "", []), toy_data())
+    settings = TrainingSettings(loss_model="wmse", normalise_weights=True)
+    assert float(train_data(settings, toy_data()).weights.mean()) == pytest.approx(1.0)
+    plain = train_data(TrainingSettings(), toy_data())
     assert plain.weights.numpy() == pytest.approx(np.linspace(0.5, 2, 80)[:40])
 
 
@@ -335,7 +339,7 @@ def test_an_ensemble_is_the_mean_of_the_best_trials_and_its_metrics_are_its_own(
     scores, errors = predictor.predict(best.data.inputs)
     each = []
     for trial in chosen:  # trained once more, from what the study says
-        config, training = configure(trial.params, best_arguments(), best.data.config)
+        config, training = configure(trial.params, TrainingSettings(), best.data.config)
         each.append(train(config, training, train_data_of(best.data)).predict(best.data.inputs)[0])
     assert scores == pytest.approx(np.mean(each, axis=0), abs=1e-5)
     assert errors == pytest.approx(np.std(each, axis=0), abs=1e-5)
@@ -343,12 +347,6 @@ def test_an_ensemble_is_the_mean_of_the_best_trials_and_its_metrics_are_its_own(
     measured = np.mean((scores[rows] - best.data.scores[rows]) ** 2)
     assert json.loads(metadata["metrics"])["eval_mse"] == pytest.approx(measured, rel=1e-5)
     assert json.loads(metadata["single_best_metrics"])["eval_mse"] == study.best_value
-
-
-def best_arguments():
-    arguments = parse_arguments(TRAIN, "", list(QUICK))
-    arguments.model_seed = arguments.seed
-    return arguments
 
 
 def train_data_of(data):

@@ -10,7 +10,10 @@ from optuna.trial import TrialState
 
 from src.common.errors import UserError
 from src.options.command_line import parse_arguments
+from src.options.groups.search import search_settings
 from src.options.option import TRAIN
+from src.options.settings import settings_of
+from src.search.settings import SearchSettings, StudySettings
 from src.search.study import dashboard, make_pruner, make_sampler, open_storage, open_study, quiet
 
 ABOUT = {"loss_model": "mse", "images, scores and split": "abc"}
@@ -19,7 +22,7 @@ ABOUT = {"loss_model": "mse", "images, scores and split": "abc"}
 def open_with(tmp_path, *words, about=ABOUT):
     database = f"--database=sqlite:///{tmp_path / 'db.sqlite'}"
     arguments = parse_arguments(TRAIN, "", ["--name=faces", database, *words])
-    return open_study(arguments, "minimize", about)
+    return open_study(settings_of(StudySettings, arguments), search_settings(arguments), "minimize", about)
 
 
 def test_a_name_that_is_taken_gets_a_number(tmp_path):
@@ -63,7 +66,7 @@ def test_a_trial_that_a_killed_run_left_is_tried_again(tmp_path):
 def test_a_database_that_cannot_be_opened_is_said_in_one_line(tmp_path):
     for url in (f"sqlite:///{tmp_path}/none/db.sqlite", "nonsense", "mysqlx://a/b"):
         with pytest.raises(UserError, match=r"--database=.*can't be opened \(.*such as sqlite:///db.sqlite") as error:
-            open_study(parse_arguments(TRAIN, "", ["--name=a", f"--database={url}"]), "minimize", ABOUT)
+            open_study(StudySettings("a", url), SearchSettings(), "minimize", ABOUT)
         assert "\n" not in str(error.value)
 
 
@@ -78,7 +81,7 @@ def test_an_error_without_a_word_is_said_by_its_type(monkeypatch):
 
 def test_an_empty_database_is_in_memory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    study = open_study(parse_arguments(TRAIN, "", ["--name=faces", "--database="]), "maximize", ABOUT)
+    study = open_study(StudySettings("faces", ""), SearchSettings(), "maximize", ABOUT)
     assert study.direction == optuna.study.StudyDirection.MAXIMIZE
     assert list(tmp_path.iterdir()) == []
 

@@ -92,7 +92,9 @@ def high_end_fix(arguments: argparse.Namespace) -> str:
 
 def training_settings(arguments: argparse.Namespace) -> TrainingSettings:
     """How every network of the search is trained."""
-    return settings_of(TrainingSettings, arguments, balance=settings_of(BalanceSettings, arguments))
+    model_seed = arguments.seed if arguments.model_seed is None else arguments.model_seed
+    balance = settings_of(BalanceSettings, arguments)
+    return settings_of(TrainingSettings, arguments, balance=balance, model_seed=model_seed)
 
 
 def objective_settings(arguments: argparse.Namespace) -> ObjectiveSettings:
