@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.common import UserError, run
+from src.common import UserError, claimed, run
 from src.options import (
     TRAIN,
     check_columns,
@@ -42,33 +42,33 @@ def main() -> None:
         return print_extractors()
     directory = image_directory(arguments)
     model, savefile = output_paths(arguments, directory)
-    table = read_scores(arguments, directory)
-    check_columns(arguments, table)
     # Imported only now, so that --help and what is refused answer at once: these bring torch and transformers.
     from src.features import FeatureCache
     from src.report import report_results, write_page, write_savefile
 
-    extractor = image_model(arguments)
-    complete(arguments, directory, extractor)
-    cache = FeatureCache(Path(arguments.cache_directory))
-    table, behind = pass_filter(arguments, directory, table, cache, model)
-    table, features = read_features(arguments, directory, table, extractor, cache)
-    if arguments.trials == 0 and arguments.layer_sweep == "off":
-        return say_ready(features)
-    data = make_dataset(arguments, directory, table, features, extractor, cache)
-    finished = True
-    if arguments.trials > 0:
-        described = describe(arguments, table, data, behind)
-        found, finished = train(arguments, described, model)
-        report_results(described, table, model, found, arguments.seed)
-        if savefile:
-            write_savefile(savefile, table, data, found)
-        if arguments.report:
-            page, database = Path(arguments.report), arguments.database
-            write_page(page, directory, table, data, model, found, database, arguments.seed)
-    if finished and arguments.layer_sweep != "off":
-        sweep_layers(arguments, directory, table, extractor, cache, data, model)
-    list_unreadable(features.unreadable)
+    with claimed(model, f"the training run '{arguments.name or directory.resolve().name}'"):
+        table = read_scores(arguments, directory)
+        check_columns(arguments, table)
+        extractor = image_model(arguments)
+        complete(arguments, directory, extractor)
+        cache = FeatureCache(Path(arguments.cache_directory))
+        table, behind = pass_filter(arguments, directory, table, cache, model)
+        table, features = read_features(arguments, directory, table, extractor, cache)
+        if arguments.trials == 0 and arguments.layer_sweep == "off":
+            return say_ready(features)
+        data = make_dataset(arguments, directory, table, features, extractor, cache)
+        finished = True
+        if arguments.trials > 0:
+            described = describe(arguments, table, data, behind)
+            found, finished = train(arguments, described, model)
+            report_results(described, table, model, found)
+            if savefile:
+                write_savefile(savefile, table, data, found)
+            if arguments.report:
+                write_page(Path(arguments.report), directory, table, described, model, found, arguments.database)
+        if finished and arguments.layer_sweep != "off":
+            sweep_layers(arguments, directory, table, extractor, cache, data, model)
+        list_unreadable(features.unreadable)
     sys.exit(0 if finished else 130)
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from .lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
+    from .claims import claimed
     from .devices import pick_device, torch_threads
     from .errors import UserError, first_line, run
     from .files import copy_to, plain, relative_to, replacing, write_text

@@ -22,9 +22,9 @@ from .text import (
 )
 
 
-def report_results(run: Run, table: ScoreTable, model: Path, found: Found, seed: int) -> None:
-    """Print the statistics of the model, and those of the baselines. seed: of the intervals."""
-    data, scores = run.data, run.data.scores
+def report_results(run: Run, table: ScoreTable, model: Path, found: Found) -> None:
+    """Print the statistics of the model, and those of the baselines."""
+    data, scores, seed = run.data, run.data.scores, run.seed
     images = "eval images" if data.folds is None else "held-out images"
     split, rows, test = data.split, data.rows("eval"), data.rows("test")
     print(f"\n{where_from(found.metadata)}")
@@ -77,14 +77,15 @@ def write_savefile(path: Path, table: ScoreTable, data: Dataset, found: Found) -
 
 
 def write_page(
-    page: Path, directory: Path, table: ScoreTable, data: Dataset, model: Path, found: Found, database: str, seed: int
+    page: Path, directory: Path, table: ScoreTable, run: Run, model: Path, found: Found, database: str
 ) -> None:
     """The page of `--report`, about the eval split; with folds, about all that is held out of one."""
     from .full_report import Material, write_report  # brings matplotlib, which takes a second
 
+    data = run.data
     split = data.split if data.folds is None else np.where(data.split == "test", "test", "eval")
     inputs = data.inputs.cpu().numpy()
     scored = ModelScores(model.stem, found.held_out, found.errors, inputs, found.predictor, found.metadata)
     chosen = make_subsets(table.paths, split == "eval", (), False)
-    write_report(Material(directory, table, [scored], split, chosen, database, seed), page)
+    write_report(Material(directory, table, [scored], split, chosen, database, run.seed), page)
     print(f"The report is {page}")

@@ -20,7 +20,7 @@ class Run:
 
     ridge: the baseline, fitted on the train split. held_out_ridge: (N,) its scores; with folds, of each image by one
     that was not fitted on it. about: what every model file of this run says of how it was made. comparable: what must
-    stay the same for trials of one study to be comparable.
+    stay the same for trials of one study to be comparable. seed: of what is drawn to say how good the model is.
     """
 
     data: Dataset
@@ -29,6 +29,7 @@ class Run:
     held_out_ridge: np.ndarray
     about: Mapping[str, Any]
     comparable: Mapping[str, str]
+    seed: int
 
 
 def describe_run(
@@ -46,7 +47,7 @@ def describe_run(
     ridge = fit_ridge(data.inputs.cpu().numpy(), data.scores, data.split, search.seed)
     held_out = held_out_ridge(data, search.seed, ridge)
     said = {**about(table, data, search, split), **others, "baselines": baselines(data, held_out)}
-    return Run(data, objective, ridge, held_out, said, comparable(table, data, objective, search))
+    return Run(data, objective, ridge, held_out, said, comparable(table, data, objective, search), search.seed)
 
 
 def comparison_counts(data: Dataset) -> dict[str, int]:

@@ -104,8 +104,16 @@ class RunFiles:
         return dict(zip(trials, members, strict=True))
 
     def found(self, held_out: Callable[[Predictor], tuple[np.ndarray, np.ndarray]]) -> Found:
-        """The model as it lies here. held_out: from it to scores and errors (N,) as `Found` has them."""
+        """The model as it lies here. held_out: from it to scores and errors (N,) as `Found` has them.
+
+        Raises UserError where it is not this run's.
+        """
         predictor, metadata = load_predictor(self.path)
+        if not self._is_of_this_study(metadata):
+            raise UserError(
+                f"{self.path}: something else took the place of this run's model; go on with --resume, or give "
+                "another --model"
+            )
         return Found(predictor, metadata, *held_out(predictor))
 
     def _metadata(self) -> dict[str, str]:
