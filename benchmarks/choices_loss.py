@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 
-from src.common.metrics import spearman
+from src.common import spearman
 from src.features.extraction import extract_features
 from src.features.extractors import load_extractor
 from src.features.feature_cache import FeatureCache

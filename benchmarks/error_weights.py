@@ -25,7 +25,7 @@ import torch
 
 from benchmarks.oasis_courses import load
 from benchmarks.simulated_person import Taste, make_taste, simulate
-from src.common.metrics import spearman
+from src.common import spearman
 from src.model.config import PredictorConfig
 from src.model.training import TrainingConfig, TrainingData, train
 from src.ratings.assisted import AssistedFit

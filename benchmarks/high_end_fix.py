@@ -27,7 +27,7 @@ import torch
 from sklearn.model_selection import KFold
 
 from benchmarks.oasis_quality import run_training
-from src.common.metrics import ab, spearman
+from src.common import ab, spearman
 from src.features.extraction import extract_features
 from src.features.extractors import load_extractor
 from src.features.feature_cache import FeatureCache

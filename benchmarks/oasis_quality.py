@@ -40,7 +40,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
-from src.common.metrics import spearman
+from src.common import spearman
 from src.features.extraction import extract_features
 from src.features.extractors import EMBEDDED, load_extractor
 from src.features.feature_cache import FeatureCache

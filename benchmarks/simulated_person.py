@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from src.common.metrics import spearman
+from src.common import spearman
 from src.ratings.fitted import Ratings
 from src.ratings.log import Log, make_log
 from src.ratings.pairing import next_screen

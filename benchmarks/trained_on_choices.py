@@ -5,7 +5,7 @@ from scipy.special import expit
 
 from benchmarks.oasis_courses import AGREEMENTS, Bench, assist, run
 from benchmarks.simulated_person import Course, Taste, make_taste
-from src.common.metrics import expected_order, spearman
+from src.common import expected_order, spearman
 from src.ratings.fit import fit_ratings
 from src.ratings.fitted import Ratings
 from src.ratings.similarity import make_similarity

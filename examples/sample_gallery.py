@@ -26,7 +26,8 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from examples.abstracts import KINDS, abstract
 from examples.drawing import Array, Canvas, pick
-from examples.landscapes import LIGHTS, PLACES, landscape
+from examples.landscapes import PLACES, landscape
+from examples.scene import LIGHTS
 from src.common.errors import UserError, run
 from src.common.files import write_text
 

@@ -1,6 +1,8 @@
-"""The plan of the house, held against the code: which package may import which."""
+"""The plan of the house, held against the code: which package may import which, how long a file may be."""
 
 import ast
+import subprocess
+import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -14,7 +16,7 @@ MODULES = sorted(SRC.rglob("*.py"))
 
 # Each package, and those it may import; data flow down this list.
 ALLOWED = {
-    "common": "",
+    "common": "devices",
     "features": "common",
     "scores": "common features",
     "ratings": "common features options",
@@ -79,3 +81,47 @@ def test_a_scripts_main_is_readable_in_forty_lines(path):
     ]
     main = next(node for node in functions if node.name == "main")
     assert main.end_lineno - main.lineno + 1 <= 40
+
+
+OWN = [path for folder in ("src", "examples", "benchmarks") for path in sorted((ROOT / folder).rglob("*"))] + SCRIPTS
+CODE = [path for path in OWN if path.suffix in (".py", ".js", ".css", ".html")]
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_file_has_at_most_350_lines_and_a_function_50(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 350
+    for node in ast.walk(ast.parse(text if path.suffix == ".py" else "")):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno - node.lineno + 1 <= 50, node.name
+
+
+# Of these packages what needs torch or optuna; all else must start without: choosing, options, scores, reports.
+SLOW = {
+    "common": "devices",
+    "scores": "",
+    "ratings": "",
+    "ab_page": "",
+    "options": "",
+    "scoring": "model_scores models output selection",
+    "report": "announcement full_report layer_sweep learning_curve plots spotlight_data study_export "
+    "training_results",
+}
+QUICK = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for path in MODULES
+    if (here := path.relative_to(SRC).parts)[0] in SLOW and path.stem not in SLOW[here[0]].split()
+]
+ONE_BY_ONE = """
+import importlib, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+    if found := {"torch", "transformers", "optuna"} & set(sys.modules):
+        sys.exit(f"{name} imports {', '.join(sorted(found))}")
+"""
+
+
+def test_what_needs_no_torch_brings_none():
+    command = [sys.executable, "-c", ONE_BY_ONE, *QUICK]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr

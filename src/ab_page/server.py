@@ -30,7 +30,13 @@ from .screens import Answer
 from .session import FINISHED, Session
 
 STATIC = Path(__file__).parent / "static"
-PAGE = {"/": "index.html", "/page.js": "page.js", "/style.css": "style.css", "/icon.svg": "icon.svg"}
+SCRIPTS = ("page", "shared", "dom", "server", "screens", "choosing", "keys", "zoom", "report")
+PAGE = {
+    "/": "index.html",
+    **{f"/{name}.js": f"{name}.js" for name in SCRIPTS},
+    "/style.css": "style.css",
+    "/icon.svg": "icon.svg",
+}
 LARGEST_REQUEST = 64 * 1024  # bytes
 
 

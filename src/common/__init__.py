@@ -6,13 +6,15 @@ from .lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .claims import claimed
+    from .correlation import correlations, pearson, spearman
     from .devices import pick_device, torch_threads
     from .errors import UserError, first_line, run
     from .files import copy_to, plain, relative_to, replacing, write_text
     from .hidden_states import by_place, number, place_and_state, read_states, write_states
     from .interruption import Interruption
-    from .metrics import METRICS, Expected, Screens, ab, correlations, expected_order, mse, pearson, spearman
+    from .metrics import METRICS, Screens, mse
     from .names import METRIC_NAMES, SEED
+    from .order import Expected, ab, expected_order
     from .scaling import standardisation
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

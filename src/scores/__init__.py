@@ -7,8 +7,10 @@ from ..common.lazy import lazily
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .assisted import Counted, assisted_by, caution, errors_counted
     from .balance import Groups, balance_groups, balance_table, balanced
+    from .document import listing, shown
     from .folds import draw_folds, draw_whole_groups
-    from .formats import json_text, listing, read_document, shown
+    from .formats import read_document
+    from .json_format import json_text
     from .scorefile import (
         ScoreTable,
         add_images,

@@ -10,18 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..common import UserError, plain
-from .formats import (
-    HOW_TO_MAKE_ONE,
-    PATH_COLUMNS,
-    Document,
-    header_lacks,
-    listing,
-    normal,
-    number,
-    read_document,
-    shown,
-    write_document,
-)
+from .csv_format import header_lacks
+from .document import HOW_TO_MAKE_ONE, PATH_COLUMNS, Document, listing, normal, number, shown
+from .formats import read_document, write_document
 from .split import SPLITS
 
 T = TypeVar("T")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..common import UserError
-from .formats import listing
+from .document import listing
 from .scorefile import ScoreTable, read_numbers
 
 COLUMN = "score_error"

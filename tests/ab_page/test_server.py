@@ -18,6 +18,7 @@ from PIL import Image
 
 import aesthetic_ab_scorer
 from src.ab_page.live import LiveRatings, Rating
+from src.ab_page.server import PAGE, STATIC
 from src.common.errors import UserError
 from src.options.command_line import parse_arguments
 from src.options.option import CHOOSE
@@ -59,7 +60,7 @@ def rows(path):
 # --- what is served ---
 
 
-@pytest.mark.parametrize("path", ["/", "/page.js", "/style.css", "/icon.svg"])
+@pytest.mark.parametrize("path", PAGE)
 def test_the_page_comes_with_every_security_header(scorer, path):
     status, headers, data = scorer.request("GET", path)
     assert status == 200
@@ -76,14 +77,17 @@ def test_the_page_comes_with_every_security_header(scorer, path):
     assert headers["Access-Control-Allow-Origin"] is None
 
 
+def test_every_file_of_the_page_is_served():
+    assert sorted(PAGE.values()) == sorted(path.name for path in STATIC.iterdir())
+
+
 def test_the_page_holds_no_inline_script_or_style_and_names_no_other_address():
-    static = ROOT / "src" / "ab_page" / "static"
-    page = (static / "index.html").read_text(encoding="utf-8")
+    page = (STATIC / "index.html").read_text(encoding="utf-8")
     assert page.count("<script") == 1
     assert "<style" not in page
     assert " style=" not in page
     assert not re.search(r"\son\w+=", page)
-    for path in static.iterdir():
+    for path in STATIC.iterdir():
         text = path.read_text(encoding="utf-8").replace('"http://www.w3.org/2000/svg"', "")
         assert "http:" not in text
         assert "https:" not in text

@@ -507,6 +507,9 @@ def test_what_is_not_here_is_fetched_from_the_hub_file_by_file(tmp_path, monkeyp
 
 
 def test_importing_the_extractors_brings_no_torch():
-    code = "import sys, src.features.extractors; print(*(name for name in ('torch', 'transformers') if name in sys.modules))"
+    code = (
+        "import sys, src.features.extractors; "
+        "print(*(name for name in ('torch', 'transformers') if name in sys.modules))"
+    )
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.split() == []

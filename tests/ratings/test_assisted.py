@@ -15,7 +15,7 @@ import src.ratings.precision as precision
 import src.ratings.similarity as similarity_module
 from benchmarks.simulated_person import make_taste, simulate
 from src.common.errors import UserError
-from src.common.metrics import ENOUGH
+from src.common.order import ENOUGH
 from src.ratings.assisted import AssistedFit
 from src.ratings.bradley_terry import LN10, fit_bradley_terry
 from src.ratings.expectation import Approximation, gaussian, laplace_sites, log_evidence, propagate

@@ -9,8 +9,9 @@ import pytest
 import torch
 from scipy.optimize import minimize_scalar
 
+from src.common.correlation import spearman
 from src.common.errors import UserError
-from src.common.metrics import Screens, choices, spearman
+from src.common.metrics import Screens, choices
 from src.features.images import content_hash
 from src.model.config import PredictorConfig
 from src.model.file import load_predictor

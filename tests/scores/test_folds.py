@@ -10,7 +10,7 @@ import torch
 from optuna.trial import TrialState
 from PIL import Image, ImageEnhance
 
-import src.search.search
+import src.search.search as search_module
 from src.common.errors import UserError
 from src.common.metrics import METRICS
 from src.features import near_duplicates
@@ -172,7 +172,7 @@ def test_a_trials_value_is_the_mean_over_folds_of_networks_that_had_not_seen_the
 
 
 def test_after_ctrl_c_the_held_out_scores_are_still_had(tmp_path, monkeypatch):
-    real, calls = src.search.train, []
+    real, calls = search_module.train, []
 
     def interrupted(*arguments):
         calls.append(1)
@@ -180,7 +180,7 @@ def test_after_ctrl_c_the_held_out_scores_are_still_had(tmp_path, monkeypatch):
             signal.raise_signal(signal.SIGINT)
         return real(*arguments)
 
-    monkeypatch.setattr(src.search, "train", interrupted)
+    monkeypatch.setattr(search_module, "train", interrupted)
     data, finished = folded(), []
     whole = Search.run
     monkeypatch.setattr(Search, "run", lambda search: finished.append((search, whole(search))))

@@ -15,7 +15,7 @@ from PIL import Image
 import aesthetic_data_analysis
 import aesthetic_predictor_training
 from src.common import errors
-from src.common.metrics import ab
+from src.common.order import ab
 from src.features.images import content_hash
 from src.options.option import LOOK, TRAIN
 from src.ratings.database import Comparisons

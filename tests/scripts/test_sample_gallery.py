@@ -12,10 +12,11 @@ import scipy.optimize
 from PIL import Image
 
 from examples.abstracts import KINDS
-from examples.landscapes import LIGHTS, PLACES
+from examples.landscapes import PLACES
 from examples.sample_gallery import SIZES, TASTE, bradley_terry, choose, draw_picture, main, subject, taste
+from examples.scene import LIGHTS
+from src.common.correlation import spearman
 from src.common.errors import run
-from src.common.metrics import spearman
 from src.scores.scorefile import find_scorefile, match_images, read_scorefile
 from tests import ROOT
 
