@@ -17,7 +17,7 @@ ALLOWED = {
     "common": "",
     "features": "common",
     "scores": "common features",
-    "ratings": "common features options",
+    "ratings": "common features",
     "ab_page": "common features ratings",
     "model": "common",
     "scoring": "common features scores model options",
