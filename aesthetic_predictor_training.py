@@ -17,6 +17,7 @@ from src.common import UserError, claimed, run
 from src.options import (
     TRAIN,
     check_columns,
+    comparisons_file,
     complete,
     filter_of,
     high_end_fix,
@@ -188,7 +189,7 @@ def make_dataset(
         split, folds = draw_split(settings, table.paths, given), None
     groups, choices = balance_groups(settings_of(BalanceSettings, arguments), table), None
     if "choices" in (arguments.loss_model, arguments.metric_for_scoring):
-        choices = read_choices(arguments, directory, table.paths, cache)
+        choices = read_choices(comparisons_file(arguments, directory), arguments.rater, directory, table.paths, cache)
     certainty, said = error_weights(table, split == "train") if arguments.weight_by_error else (None, [])
     print("\n".join(said), end="\n" if said else "")
     data = Dataset(config, inputs, table.scores, table.weights, split, folds, groups, choices, certainty)

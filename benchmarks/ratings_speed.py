@@ -24,7 +24,8 @@ from src.ratings.database import Comparisons
 from src.ratings.fit import fit_ratings
 from src.ratings.fitted import Ratings
 from src.ratings.log import Log, make_log
-from src.ratings.pairing import PAIRINGS, HiddenRepeats, next_screen
+from src.ratings.pairing import HiddenRepeats, next_screen
+from src.ratings.settings import PAIRINGS
 
 
 def main() -> None:

@@ -18,10 +18,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 
 from src.ab_page.answers import state
-from src.ab_page.live import LiveRatings, Rating
-from src.ab_page.screens import Answer, Plan
+from src.ab_page.live import LiveRatings
+from src.ab_page.screens import Answer
 from src.ab_page.session import Session
 from src.ratings.database import Comparisons
+from src.ratings.settings import PairingSettings, RatingSettings
 from src.ratings.similarity import make_similarity
 
 IMAGES, CHOICES, WIDTH = 10_000, 20_000, 200
@@ -42,7 +43,9 @@ def main() -> None:
             a, b = (rng.choice(IMAGES, 2, replace=False) + 1).tolist()
             odds = 10 ** (hidden[b - 1, 0] - hidden[a - 1, 0])
             comparisons.add_choice([a, b], a if rng.random() < 1 / (1 + odds) else b)
-        plain, assisted = (LiveRatings(comparisons, Rating(method)) for method in ("bradley_terry", "assisted"))
+        plain, assisted = (
+            LiveRatings(comparisons, RatingSettings(method)) for method in ("bradley_terry", "assisted")
+        )
         assisted.assist("random numbers", make_similarity(assisted.log.images, features))
         begun = time.perf_counter()
         assisted.latest()
@@ -53,7 +56,7 @@ def main() -> None:
 def measure(lives: dict[str, LiveRatings], comparisons: Comparisons, rounds: int, choices: int) -> None:
     """Print the quantiles of each."""
     sessions = {
-        name: Session(comparisons, live, np.ones(IMAGES, dtype=bool), Plan(number=10**6))
+        name: Session(comparisons, live, np.ones(IMAGES, dtype=bool), PairingSettings(number=10**6))
         for name, live in lives.items()
     }
     taken: dict[str, list[float]] = {name: [] for name in lives}

@@ -19,7 +19,7 @@ ALLOWED = {
     "common": "devices",
     "features": "common",
     "scores": "common features",
-    "ratings": "common features options",
+    "ratings": "common features",
     "ab_page": "common features ratings",
     "model": "common",
     "scoring": "common features scores model options",

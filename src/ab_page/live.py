@@ -4,7 +4,7 @@ import copy
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,51 +14,37 @@ from ..ratings import (
     Comparisons,
     Floats,
     Ints,
-    K,
     Log,
     Ratings,
+    RatingSettings,
     Similarity,
-    SpeedWeights,
     fit_ratings,
     predicted_winner,
     rescale_to,
+    speed_weights,
 )
 
 WAITING = "The features of your pictures are being read; until then the ratings come from your choices alone."
 TOO_LATE = "The features of your pictures were not ready in time; the ratings come from your choices alone."
 
 
-@dataclass(frozen=True)
-class Rating:
-    """How ratings are computed: see `fit_ratings`. Assisted ones are Bradley-Terry's until there are features."""
-
-    method: str = "bradley_terry"
-    k: float = K
-    speed: SpeedWeights | None = None
-
-
 class LiveRatings:
-    """One rater's log and the ratings fitted to it.
+    """One rater's log and the ratings fitted to it. Assisted ones are Bradley-Terry's until there are features.
 
-    log: with every choice of this session at once. ratings: those of the last finished fit, a moment behind it.
-    basis: a sentence on what assists the ratings, empty of methods that nothing assists. assisted_by: the extractor
-    that does, or "". tell: says something to the person.
+    settings: how they are fitted. log: with every choice of this session at once. ratings: those of the last finished
+    fit, a moment behind it. basis: a sentence on what assists the ratings, empty of methods that nothing assists.
+    assisted_by: the extractor that does, or "". tell: says something to the person.
     """
 
     def __init__(
-        self,
-        comparisons: Comparisons,
-        rating: Rating,
-        model_scores: dict[int, float] | None = None,
-        new_from_model: bool = False,
+        self, comparisons: Comparisons, settings: RatingSettings, model_scores: dict[int, float] | None = None
     ) -> None:
-        """model_scores: by image id, any unit. new_from_model: they are the prior of images without comparisons."""
+        """model_scores: by image id, any unit; with new_from_model the prior of images without comparisons."""
         self.tell: Callable[[str], None] = print
-        self.basis = WAITING if rating.method == "assisted" else ""
+        self.basis = WAITING if settings.rating == "assisted" else ""
         self.assisted_by = ""
         self._assisted: AssistedFit | None = None
-        self._comparisons, self._rating = comparisons, rating
-        self._model_scores, self._new_from_model = model_scores, new_from_model
+        self._comparisons, self.settings, self._model_scores = comparisons, settings, model_scores
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="ratings")
         self._pending: Future | None = None
         self._lock = threading.RLock()
@@ -207,15 +193,15 @@ class LiveRatings:
             return self._by_method(log, None)
 
     def _by_method(self, log: Log, assisted: AssistedFit | None) -> Ratings:
-        rating, method = self._rating, "assisted" if assisted else self._rating.method
+        settings, method = self.settings, "assisted" if assisted else self.settings.rating
         if method == "assisted" and not assisted:
             method = "bradley_terry"
         return fit_ratings(
             log,
             method,
             prior_mean=self._prior(log),
-            k=rating.k,
-            speed=rating.speed,
+            k=settings.k,
+            weights=speed_weights(settings, log.seconds),
             start=self._start,
             assisted=assisted,
         )
@@ -230,7 +216,7 @@ class LiveRatings:
         """(N,) model scores in Elo units for images without comparisons, nan for all others."""
         scores = self.scores_of_model()
         none = np.full(len(self.log.images), np.nan)
-        if scores is None or not self._new_from_model:
+        if scores is None or not self.settings.new_from_model:
             return none
         self._guess = none  # the fit which the model is brought to begins without it
         rated = self.rated()

@@ -1,20 +1,8 @@
-"""What a sitting is made of: the plan, screens, answers, steps that can be taken back, finished batches."""
+"""What a sitting is made of: screens, answers, steps that can be taken back, finished batches."""
 
 from dataclasses import dataclass
 
 from ..ratings import Batch, Bools, Ints, Ratings
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is shown: see the options of the same names."""
-
-    pairing: str = "near"
-    number: int = 100
-    number_to_compare: int = 2
-    low_count_weight: float = 0.4
-    hidden_repeats: float = 0.05
-    seed: int = 42
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,19 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..common import UserError
-from ..ratings import KINDS, Bools, Comparisons, HiddenRepeats, Ints, Ratings, batch_statistics, next_screen
+from ..ratings import (
+    KINDS,
+    Bools,
+    Comparisons,
+    HiddenRepeats,
+    Ints,
+    PairingSettings,
+    Ratings,
+    batch_statistics,
+    next_screen,
+)
 from .live import LiveRatings
-from .screens import Answer, Closed, Plan, Screen, Start, Step
+from .screens import Answer, Closed, Screen, Start, Step
 
 AHEAD = 4  # the screen that is shown and the three that the page loads meanwhile
 CHOOSING, REPORT, FINISHED = "choosing", "report", "finished"
@@ -25,7 +35,7 @@ class Session:
     comparisons: Comparisons
     live: LiveRatings
     allowed: Bools
-    plan: Plan
+    settings: PairingSettings
     on_close: Callable[[Closed], None] = lambda closed: None
     phase: str = CHOOSING
     closed: Closed | None = None
@@ -34,9 +44,9 @@ class Session:
 
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
-        self.live.tell = self.note
-        self._rng = np.random.default_rng([self.plan.seed, len(self.live.log)])
-        self._name, self._made = self.comparisons.start_session(vars(self.plan)), 0
+        self.live.tell, settings = self.note, self.settings
+        self._rng = np.random.default_rng([settings.seed, len(self.live.log)])
+        self._name, self._made = self.comparisons.start_session(vars(settings)), 0
         self._history = self._earlier_steps()
         self._starts = [Start(len(self._history), self.live.ratings)]
         self._answered: set[str] = set()
@@ -44,7 +54,7 @@ class Session:
         if not self.can_go_on():
             raise UserError(
                 f"{self.allowed.sum()} different images may be shown, and a screen shows "
-                f"{self.plan.number_to_compare}; see --directory, --regex, --minimum_score and --number_to_compare"
+                f"{settings.number_to_compare}; see --directory, --regex, --minimum_score and --number_to_compare"
             )
         self._fill()
 
@@ -83,7 +93,7 @@ class Session:
                     screen = Screen(answer.screen, self.live.log.rows(answer.shown))
                 self._store(screen, answer)
                 self._leave(screen)
-            if self.phase == CHOOSING and self.done >= self.plan.number:
+            if self.phase == CHOOSING and self.done >= self.settings.number:
                 self._close()
 
     def undo(self, name: str) -> None:
@@ -157,7 +167,7 @@ class Session:
 
     def can_go_on(self) -> bool:
         """Are there enough images for another screen?"""
-        return bool(self.allowed.sum() >= self.plan.number_to_compare)
+        return bool(self.allowed.sum() >= self.settings.number_to_compare)
 
     def _store(self, screen: Screen, answer: Answer) -> None:
         log, live = self.live.log, self.live
@@ -204,18 +214,24 @@ class Session:
             self._close()
 
     def _fill(self) -> None:
-        while len(self.queue) < min(AHEAD, self.plan.number - self.done) and self.can_go_on():
+        while len(self.queue) < min(AHEAD, self.settings.number - self.done) and self.can_go_on():
             self.queue.append(self._new_screen(self.queue))
 
     def _new_screen(self, waiting: list[Screen]) -> Screen:
         if repeat := self._repeats.pick(self._rng, self.allowed):
             return self._named(*repeat)
-        plan, counts = self.plan, self.live.log.comparisons.copy()
+        settings, counts = self.settings, self.live.log.comparisons.copy()
         for screen in waiting:
             counts[screen.rows] += 1
         ratings = self.live.ratings.rating
         rows = next_screen(
-            plan.pairing, self._rng, ratings, counts, self.allowed, plan.number_to_compare, plan.low_count_weight
+            settings.pairing,
+            self._rng,
+            ratings,
+            counts,
+            self.allowed,
+            settings.number_to_compare,
+            settings.low_count_weight,
         )
         return self._named(rows)
 
@@ -244,7 +260,7 @@ class Session:
             before = live.ratings_before(position)  # the features came meanwhile: like is to be compared with like
         before = _all_images(before, live.log.images)
         batch = batch_statistics(
-            live.log, position, before, live.ratings, self.allowed, self.plan.number, live.scores_of_model()
+            live.log, position, before, live.ratings, self.allowed, self.settings.number, live.scores_of_model()
         )
         self.closed = Closed(self.batch, batch, live.ratings, self.allowed.copy())
         self.phase = REPORT
@@ -259,7 +275,7 @@ class Session:
         return [Step("comparison", int(i), screen) for i, screen in zip(log.ids, screens, strict=True)]
 
     def _fresh_repeats(self) -> HiddenRepeats:
-        return HiddenRepeats(self.live.log, self.plan.hidden_repeats, self.plan.number_to_compare)
+        return HiddenRepeats(self.live.log, self.settings.hidden_repeats, self.settings.number_to_compare)
 
 
 def _all_images(ratings: Ratings, images: Ints) -> Ratings:

@@ -11,14 +11,15 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .batch import Batch, batch_statistics
     from .choices import Choices, read_choices, read_log
     from .database import Comparisons, Registered
-    from .elo import K
-    from .fit import SpeedWeights, fit_ratings
+    from .fit import fit_ratings, speed_weights
     from .fitted import Ratings
     from .log import KINDS, Bools, Floats, Ints, Log
     from .pairing import HiddenRepeats, next_screen
-    from .rescale import deviation, rescale_to, standardise
+    from .rescale import rescale_to, rescaled, standardise
+    from .settings import METHODS, MOST_AT_ONCE, PAIRINGS, SCALES, PairingSettings, RatingSettings
     from .similarity import Similarity
+    from .starting import start_from
     from .statistics import Share, ceiling, extremes, number_of, predicted_winner, standing, too_early
-    from .stats_file import append_stats
+    from .stats_file import append_batch
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

@@ -29,18 +29,20 @@ CACHED = 0.5  # share of the images; from there on the extractor asked for is us
 class Task:
     """Whose features are wanted.
 
-    images: relative paths by id. cache: its folder. extractor: used where features of it are in the cache, or where
-    it is an embedded one. hidden_states: of that extractor; None: its best.
+    images: relative paths by id. cache: its folder. feature_extractor_model: used where features of it are in the
+    cache, or where it is an embedded one. hidden_states_used: of that extractor; None: its best. device: auto, or
+    torch's name of one. fp16_features: it runs in half precision, but for an embedded one that replaces it.
+    extract_batch_size: images that go through it at once, 1 or more.
     """
 
     directory: Path
     images: Mapping[int, str]
     cache: Path
-    extractor: str
-    hidden_states: tuple[int, ...] | None = None
-    device: str = "auto"
-    fp16: bool = False
-    batch_size: int = 16
+    feature_extractor_model: str
+    hidden_states_used: tuple[int, ...] | None
+    device: str
+    fp16_features: bool
+    extract_batch_size: int
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def find_assistance(task: Task) -> Assistance:
     cache = FeatureCache(task.cache)
     extractor, states = choose_extractor(task, cache)
     paths = list(task.images.values())
-    features = extract_features(task.directory, paths, extractor, states, cache, task.batch_size)
+    features = extract_features(task.directory, paths, extractor, states, cache, task.extract_batch_size)
     if not features.paths:
         raise UserError(f"none of the {len(paths)} images can be read")
     rows = {path: row for row, path in enumerate(features.paths)}
@@ -72,17 +74,18 @@ def choose_extractor(task: Task, cache: FeatureCache) -> tuple[Extractor, tuple[
 
     Little: it is an embedded one, or half of the images have its features in the cache. UserError if there is none.
     """
-    if task.extractor not in EMBEDDED:
+    asked = task.feature_extractor_model
+    if asked not in EMBEDDED:
         try:
-            extractor = load_extractor(task.extractor, task.device, task.fp16)
-            states = task.hidden_states or extractor.default_hidden_states
+            extractor = load_extractor(asked, task.device, task.fp16_features)
+            states = task.hidden_states_used or extractor.default_hidden_states
             if _cached(task, cache, extractor, states) >= CACHED:
                 return extractor, states
         except UserError:  # it is not on this machine, or has no such hidden state
             pass
-    name = task.extractor if task.extractor in EMBEDDED else EMBEDDED[0]
+    name = asked if asked in EMBEDDED else EMBEDDED[0]
     extractor = load_extractor(name, task.device)
-    own = task.hidden_states if name == task.extractor else None
+    own = task.hidden_states_used if name == asked else None
     return extractor, own or extractor.default_hidden_states
 
 

@@ -1,6 +1,5 @@
 """A person's comparisons as something to learn from: which images stood on a screen, and which of them won."""
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,6 @@ import numpy as np
 
 from ..common import Screens, UserError
 from ..features import FeatureCache
-from ..options import comparisons_file
 from .database import Comparisons
 from .log import CHOICE, SKIP, Log
 
@@ -46,17 +44,14 @@ def read_log(
     return log, {image: by_content[content] for image, content in hashes.items() if content in by_content}
 
 
-def read_choices(
-    arguments: argparse.Namespace, directory: Path, paths: Sequence[str], cache: FeatureCache
-) -> Choices:
+def read_choices(path: Path, rater: str, directory: Path, paths: Sequence[str], cache: FeatureCache) -> Choices:
     """The rater's choices and ties between these images. UserError where there are none."""
-    path = comparisons_file(arguments, directory)
     if not path.is_file():
         raise UserError(f"{path}: there is no such file of comparisons; choose first, with aesthetic_ab_scorer.py")
-    log, ids = read_log(path, arguments.rater, directory, paths, cache)
+    log, ids = read_log(path, rater, directory, paths, cache)
     found = make_choices(log, np.array([ids.get(image, -1) for image in paths], dtype=np.int64))
     if not len(found.screens.shown):
-        raise UserError(f"{path}: {arguments.rater} has compared none of these images; see --rater and --comparisons")
+        raise UserError(f"{path}: {rater} has compared none of these images; see --rater and --comparisons")
     return found
 
 

@@ -3,11 +3,10 @@
 import numpy as np
 
 from .log import SKIP, TIE, Floats, Log
+from .settings import RatingSettings
 
-K = 0.8
 
-
-def fit_elo(log: Log, start: Floats, k: float = K, weights: Floats | None = None) -> Floats:
+def fit_elo(log: Log, start: Floats, k: float = RatingSettings.k, weights: Floats | None = None) -> Floats:
     """Ratings (N,) after all of `log`, from `start` (N,), in Elo units.
 
     P(a preferred to b) = 1 / (1 + 10^-(a - b)). The winner gains k (1 − P) and the loser loses it; in a tie it is

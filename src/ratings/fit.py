@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..common import UserError
 from .bradley_terry import PRIOR_SD, fit_bradley_terry
-from .elo import K, fit_elo
+from .elo import fit_elo
 from .fitted import Ratings
 from .log import Floats, Ints, Log
+from .settings import METHODS, RatingSettings
 
 if TYPE_CHECKING:
     from .assisted import AssistedFit
 
-METHODS = ("assisted", "bradley_terry", "elo")
 
+def speed_weights(settings: RatingSettings, seconds: Floats) -> Floats | None:
+    """(C,) what each choice weighs by its seconds, (C,); None where all weigh the same, as weight_by_speed is off.
 
-@dataclass(frozen=True)
-class SpeedWeights:
-    """A quick choice counts for more: weight = default_seconds / seconds, held within [weight_min, weight_max]."""
-
-    default_seconds: float = 1.5
-    weight_min: float = 0.5
-    weight_max: float = 2.0
-
-    def of(self, seconds: Floats) -> Floats:
-        """(C,) weights; 1 where the time isn't known."""
-        weights = self.default_seconds / np.maximum(seconds, 1e-9)
-        return np.where(np.isnan(seconds), 1.0, np.clip(weights, self.weight_min, self.weight_max))
+    default_seconds / seconds, held within [weight_min, weight_max]; 1 where the time isn't known, nan.
+    """
+    if not settings.weight_by_speed:
+        return None
+    weights = settings.default_seconds / np.maximum(seconds, 1e-9)
+    return np.where(np.isnan(seconds), 1.0, np.clip(weights, settings.weight_min, settings.weight_max))
 
 
 def fit_ratings(
@@ -39,20 +34,20 @@ def fit_ratings(
     *,
     prior_mean: Floats | None = None,
     prior_sd: float | Floats = PRIOR_SD,
-    k: float = K,
-    speed: SpeedWeights | None = None,
+    k: float = RatingSettings.k,
+    weights: Floats | None = None,
     start: Ratings | None = None,
     assisted: AssistedFit | None = None,
 ) -> Ratings:
     """Ratings of all images of `log` from all its comparisons.
 
     prior_mean: (N,) what is thought of each image before any choice, in Elo units; None = the log's starting ratings,
-    and 0 where there are none. Elo begins there; Bradley-Terry is held there by prior_sd. start: an earlier fit, also
-    one of fewer images, to be quick (Bradley-Terry only). assisted: what fits method "assisted", kept from one fit to
-    the next. Raises UserError for an unknown method, and for "assisted" without it.
+    and 0 where there are none. Elo begins there; Bradley-Terry is held there by prior_sd. weights: (C,) of the
+    comparisons, 0 or more; None = 1. start: an earlier fit, also one of fewer images, to be quick (Bradley-Terry
+    only). assisted: what fits method "assisted", kept from one fit to the next. Raises UserError for an unknown
+    method, and for "assisted" without it.
     """
     mean = np.nan_to_num(log.starting_ratings) if prior_mean is None else prior_mean
-    weights = None if speed is None else speed.of(log.seconds)  # (C,)
     if method == "elo":
         rating = fit_elo(log, mean, k, weights)
         return Ratings(log.images, rating, np.full(len(rating), np.nan), log.comparisons)

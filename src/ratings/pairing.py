@@ -6,9 +6,8 @@ import numpy as np
 
 from ..common import UserError
 from .log import CHOICE, Bools, Floats, Ints, Log
+from .settings import MOST_AT_ONCE, PAIRINGS, PairingSettings
 
-PAIRINGS = ("near", "random", "classic")
-MOST_AT_ONCE = 9
 CANDIDATES = 12  # per opponent wanted
 COUNT_COST = 0.3  # what one more comparison of a candidate costs, in Elo units of distance
 
@@ -19,8 +18,8 @@ def next_screen(
     ratings: Floats,
     comparisons: Ints,
     allowed: Bools,
-    number_to_compare: int = 2,
-    low_count_weight: float = 0.4,
+    number_to_compare: int = PairingSettings.number_to_compare,
+    low_count_weight: float = PairingSettings.low_count_weight,
 ) -> Ints:
     """(k,) rows of the images to show, left to right, all different, in random order.
 
@@ -79,7 +78,13 @@ class HiddenRepeats:
     set of images is repeated more than once.
     """
 
-    def __init__(self, log: Log, share: float = 0.05, number_to_compare: int = 2, gap: int = 10) -> None:
+    def __init__(
+        self,
+        log: Log,
+        share: float = PairingSettings.hidden_repeats,
+        number_to_compare: int = PairingSettings.number_to_compare,
+        gap: int = 10,
+    ) -> None:
         """log: of the rater who is choosing. share: of all screens, 0…1."""
         self._share, self._k, self._gap = share, number_to_compare, gap
         self._old: list[tuple[int, tuple[int, ...]]] = []  # (comparison id, rows): may be repeated

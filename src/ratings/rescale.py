@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .fitted import Ratings
 from .log import Bools, Floats
 
 UNKNOWN_SD = 0.5  # Elo units, for model scores as long as no two images have a rating to compare them with
@@ -19,6 +20,17 @@ def standardise(ratings: Floats, rated: Bools) -> Floats:
 def deviation(ratings: Floats, rated: Bools) -> float:
     """What `standardise` divides by, above 0; standard errors are to be divided by it as well."""
     return _mean_and_sd(ratings[rated])[1] or 1.0
+
+
+def rescaled(ratings: Ratings, rescale: str) -> tuple[Floats, Floats]:
+    """Scores and their standard errors, (N,) each.
+
+    rescale: "none": in Elo units; "standard": with mean 0 and deviation 1 over the compared images, as `standardise`.
+    """
+    if rescale == "none":
+        return ratings.rating, ratings.error
+    rated = ratings.comparisons > 0
+    return standardise(ratings.rating, rated), ratings.error / deviation(ratings.rating, rated)
 
 
 def rescale_to(model_scores: Floats, ratings: Floats, has_both: Bools) -> Floats:

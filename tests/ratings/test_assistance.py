@@ -22,7 +22,7 @@ from tests.toys import ToyExtractor, make_gallery, make_image
 def task(tmp_path):
     paths = make_gallery(tmp_path / "images", 6)
     ids = {10 * number + 5: path for number, path in enumerate(paths)}
-    return Task(tmp_path / "images", ids, tmp_path / "cache", "toy")
+    return Task(tmp_path / "images", ids, tmp_path / "cache", "toy", None, "cpu", False, 16)
 
 
 @pytest.fixture
@@ -52,16 +52,19 @@ def test_the_extractor_asked_for_is_used_once_half_of_its_features_are_cached(ta
 def test_an_extractor_that_is_not_on_this_machine_or_has_no_such_hidden_state_is_not_waited_for(task, extractors):
     cache_features(task, list(task.images.values()))
     cache = FeatureCache(task.cache)
-    assert choose_extractor(replace(task, extractor="far/away"), cache)[0].name == "efficientnet-lite0"
-    assert choose_extractor(replace(task, hidden_states=(7,)), cache)[0].name == "efficientnet-lite0"
+    assert choose_extractor(replace(task, feature_extractor_model="far/away"), cache)[0].name == "efficientnet-lite0"
+    assert choose_extractor(replace(task, hidden_states_used=(7,)), cache)[0].name == "efficientnet-lite0"
 
 
 def test_hidden_states_are_those_asked_for_of_the_extractor_asked_for_and_no_others(task, extractors):
     cache_features(task, list(task.images.values()))
     cache = FeatureCache(task.cache)
-    assert choose_extractor(replace(task, hidden_states=(1,)), cache)[1] == (1,)
-    assert choose_extractor(replace(task, extractor="far/away", hidden_states=(1,)), cache)[1] == (0, 1)
-    embedded = replace(task, extractor="efficientnet-lite0", hidden_states=(1,))
+    assert choose_extractor(replace(task, hidden_states_used=(1,)), cache)[1] == (1,)
+    assert choose_extractor(replace(task, feature_extractor_model="far/away", hidden_states_used=(1,)), cache)[1] == (
+        0,
+        1,
+    )
+    embedded = replace(task, feature_extractor_model="efficientnet-lite0", hidden_states_used=(1,))
     assert choose_extractor(embedded, cache)[1] == (1,)
 
 

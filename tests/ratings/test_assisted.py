@@ -19,7 +19,7 @@ from src.common.order import ENOUGH
 from src.ratings.assisted import AssistedFit
 from src.ratings.bradley_terry import LN10, fit_bradley_terry
 from src.ratings.expectation import Approximation, gaussian, laplace_sites, log_evidence, propagate
-from src.ratings.fit import SpeedWeights, fit_ratings
+from src.ratings.fit import fit_ratings, speed_weights
 from src.ratings.hyperparameters import (
     DEFAULT,
     REFRESHED_AT,
@@ -33,6 +33,7 @@ from src.ratings.log import SKIP, TIE, make_log
 from src.ratings.outlook import expected_spearman
 from src.ratings.posterior import Prior, curvature_at, find_mode
 from src.ratings.screens import screens_of
+from src.ratings.settings import RatingSettings
 from src.ratings.similarity import RANK, Similarity, make_similarity
 from tests import ROOT
 
@@ -141,8 +142,9 @@ def test_ratings_and_errors_are_the_mean_and_deviation_of_the_posterior_also_wit
     log, similarity, rng = choose(utilities, choices, k=k), similar(x), np.random.default_rng(1)
     log = replace(log, seconds=rng.uniform(0.5, 5, len(log)))
     mean = rng.normal(size=12)
-    ratings = fit_ratings(log, "assisted", prior_mean=mean, speed=SpeedWeights(), assisted=fixed(similarity, HALF))
-    u, value = drawn_from_prior(log, similarity, SpeedWeights().of(log.seconds), LN10 * mean)
+    weights = speed_weights(RatingSettings(weight_by_speed=True), log.seconds)
+    ratings = fit_ratings(log, "assisted", prior_mean=mean, weights=weights, assisted=fixed(similarity, HALF))
+    u, value = drawn_from_prior(log, similarity, weights, LN10 * mean)
     weight = value / value.sum()
     expected = weight @ u
     np.testing.assert_allclose(LN10 * ratings.rating, expected, atol=0.06)

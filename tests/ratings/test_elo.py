@@ -5,13 +5,19 @@ import pytest
 
 from src.common.errors import UserError
 from src.ratings.bradley_terry import PRIOR_SD, fit_bradley_terry
-from src.ratings.elo import K, fit_elo
-from src.ratings.fit import SpeedWeights, fit_ratings
+from src.ratings.elo import fit_elo
+from src.ratings.fit import fit_ratings, speed_weights
 from src.ratings.fitted import Ratings
 from src.ratings.log import CHOICE, SKIP, TIE, make_log
 from src.ratings.pairing import CANDIDATES, COUNT_COST
 from src.ratings.precision import EXACT_UP_TO
+from src.ratings.settings import RatingSettings
 from tests import ROOT
+
+
+def quick(log):
+    """(C,) weights by speed, by default."""
+    return speed_weights(RatingSettings(weight_by_speed=True), log.seconds)
 
 
 def elo(log, **options):
@@ -21,7 +27,7 @@ def elo(log, **options):
 def test_the_first_win_between_equals_moves_each_by_half_of_k():
     log = make_log([1, 2], [(1, 2)], [2])
     np.testing.assert_allclose(elo(log), [-0.4, 0.4])  # K (1 − 0.5), K = 0.8
-    assert K == 0.8
+    assert RatingSettings.k == 0.8
 
 
 def test_an_expected_win_moves_less_than_an_upset():
@@ -73,7 +79,7 @@ def test_the_sum_of_ratings_never_changes():
     screens = [rng.choice(np.arange(1, 21), size=rng.integers(2, 10), replace=False) for _ in range(500)]
     winners = [int(screen[0]) if rng.random() < 0.8 else 0 for screen in screens]
     log = make_log(range(1, 21), screens, winners, seconds=rng.uniform(0, 9, 500))
-    assert abs(elo(log, speed=SpeedWeights()).sum()) < 1e-9
+    assert abs(elo(log, weights=quick(log)).sum()) < 1e-9
 
 
 def test_ratings_thousands_apart_do_not_overflow():
@@ -82,24 +88,25 @@ def test_ratings_thousands_apart_do_not_overflow():
 
 
 def test_a_quick_choice_counts_for_more_within_limits():
-    weights = SpeedWeights(default_seconds=1.5, weight_min=0.5, weight_max=2.0)
+    settings = RatingSettings("elo", weight_by_speed=True, default_seconds=1.5, weight_min=0.5, weight_max=2.0)
     seconds = np.array([1.5, 1.0, 0.1, 0.0, 2.0, 60.0, np.nan])
-    np.testing.assert_allclose(weights.of(seconds), [1, 1.5, 2, 2, 0.75, 0.5, 1])
+    np.testing.assert_allclose(speed_weights(settings, seconds), [1, 1.5, 2, 2, 0.75, 0.5, 1])
     log = make_log([1, 2], [(1, 2)], [1], seconds=[1.0])
-    np.testing.assert_allclose(elo(log, speed=weights), [0.6, -0.6])
+    np.testing.assert_allclose(elo(log, weights=speed_weights(settings, log.seconds)), [0.6, -0.6])
+    assert speed_weights(RatingSettings(), seconds) is None  # unless one says so, all choices count alike
 
 
 def test_bradley_terry_weights_by_speed_like_repeated_choices():
     slow = make_log([1, 2], [(1, 2), (1, 2)], [1, 2], seconds=[0.75, 1.5])  # weights 2 and 1
     plain = make_log([1, 2], [(1, 2)] * 3, [1, 1, 2])
-    np.testing.assert_allclose(fit_ratings(slow, speed=SpeedWeights()).rating, fit_ratings(plain).rating, atol=1e-7)
+    np.testing.assert_allclose(fit_ratings(slow, weights=quick(slow)).rating, fit_ratings(plain).rating, atol=1e-7)
 
 
 def test_bradley_terry_weighs_every_pair_of_a_wide_screen_like_the_screen():
     log = make_log([1, 2, 3], [(1, 2, 3), (2, 3)], [1, 2], seconds=[0.75, 3.0])  # weights 2 and 1/2
     plain = make_log([1, 2, 3], [(1, 2)] * 4 + [(1, 3)] * 4 + [(2, 3)], [1] * 8 + [2])
     rating, _ = fit_bradley_terry(plain.pairs, np.zeros(3), weights=np.full(9, 0.5))
-    np.testing.assert_allclose(fit_ratings(log, speed=SpeedWeights()).rating, rating, atol=1e-7)
+    np.testing.assert_allclose(fit_ratings(log, weights=quick(log)).rating, rating, atol=1e-7)
 
 
 def test_elo_has_no_errors_and_counts_comparisons():
@@ -158,12 +165,12 @@ def test_rows_finds_images_by_id_in_any_order():
 
 def test_the_documentation_names_the_numbers_that_the_code_uses():
     text = " ".join((ROOT / "docs" / "ratings.md").read_text(encoding="utf-8").split())
-    assert f"K is {K} (" in text
+    assert f"K is {RatingSettings.k} (" in text
     assert f"its standard deviation {PRIOR_SD}." in text
     assert f"Up to {EXACT_UP_TO:,} compared images" in text
     assert f"that of {CANDIDATES} random others" in text
     assert f"|difference of ratings| + {COUNT_COST} × comparisons" in text
-    weights = SpeedWeights()
+    weights = RatingSettings()
     assert f"({weights.default_seconds}, {weights.weight_min}, {weights.weight_max:.0f})" in text
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from src.common.errors import UserError
 from src.ratings.log import CHOICE, SKIP, TIE, make_log
-from src.ratings.pairing import PAIRINGS, HiddenRepeats, next_screen
+from src.ratings.pairing import HiddenRepeats, next_screen
+from src.ratings.settings import PAIRINGS
 
 
 def draw(pairing, n, seed=0, times=1, **options):

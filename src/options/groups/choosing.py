@@ -1,5 +1,6 @@
 """Options of choosing: which images are shown, how choices become ratings, and the page."""
 
+from ...ratings import METHODS, MOST_AT_ONCE, PAIRINGS, SCALES, PairingSettings, RatingSettings
 from ..kinds import ON_OFF, REGEX, TEXT, choice, number, whole
 from ..option import CHOOSE, LOOK, SCORE, TRAIN, Group, choosing, of, paged
 
@@ -12,19 +13,21 @@ CHOOSING = Group(
             TEXT,
         ),
         of(CHOOSE, TRAIN, LOOK)("--rater", "who chooses; each rater's choices are rated apart", TEXT, "me"),
-        choosing("--number", "screens in a batch; statistics follow each", whole(1), 100),
-        choosing("--number_to_compare", "images on a screen", whole(2, 9), 2),
+        choosing("--number", "screens in a batch; statistics follow each", whole(1), PairingSettings.number),
+        choosing(
+            "--number_to_compare", "images on a screen", whole(2, MOST_AT_ONCE), PairingSettings.number_to_compare
+        ),
         choosing(
             "--pairing",
             "which images come next: near (the least compared, against one of similar rating), random, classic",
-            choice("near", "random", "classic"),
-            "near",
+            choice(*PAIRINGS),
+            PairingSettings.pairing,
         ),
         choosing(
             "--low_count_weight",
             "pairing classic: how much each comparison lowers an image's chance to be drawn",
             number(0, 0.99),
-            0.4,
+            PairingSettings.low_count_weight,
             needs=("pairing=classic",),
         ),
         of(CHOOSE, SCORE, LOOK)(
@@ -39,8 +42,18 @@ CHOOSING = Group(
             "only images of at least this score, as it would be written; scoring: of the first model's score",
             number(),
         ),
-        choosing("--hidden_repeats", "share of screens that silently repeat an earlier one", number(0, 0.5), 0.05),
-        choosing("--new_from_model", "images without comparisons start at the score of the --model", ON_OFF, False),
+        choosing(
+            "--hidden_repeats",
+            "share of screens that silently repeat an earlier one",
+            number(0, 0.5),
+            PairingSettings.hidden_repeats,
+        ),
+        choosing(
+            "--new_from_model",
+            "images without comparisons start at the score of the --model",
+            ON_OFF,
+            RatingSettings.new_from_model,
+        ),
     ),
 )
 
@@ -51,24 +64,35 @@ RATINGS = Group(
             "--rating",
             "how ratings come from choices: assisted (similar images teach each other, where features can be had "
             "without a download, else bradley_terry), bradley_terry (all choices at once), elo (one by one)",
-            choice("assisted", "bradley_terry", "elo"),
-            "assisted",
+            choice(*METHODS),
+            RatingSettings.rating,
         ),
-        choosing("--k", "elo: the largest step of one choice", number(0.001, 100), 0.8, needs=("rating=elo",)),
-        choosing("--weight_by_speed", "quick choices count for more", ON_OFF, False),
+        choosing(
+            "--k",
+            "elo: the largest step of one choice",
+            number(0.001, 100),
+            RatingSettings.k,
+            needs=("rating=elo",),
+        ),
+        choosing("--weight_by_speed", "quick choices count for more", ON_OFF, RatingSettings.weight_by_speed),
         *(
             choosing(name, help, number(low), default, needs=("weight_by_speed",))
             for name, help, low, default in (
-                ("--default_seconds", "a choice that takes this long has weight 1", 0.01, 1.5),
-                ("--weight_min", "the least that a slow choice weighs", 0.001, 0.5),
-                ("--weight_max", "the most that a quick choice weighs", 0.001, 2.0),
+                (
+                    "--default_seconds",
+                    "a choice that takes this long has weight 1",
+                    0.01,
+                    RatingSettings.default_seconds,
+                ),
+                ("--weight_min", "the least that a slow choice weighs", 0.001, RatingSettings.weight_min),
+                ("--weight_max", "the most that a quick choice weighs", 0.001, RatingSettings.weight_max),
             )
         ),
         choosing(
             "--rescale",
             "scores are written with mean 0 and deviation 1 over the compared images (standard), or in Elo units",
-            choice("standard", "none"),
-            "standard",
+            choice(*SCALES),
+            RatingSettings.rescale,
         ),
     ),
 )
