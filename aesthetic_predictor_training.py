@@ -14,20 +14,7 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
 from src.common import UserError, claimed, run
-from src.options import (
-    TRAIN,
-    check_columns,
-    comparisons_file,
-    complete,
-    filter_of,
-    high_end_fix,
-    image_directory,
-    output_paths,
-    parse_arguments,
-    search_settings,
-    settings_of,
-    write_arguments,
-)
+from src.options import TRAIN, image_directory, parse_arguments, search_settings, settings_of, write_arguments
 
 if TYPE_CHECKING:
     from src.features import Extractor, FeatureCache, Features
@@ -42,8 +29,10 @@ def main() -> None:
     if arguments.list_extractors:
         return print_extractors()
     directory = image_directory(arguments)
+    # Imported only now, so that --help and what is refused answer at once: the second bring torch and transformers.
+    from src.options import check_columns, complete, output_paths
+
     model, savefile = output_paths(arguments, directory)
-    # Imported only now, so that --help and what is refused answer at once: these bring torch and transformers.
     from src.features import FeatureCache
     from src.report import report_results, write_page, write_savefile
 
@@ -102,6 +91,7 @@ def pass_filter(
     arguments: argparse.Namespace, directory: Path, table: "ScoreTable", cache: "FeatureCache", model: Path
 ) -> "tuple[ScoreTable, dict[str, Any]]":
     """With --filter_model the images which that passes, and what the new model's file says of it; else all."""
+    from src.options import filter_of
     from src.scores import SplitSettings
     from src.search import keep_passed
 
@@ -162,6 +152,7 @@ def make_dataset(
     """Features, scores and split, put together for the search."""
     from src.common import pick_device
     from src.model import PredictorConfig, arrange
+    from src.options import comparisons_file, high_end_fix
     from src.ratings import read_choices
     from src.scores import BalanceSettings, SplitSettings, balance_groups, draw_folds, draw_split, error_weights
     from src.search import Dataset
