@@ -215,7 +215,7 @@ def show(closed: "Closed", paths: dict[int, str]) -> None:
 
 def announce(address: str, images: int, choices: int) -> None:
     """Where to choose, and how to stop."""
-    from src.ratings import number_of
+    from src.common import number_of
 
     print(f"{images} images may be shown; {number_of(choices, 'comparison')} so far. Choose at {address}")
     print("Finish with Q on the page or Ctrl-C here; every choice is on the disk at once.", flush=True)

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
 from src.common import UserError, claimed, run
-from src.options import TRAIN, image_directory, parse_arguments, search_settings, settings_of, write_arguments
+from src.options import (
+    TRAIN,
+    argument_folders,
+    image_directory,
+    parse_arguments,
+    search_settings,
+    settings_of,
+    write_arguments,
+)
 
 if TYPE_CHECKING:
     from src.features import Extractor, FeatureCache, Features
@@ -219,8 +227,10 @@ def train(arguments: argparse.Namespace, run: "Run", model: Path) -> "tuple[Foun
         begin(arguments, run, files, None)
         return train_ridge(run, files), True
     search = search_settings(arguments)
+    folders = (Path(arguments.directory).expanduser(), *argument_folders(sys.argv[1:]))
+    study_settings = settings_of(StudySettings, arguments, other_folders=folders)
+    study = open_study(study_settings, search, run.objective.direction, run.comparable)
     with dashboard(arguments.server, arguments.database) as address:
-        study = open_study(settings_of(StudySettings, arguments), search, run.objective.direction, run.comparable)
         files = RunFiles(model, run.data, run.about, study)
         begin(arguments, run, files, address)
         found, finished = search_networks(search, run.objective, files)

@@ -16,5 +16,6 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .names import METRIC_NAMES, SEED
     from .order import Expected, ab, expected_order
     from .scaling import standardisation
+    from .words import number_of
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

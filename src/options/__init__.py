@@ -9,7 +9,7 @@ from ..common.lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .command_line import parse_arguments
-    from .files import write_arguments
+    from .files import argument_folders, write_arguments
     from .groups.learning import high_end_fix
     from .groups.search import search_settings
     from .option import CHOOSE, LOOK, SCORE, SPOTLIGHT, TRAIN

@@ -211,7 +211,7 @@ def test_a_summary_has_the_best_trials_first_and_what_mattered(database):
 def test_an_unknown_study_and_a_missing_database_are_said_and_none_is_made(database, tmp_path):
     with pytest.raises(UserError, match=r"--study=cars: not in .* \(there: faces\)"):
         write_trials(database, "cars", tmp_path / "t.csv")
-    with pytest.raises(UserError, match="there is no file"):
+    with pytest.raises(UserError, match="there is no database"):
         list_studies(f"sqlite:///{tmp_path / 'none.sqlite'}")
     assert not (tmp_path / "none.sqlite").exists()
 
