@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..common import UserError
+from ..common import UserError, saying
 from ..ratings import (
     KINDS,
     Bools,
@@ -155,9 +155,9 @@ class Session:
         """Finish whatever is open: the session ends now."""
         with self.lock:
             if self.phase == CHOOSING and self.done:
-                self._close()
+                with saying("Fitting the ratings to all choices ..."):
+                    self._close()
             self.phase = FINISHED
-            self.live.close()
 
     def note(self, text: str) -> None:
         """Say something once, in the terminal and on the page."""

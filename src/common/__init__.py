@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .metrics import METRICS, Screens, mse
     from .names import METRIC_NAMES, SEED
     from .order import Expected, ab, expected_order
+    from .patience import saying
     from .scaling import standardisation
     from .words import number_of
 else:
