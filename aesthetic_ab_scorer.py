@@ -58,8 +58,8 @@ def main() -> None:
             on_close = partial(finish_batch, gallery, file, arguments.rater)
             session = Session(comparisons, live, allowed, pairing, on_close)
             server = Server(session, gallery, arguments.host, listening)
-            announce(server.address, int(allowed.sum()), len(live.log))
             with ending(assistant, session, file):
+                announce(server.address, int(session.allowed.sum()), len(live.log))
                 server.run(open_browser=not arguments.no_browser)
 
 
@@ -155,14 +155,14 @@ def use(assistant: "Assistant", live: "LiveRatings", wait: bool) -> None:
 def allowed_images(
     live: "LiveRatings", paths: dict[int, str], regex: str, minimum_score: float | None
 ) -> "np.ndarray":
-    """(N,) bool, rows of the log: the images that may be shown."""
+    """(N,) bool, rows of the log: the images that may be shown, those excluded among them."""
     import numpy as np
 
     from src.ratings import rescaled
 
     pattern = re.compile(regex)
     wanted = [image for image, path in paths.items() if pattern.search(path)]
-    allowed = np.isin(live.log.images, wanted) & ~live.log.excluded
+    allowed = np.isin(live.log.images, wanted)
     if minimum_score is not None:
         allowed &= rescaled(live.ratings, live.settings.rescale)[0] >= minimum_score
     return allowed
