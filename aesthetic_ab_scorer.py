@@ -6,6 +6,8 @@ python aesthetic_ab_scorer.py "@arguments.txt"
 import argparse
 import os
 import re
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -229,9 +231,10 @@ class ScoreFile:
 def ending(assistant: "Assistant", session: "Session", file: ScoreFile) -> Iterator[None]:
     """What comes after choosing, however that ended: the open batch, features that are still to come, the scores."""
     hurry = False
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         yield
-    except SystemExit:  # by SIGTERM, and whoever sends that may soon send SIGKILL
+    except SystemExit:  # whoever sends SIGTERM may soon send SIGKILL
         hurry = True
         raise
     finally:

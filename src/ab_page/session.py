@@ -20,6 +20,7 @@ from ..ratings import (
     PairingSettings,
     Ratings,
     batch_statistics,
+    check_screen,
     next_screen,
 )
 from .live import LiveRatings
@@ -93,6 +94,7 @@ class Session:
     def answer(self, answer: Answer) -> None:
         """Store a choice, tie or skip. One that was stored before, or whose screen is answered already, is not stored
         again; the screen needn't be one that this session made. UserError for what can't be an answer."""
+        check_screen(answer.kind, answer.shown, answer.winner, answer.seconds)
         with self.lock:
             if answer.screen not in self._answered and self.comparisons.find(answer.client_id) is None:
                 screen = next((s for s in self.queue if s.id == answer.screen), None)
@@ -141,9 +143,16 @@ class Session:
                 self.phase = CHOOSING
                 self._fill()
 
-    def finish(self) -> None:
-        """End the batch early, or after its report the session."""
+    @property
+    def ends(self) -> str:
+        """What `finish` would end now, by a name that no other sitting has."""
+        return f"{self._name}: {self.phase} {self.batch}"
+
+    def finish(self, of: str) -> None:
+        """End the batch early, or after its report the session. of: as `ends` was; nothing to do if that is over."""
         with self.lock:
+            if of != self.ends:
+                return
             if self.phase == CHOOSING and self.done:
                 self._close()
             else:

@@ -141,7 +141,7 @@ class Comparisons:
         ratings favoured just before. client_id: a name that whoever sends the choice gave it; sent again under the
         same name it is not stored again, and the id of the first is returned. Raises UserError for anything else.
         """
-        _check_screen(kind, shown, winner, seconds, predicted)
+        check_screen(kind, shown, winner, seconds, predicted)
         with self._writing():
             if client_id is not None and (stored := self._rows(_BY_CLIENT_ID, client_id)):
                 return stored[0][0]
@@ -309,9 +309,14 @@ class Comparisons:
                 raise
 
 
-def _check_screen(
-    kind: str, shown: Sequence[int], winner: int | None, seconds: float | None, predicted: int | None
+def check_screen(
+    kind: str,
+    shown: Sequence[int],
+    winner: int | None,
+    seconds: float | None = None,
+    predicted: int | None = None,
 ) -> None:
+    """UserError where `add_choice` would refuse these, whichever images there are."""
     if kind not in KINDS:
         raise UserError(f"a comparison of kind {kind!r}; it can be {', '.join(KINDS)}")
     if not 2 <= len(shown) <= 9 or len(set(shown)) != len(shown):

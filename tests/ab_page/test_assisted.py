@@ -266,7 +266,7 @@ def test_methods_that_nothing_assists_and_that_cannot_say_how_right_they_are_sho
     settle(live)
     shown = state(session, "", set())
     assert (shown["basis"], shown["standing"]) == ("", "")
-    session.finish()
+    session.finish(session.ends)
     assert "1 = perfect" not in session.closed.batch.text()
     live.close()
 
