@@ -6,6 +6,7 @@ from ..common.lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .handing_on import WAYS, carry_out, check_format, check_target, new_name, plan
+    from .held_out import held_out_correlation
     from .model_scores import ModelScores, read_all, read_scored_images
     from .models import Model, Scored, load_models, score_images
     from .output import (
