@@ -35,6 +35,7 @@ def main() -> None:
     arguments = parse_arguments(CHOOSE, DESCRIPTION)
     directory = image_directory(arguments)
     rating, pairing = settings_of(RatingSettings, arguments), settings_of(PairingSettings, arguments)
+    print(f"Looking for images in {directory} ...", flush=True)
     # Imported only now, so that --help and mistyped options answer at once.
     from src.scores import chosen_file
 
@@ -72,7 +73,7 @@ def hash_images(directory: Path, cache: "FeatureCache") -> dict[str, str]:
     paths = find_images(directory)
     if not paths:
         raise UserError(f"{directory}: there are no images; name the folder of your images with --directory")
-    print(f"{len(paths)} images in {directory}; those not known yet are read once ...", flush=True)
+    print(f"{len(paths)} images; those not known yet are read once ...", flush=True)
     hashes, unreadable = cache.hashes(directory, paths)
     for path, reason in unreadable.items():
         print(f"left out, can't be read: {path}: {reason}")
