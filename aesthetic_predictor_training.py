@@ -162,7 +162,16 @@ def make_dataset(
     from src.model import PredictorConfig, arrange
     from src.options import comparisons_file, high_end_fix
     from src.ratings import read_choices
-    from src.scores import BalanceSettings, SplitSettings, balance_groups, draw_folds, draw_split, error_weights
+    from src.scores import (
+        BalanceSettings,
+        SplitSettings,
+        balance_groups,
+        draw_folds,
+        draw_split,
+        error_weights,
+        estimated,
+        estimates_note,
+    )
     from src.search import Dataset
 
     used, mode = arguments.hidden_states_used, arguments.hidden_states_mode
@@ -185,11 +194,13 @@ def make_dataset(
     if settings.folds:
         split, folds = draw_folds(settings, directory, replace(table, splits=given), cache)
     else:
-        split, folds = draw_split(settings, table.paths, given), None
+        split, folds = draw_split(settings, table.paths, given, ~estimated(table)), None
     groups, choices = balance_groups(settings_of(BalanceSettings, arguments), table), None
     if "choices" in (arguments.loss_model, arguments.metric_for_scoring):
         choices = read_choices(comparisons_file(arguments, directory), arguments.rater, directory, table.paths, cache)
     certainty, said = error_weights(table, split == "train") if arguments.weight_by_error else (None, [])
+    if note := estimates_note(table):
+        said = [note, *said]
     print("\n".join(said), end="\n" if said else "")
     data = Dataset(config, inputs, table.scores, table.weights, split, folds, groups, choices, certainty)
     if arguments.layer_sweep != "off":

@@ -31,7 +31,7 @@ def report_results(run: Run, table: ScoreTable, model: Path, found: Found) -> No
     if data.folds is not None:
         seen, _ = found.predictor.predict(data.inputs.cpu())
         print(score_line("Train", scores[rows], seen[rows]))
-        split = np.where(split == "test", "test", "folds")
+        split = np.where(data.folds >= 0, "folds", split)
     print("\n".join(split_lines(scores, found.held_out, split)))
     if counted := errors_counted(table, found.held_out, rows):
         print(errors_counted_line(counted, images))
@@ -83,7 +83,7 @@ def write_page(
     from .full_report import Material, write_report  # brings matplotlib, which takes a second
 
     data = run.data
-    split = data.split if data.folds is None else np.where(data.split == "test", "test", "eval")
+    split = data.split if data.folds is None else np.where(data.folds >= 0, "eval", data.split)
     inputs = data.inputs.cpu().numpy()
     scored = ModelScores(model.stem, found.held_out, found.errors, inputs, found.predictor, found.metadata)
     chosen = make_subsets(table.paths, split == "eval", (), False)

@@ -7,7 +7,7 @@ from typing import Any
 from ..common import UserError
 from ..features import FeatureCache
 from ..model import Filter, about_filter
-from ..scores import ScoreTable, SplitSettings, draw_split, draw_whole_groups, select
+from ..scores import ScoreTable, SplitSettings, draw_split, draw_whole_groups, estimated, select
 from ..scoring import Scored, load_models, score_images
 
 
@@ -33,7 +33,7 @@ def keep_passed(
     if settings.folds:
         split = draw_whole_groups(settings, directory, table, cache)
     else:
-        split = draw_split(settings, table.paths, table.splits)
+        split = draw_split(settings, table.paths, table.splits, ~estimated(table))
     table = replace(table, splits=split.tolist())
     scores = scored.scores[:, 0]
     passed = [row for row, score in enumerate(scores.tolist()) if score >= found.threshold]
