@@ -104,8 +104,8 @@ SLOW = {
     "ab_page": "",
     "options": "",
     "scoring": "model_scores models output selection",
-    "report": "announcement full_report layer_sweep learning_curve plots spotlight_data study_export "
-    "training_results",
+    "report": "announcement drawings full_report layer_sweep learning_curve material plots spotlight_data "
+    "study_export training_results",
 }
 QUICK = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")

@@ -7,8 +7,10 @@ from ..common.lazy import lazily
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .analysis import FEWEST_IMAGES, Subset, bootstrap, combinations, make_subsets
     from .announcement import learning_lines, split_line, study_line
-    from .full_report import Material, write_plots, write_report
+    from .drawings import write_plots
+    from .full_report import write_report
     from .layer_sweep import check_eval, check_extractor, report_layers
+    from .material import Material
     from .spotlight_data import write_data
     from .study_export import list_studies, write_trials
     from .text import (
