@@ -124,9 +124,9 @@ def score_with_model(
     if not path.exists():
         print(f"note: there is no model {path} yet; train one with aesthetic_predictor_training.py")
         return None
-    from src.scoring import load_models, score_images
+    from src.scoring import ScoringSettings, load_models, score_images
 
-    models = load_models([path], [], arguments.device)
+    models = load_models([path], ScoringSettings(gate=False, device=arguments.device))
     scored = score_images(directory, list(ids), models, cache, arguments.extract_batch_size)
     print(f"{len(scored)} images have a score of the model {path}.")
     return {ids[p]: float(score) for p, score in zip(scored.paths, scored.scores[:, 0], strict=True)}

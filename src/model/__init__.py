@@ -6,6 +6,7 @@ from ..common.lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .config import PredictorConfig, arrange
+    from .conversion import convert
     from .export import export_onnx
     from .file import check_extractor, load_predictor, save_converted, save_predictor
     from .foreign import Unsaid

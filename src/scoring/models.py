@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,8 @@ from tqdm import tqdm
 from ..common import UserError
 from ..features import Extractor, FeatureCache, Features, extract_features, load_extractor
 from ..model import Predictor, PredictorConfig, Unsaid, arrange, check_extractor, find_filter, load_predictor
-from ..options import one_threshold_each
+from .settings import ScoringSettings
+from .thresholds import one_threshold_each
 
 CHUNK = 2048  # images whose features are in memory at once: 45 MB of efficientnet-lite0's
 
@@ -101,24 +102,16 @@ class Scored:
         return Scored(self.models, paths, *values, self.unreadable, self.extracted)
 
 
-def load_models(
-    paths: Sequence[Path],
-    thresholds: Sequence[float],
-    device: str,
-    unsaid: Unsaid = Unsaid(),  # noqa: B008
-    with_gates: bool = False,
-) -> list[Model]:
-    """Models with their extractors, those of one extractor sharing it. thresholds: none, one for all, or one each.
+def load_models(paths: Sequence[Path], settings: ScoringSettings = ScoringSettings()) -> list[Model]:  # noqa: B008
+    """Models with their extractors, those of one extractor sharing it.
 
-    unsaid: what to take where another's model file does not say it. with_gates: a model that was trained behind a
-    filter is loaded with it. Raises UserError where one can't be read, its extractor can't be had or is another than
-    it was trained on.
+    Raises UserError where one can't be read, its extractor can't be had or is another than it was trained on, or
+    where there are not as many thresholds as models.
     """
-    given: list[float | None] = [*one_threshold_each(thresholds, len(paths))] or [None] * len(paths)
+    given: list[float | None] = [*one_threshold_each(settings.threshold, len(paths))] or [None] * len(paths)
     extractors: dict[tuple[str, bool, str], Extractor] = {}
-    names = unique_names(paths)
-    each = zip(paths, names, given, strict=True)
-    return [_load(path, name, threshold, device, extractors, unsaid, with_gates) for path, name, threshold in each]
+    each = zip(paths, unique_names(paths), given, strict=True)
+    return [_load(path, name, threshold, settings, extractors) for path, name, threshold in each]
 
 
 def unique_names(paths: Sequence[Path]) -> list[str]:
@@ -133,25 +126,24 @@ def _load(
     path: Path,
     name: str,
     threshold: float | None,
-    device: str,
+    settings: ScoringSettings,
     extractors: dict[tuple[str, bool, str], Extractor],
-    unsaid: Unsaid,
-    with_gate: bool,
 ) -> Model:
-    predictor, metadata = load_predictor(path, unsaid)
+    predictor, metadata = load_predictor(path, Unsaid(settings.head_extractor, settings.head_input))
     config = predictor.config
     key = (config.feature_extractor_model, config.fp16_features, config.aim_batch_norm)
     if key not in extractors:
         try:
-            extractors[key] = load_extractor(key[0], device, *key[1:])
+            extractors[key] = load_extractor(key[0], settings.device, *key[1:])
         except UserError as error:
             raise UserError(f"{path}: its image model {key[0]} can't be had: {error}")
     extractor = extractors[key]
     check_extractor(path, config, extractor.identity)
     gate = None
-    if with_gate and (found := find_filter(path, metadata)):
+    if settings.gate and (found := find_filter(path, metadata)):
         # A filter is never itself behind one: training refuses that.
-        gate = Gate(_load(found.path, found.path.stem, None, device, extractors, unsaid, False), found.threshold)
+        filter_ = _load(found.path, found.path.stem, None, replace(settings, gate=False), extractors)
+        gate = Gate(filter_, found.threshold)
     return Model(name, path, predictor, extractor, _quantiles(path, metadata), metadata, threshold, gate)
 
 
@@ -172,7 +164,7 @@ def score_images(
     paths: Sequence[str],
     models: Sequence[Model],
     cache: FeatureCache,
-    batch_size: int = 16,
+    batch_size: int = ScoringSettings.extract_batch_size,
     progress: bool = True,
 ) -> Scored:
     """Scores of images by their relative paths, in that order, without the unreadable ones.
