@@ -25,7 +25,10 @@ from src.options import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from src.features import Extractor, FeatureCache, Features
+    from src.model import PredictorConfig
     from src.scores import ScoreTable
     from src.search import Dataset, Found, Run, RunFiles
 
@@ -159,42 +162,15 @@ def make_dataset(
 ) -> "Dataset":
     """Features, scores and split, put together for the search."""
     from src.common import pick_device
-    from src.model import PredictorConfig, arrange
-    from src.options import comparisons_file, high_end_fix
+    from src.model import arrange
+    from src.options import comparisons_file
     from src.ratings import read_choices
-    from src.scores import (
-        BalanceSettings,
-        SplitSettings,
-        balance_groups,
-        draw_folds,
-        draw_split,
-        error_weights,
-        estimated,
-        estimates_note,
-    )
+    from src.scores import BalanceSettings, balance_groups, error_weights, estimates_note
     from src.search import Dataset
 
-    used, mode = arguments.hidden_states_used, arguments.hidden_states_mode
-    config = PredictorConfig(
-        feature_extractor_model=extractor.name,
-        hidden_states_used=used,
-        hidden_states_mode=mode,
-        widths=tuple(features.states[state].shape[1] for state in used),
-        layers=(1, 1),  # each trial has its own
-        extractor_identity=extractor.identity,
-        fp16_features=arguments.fp16_features,
-        aim_batch_norm=arguments.aim_batch_norm,
-        high_end_fix=high_end_fix(arguments),
-    )
-    # Behind a filter the split is drawn already.
-    settings = settings_of(SplitSettings, arguments)
-    anew = settings.ignore_existing_split and not arguments.filter_model
-    inputs = arrange(features.states, used, mode).to(pick_device(arguments.device))
-    given = [""] * len(table.paths) if anew else table.splits
-    if settings.folds:
-        split, folds = draw_folds(settings, directory, replace(table, splits=given), cache)
-    else:
-        split, folds = draw_split(settings, table.paths, given, ~estimated(table)), None
+    split, folds = draw(arguments, directory, table, cache)
+    config = predictor_config(arguments, features, extractor)
+    inputs = arrange(features.states, config.hidden_states_used, config.hidden_states_mode)
     groups, choices = balance_groups(settings_of(BalanceSettings, arguments), table), None
     if "choices" in (arguments.loss_model, arguments.metric_for_scoring):
         choices = read_choices(comparisons_file(arguments, directory), arguments.rater, directory, table.paths, cache)
@@ -202,12 +178,49 @@ def make_dataset(
     if note := estimates_note(table):
         said = [note, *said]
     print("\n".join(said), end="\n" if said else "")
-    data = Dataset(config, inputs, table.scores, table.weights, split, folds, groups, choices, certainty)
+    known = table.scores, table.weights, split, folds, groups, choices, certainty
+    data = Dataset(config, inputs.to(pick_device(arguments.device)), *known)
     if arguments.layer_sweep != "off":
         from src.report import check_eval
 
         check_eval(data)
     return data
+
+
+def draw(
+    arguments: argparse.Namespace, directory: Path, table: "ScoreTable", cache: "FeatureCache"
+) -> "tuple[np.ndarray, np.ndarray | None]":
+    """The split (N,) and, where they are asked for, the folds."""
+    from src.scores import SplitSettings, draw_folds, draw_split, estimated
+
+    settings = settings_of(SplitSettings, arguments)
+    # Behind a filter the split is drawn already.
+    anew = settings.ignore_existing_split and not arguments.filter_model
+    given = [""] * len(table.paths) if anew else table.splits
+    if settings.folds:
+        return draw_folds(settings, directory, replace(table, splits=given), cache)
+    return draw_split(settings, table.paths, given, ~estimated(table)), None
+
+
+def predictor_config(
+    arguments: argparse.Namespace, features: "Features", extractor: "Extractor"
+) -> "PredictorConfig":
+    """What every predictor of the search has in common."""
+    from src.model import PredictorConfig
+    from src.options import high_end_fix
+
+    used = arguments.hidden_states_used
+    return PredictorConfig(
+        feature_extractor_model=extractor.name,
+        hidden_states_used=used,
+        hidden_states_mode=arguments.hidden_states_mode,
+        widths=tuple(features.states[state].shape[1] for state in used),
+        layers=(1, 1),  # each trial has its own
+        extractor_identity=extractor.identity,
+        fp16_features=arguments.fp16_features,
+        aim_batch_norm=arguments.aim_batch_norm,
+        high_end_fix=high_end_fix(arguments),
+    )
 
 
 def describe(arguments: argparse.Namespace, table: "ScoreTable", data: "Dataset", behind: Mapping[str, Any]) -> "Run":
