@@ -114,8 +114,8 @@ def _galleries(material: Material) -> str:
         return ""
     found = extremes(material.scores, material.model_scores)
     parts = [
-        ("Rated too high", "Where the model likes what you don’t.", found.over),
-        ("Rated too low", "Where you like what the model doesn’t.", found.under),
+        ("Ranked too high", "Far higher among its scores than among yours.", found.over),
+        ("Ranked too low", "Far lower among its scores than among yours.", found.under),
         ("The model’s top", "Its highest model scores among the images looked at.", found.top),
         ("The model’s bottom", "Its lowest.", found.bottom),
     ]

@@ -129,17 +129,17 @@ def left_out(metadata: Mapping[str, str]) -> str:
 def beside_headline(points: list[Point], headline: float, trials: int) -> str:
     """Why the curve's last point is not the model's own figure; empty where they are alike or one is not known.
 
-    headline: the model's Spearman on the same eval images. trials: of which it was the best.
+    headline: the model's Spearman on the same eval images. trials: of which it was the best, 0 where not known.
     """
     if not points or np.isnan(points[-1].evaluated).all() or np.isnan(headline):
         return ""
     last = float(np.nanmean(points[-1].evaluated))
     if abs(headline - last) < CLEAR_GAIN:
         return ""
+    best = f"the best of {number_of(trials, 'trial')}" if trials else "the best of its search"
     return (
-        f" The model has {headline:.3f} on these images and the curve ends at {last:.3f}: the model is the best of "
-        f"{number_of(trials, 'trial')} on just these images, which flatters it; the curve's networks have its "
-        "metaparameters and other seeds."
+        f" The model has {headline:.3f} on these images and the curve ends at {last:.3f}: the model is {best} on "
+        "just these images, which flatters it; the curve's networks have its metaparameters and other seeds."
     )
 
 
