@@ -33,6 +33,6 @@ def estimates_note(table: ScoreTable) -> str:
         )
     names = [path for path, guess in zip(table.paths, guesses, strict=True) if guess]
     return (
-        f"{name}: {number_of(len(names), 'score')} estimated by a model (column {COLUMN}), trained on, and in neither "
-        f"eval nor test: {listing(names)}"
+        f"{name}: {number_of(len(names), 'score')} estimated by a model (column {COLUMN}), trained on, and in "
+        f"neither eval nor test: {listing(names)}"
     )
