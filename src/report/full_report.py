@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..common import ab, correlations, write_text
+from ..common import ab, correlations, working, write_text
 from ..scores import caution, errors_counted
 from . import plots
 from .analysis import FEWEST_IMAGES, Subset, extremes
@@ -23,7 +23,9 @@ from .thumbnails import data_url
 def write_report(material: Material, path: Path) -> None:
     """Write the page atomically."""
     path = path.expanduser()
-    write_text(path, build_page(material))
+    material.curve  # noqa: B018 (has a bar of its own)
+    with working("Drawing the report"):
+        write_text(path, build_page(material))
 
 
 def build_page(material: Material) -> str:
