@@ -72,10 +72,9 @@ def learning_curve(
             found[place, turn] = np.nan
             continue
         same_steps = replace(_as_many_steps(training, len(rows), len(part)), seed=training.seed + turn)
-        known = (torch.tensor(values[part], dtype=torch.float32) for values in (inputs, scores, weights))
-        predicted, _ = train(config, same_steps, TrainingData(next(known), next(known), next(known))).predict(
-            torch.tensor(inputs)
-        )
+        known = [torch.tensor(values[part], dtype=torch.float32) for values in (inputs, scores, weights)]
+        predictor = train(config, same_steps, TrainingData(known[0], known[1], known[2]))
+        predicted, _ = predictor.predict(torch.tensor(inputs))
         found[place, turn] = [spearman(scores[some], predicted[some]) for some in (held_out, part)]
         said[place, turn] = predicted[held_out]
     errors = [nan, *(gain_error(scores[held_out], *step, seed) for step in pairwise(said))]
