@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .interruption import Interruption
     from .metrics import METRICS, Screens, mse
     from .names import METRIC_NAMES, SEED
+    from .notes import keeps_notes, note, notes_kept
     from .order import Expected, ab, expected_order
     from .scaling import standardisation
     from .waiting import working
