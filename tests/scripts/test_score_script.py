@@ -23,6 +23,8 @@ from src.model.file import load_predictor, save_predictor
 from src.model.network import Predictor
 from src.options.option import SCORE
 from src.scoring import models as scoring
+from src.scoring.xmp import EMPTY
+from src.scoring.xmp_packet import OURS
 from tests import ROOT
 from tests.toys import ToyExtractor, make_gallery, make_image, make_old
 from tests.waiting import wait_for
@@ -364,6 +366,65 @@ def test_stars_go_into_sidecars_and_images_are_not_touched(here, capsys):
     assert "0 sidecars written, 11 had them already" in output
 
 
+def write_own(here):
+    """Ratings that a person gave: a reject, five stars and one star, in three images' sidecars; their text."""
+    texts = {}
+    for name, rating in (("0000.png", -1), ("0002.png", 5), ("more/0001.png", 1)):
+        sidecar = here / "photos" / f"{name}.xmp"
+        sidecar.write_text(EMPTY.replace('xmp:Rating="0"', f'xmp:Rating="{rating}"').replace(OURS, "urn:mine"))
+        texts[sidecar] = sidecar.read_text()
+    return texts
+
+
+def test_a_persons_own_ratings_stay_and_are_listed(here, capsys):
+    texts = write_own(here)
+    planned, _ = score(capsys, "--write_xmp", "--dry_run")
+    assert len(list(here.rglob("*.xmp"))) == 3
+    output, _ = score(capsys, "--write_xmp")
+    for said, would in ((output, ""), (planned, "would be ")):
+        assert f"Stars: 9 sidecars {would}written, 0 had them already (" in said
+        assert "), 3 ratings of your own kept; --overwrite_ratings" in said
+        for sidecar, rating in zip(texts, ("-1", "5", "1"), strict=True):
+            name = sidecar.relative_to(here)
+            assert f"{name}: your rating {rating} {would or 'is '}kept; the model's is " in said
+    assert {sidecar: sidecar.read_text() for sidecar in texts} == texts
+    assert "0 sidecars written, 9 had them already" in score(capsys, "--write_xmp")[0]
+
+
+def test_a_persons_own_ratings_are_overwritten_only_when_told_and_then_listed(here, capsys):
+    texts = write_own(here)
+    planned, _ = score(capsys, "--write_xmp", "--overwrite_ratings", "--dry_run")
+    assert {sidecar: sidecar.read_text() for sidecar in texts} == texts
+    output, _ = score(capsys, "--write_xmp", "--overwrite_ratings")
+    assert "Stars: 12 sidecars would be written, 0 had them already (" in planned
+    assert "Stars: 12 sidecars written, 0 had them already (" in output
+    assert output.count("is overwritten; the model's is") == planned.count("would be overwritten; ") == 3
+    assert "), 3 ratings of your own overwritten." in output
+    assert "0 sidecars written, 12 had them already" in score(capsys, "--write_xmp")[0]
+
+
+def test_a_rating_that_we_wrote_and_the_person_changed_is_the_persons(here, capsys):
+    score(capsys, "--write_xmp")
+    sidecar = here / "photos" / "0000.png.xmp"
+    changed = re.sub(r'xmp:Rating="\d"', 'xmp:Rating="-1"', sidecar.read_text())
+    sidecar.write_text(changed)
+    output, _ = score(capsys, "--write_xmp", "--stars=1,2,3,4")
+    assert "1 rating of your own kept" in output
+    assert sidecar.read_text() == changed
+
+
+def test_images_that_share_a_sidecar_give_it_the_better_rating_once(here, capsys):
+    make_image(here / "photos" / "0000.jpg", (1, 2, 3))
+    make_old(here / "photos")
+    score(capsys, "-o", "out.csv")
+    both = [float(row["percentile"]) for row in rows(here / "out.csv") if row["relative_path"].startswith("0000.")]
+    between = sum(both) / 2
+    words = ("--write_xmp", "--xmp_name=stem", f"--stars=0,0,{between},100")
+    assert "Stars: 12 sidecars written" in score(capsys, *words)[0]
+    assert 'xmp:Rating="4"' in (here / "photos" / "0000.xmp").read_text()
+    assert "Stars: 0 sidecars written, 12 had them already" in score(capsys, *words)[0]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -380,6 +441,7 @@ def test_stars_go_into_sidecars_and_images_are_not_touched(here, capsys):
         (("--dry_run",), "without --copy_to or --move_to or --link_to or --write_xmp or --update_scores"),
         (("--filename_format={name}",), "--filename_format does nothing without --copy_to"),
         (("--stars=1,2,3,4",), "--stars does nothing without --write_xmp"),
+        (("--overwrite_ratings",), "--overwrite_ratings does nothing without --write_xmp"),
         (("--xmp_name=stem",), "--xmp_name does nothing without --write_xmp"),
         (("--watch", "--top=3"), "--top needs all images to be there"),
         (("--watch", "-o", "out.json"), "so it must end with .csv"),

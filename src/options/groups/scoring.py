@@ -70,6 +70,13 @@ SCORING = Group(
         ),
         scoring("--write_xmp", "write stars (xmp:Rating) into sidecar files", ON_OFF, StarSettings.write_xmp),
         scoring(
+            "--overwrite_ratings",
+            "stars also replace ratings that you gave yourself",
+            ON_OFF,
+            StarSettings.overwrite_ratings,
+            needs=("write_xmp",),
+        ),
+        scoring(
             "--stars",
             "percentiles where 2, 3, 4 and 5 stars begin",
             STARS,
