@@ -74,8 +74,8 @@ class StarSettings:
 
     write_xmp: whether they are written. stars: four percentiles among the train images' model scores, 0 to 100 and
     rising, at which 2, 3, 4 and 5 stars begin. xmp_name: what a new sidecar of a.jpg is called, "full", a.jpg.xmp, or
-    "stem", a.xmp. overwrite_ratings: also where a person's own rating stands, which else stays. dry_run: only print what
-    would be written.
+    "stem", a.xmp. overwrite_ratings: also where a person's own rating stands, which else stays. dry_run: only print
+    what would be written.
     """
 
     write_xmp: bool = False

@@ -25,8 +25,8 @@ def check_percentiles(model: "Model", star_settings: StarSettings, handing_on: H
 def write_stars(directory: Path, chosen: "Scored", settings: StarSettings) -> None:
     """xmp:Rating of each image into its sidecars, by its percentile among the train images.
 
-    An image that a person has rated keeps that unless the settings say otherwise; both are listed. All is counted, and
-    printed. Of images that share a sidecar, a.jpg and a.png with a.xmp, the best one's rating goes there.
+    An image that a person has rated keeps that unless the settings say otherwise; both are listed. All is counted,
+    and printed. Of images that share a sidecar, a.jpg and a.png with a.xmp, the best one's rating goes there.
     """
     ratings = stars(chosen.models[0].percentiles(chosen.scores[:, 0]), settings.stars).tolist()
     images = [directory / path for path in chosen.paths]

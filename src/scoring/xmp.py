@@ -1,7 +1,8 @@
-"""Star ratings of images: in XMP sidecar files, where we write them, and in the images themselves, where others do."""
+"""Star ratings of images: in XMP sidecar files, where we write them, and in the images, where others do."""
 
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -71,8 +72,8 @@ def _read(sidecar: Path) -> bytes:
 def persons_rating(image: Path) -> tuple[Path, str] | None:
     """The rating that a person gave this image, as it is to be said, and the file that holds it.
 
-    None where there is none, or only one that we wrote and that nobody changed since. In the image itself too: cameras,
-    Windows and Lightroom write it there. A sidecar that is no XMP says nothing.
+    None where there is none, or only one that we wrote and that nobody changed since. In the image itself too:
+    cameras, Windows and Lightroom write it there. A sidecar that is no XMP says nothing.
     """
     marks = set()
     for sidecar in sidecars(image):
@@ -98,8 +99,7 @@ def stars_inside(image: Path) -> float:
             found += [Property("http://ns.microsoft.com/photo/1.0 ", str(exif.get(EXIF_PERCENT, "")), 0, 0)]
     except Exception:  # Pillow raises nearly anything for damaged metadata; an image that is none was said before
         return 0.0
-    try:
-        found = [*read_packet(packet if isinstance(packet, bytes) else packet.encode()).properties, *found]
-    except NotXmp:
-        pass
+    text = packet if isinstance(packet, bytes) else packet.encode()
+    with suppress(NotXmp):
+        found = [*read_packet(text.strip(b"\0 \r\n")).properties, *found]
     return next((one.stars for one in found if one.stars), 0.0)

@@ -1,4 +1,4 @@
-"""Where ratings stand in an XMP packet: a parser says where, and changes are made in the text, so that all else stays.
+"""Where ratings stand in an XMP packet: a parser says where, changes are made in the text, and all else stays.
 
 The rating is xmp:Rating (Adobe, "XMP Specification Part 1", 8.4), as an attribute of an rdf:Description or as an
 element in it. Programs keep the same rating in namespaces of their own too, and we keep there what we wrote.
