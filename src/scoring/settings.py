@@ -47,13 +47,15 @@ class HandingOnSettings:
     """Where chosen images go, and under which names.
 
     copy_to, move_to, link_to: a folder, of one of the three at most; None: they stay. filename_format: their names
-    there, of {rank}, {score}, {percentile}, {name} and {extension}. dry_run: only print what would be done.
+    there, of {rank}, {score}, {percentile}, {name} and {extension}. with_siblings: files that belong to an image by
+    their names (captions, sidecars) go along. dry_run: only print what would be done.
     """
 
     copy_to: str | None = None
     move_to: str | None = None
     link_to: str | None = None
     filename_format: str = "{rank:05}_{score:.3f}_{name}{extension}"
+    with_siblings: bool = True
     dry_run: bool = False
 
     @property

@@ -37,11 +37,6 @@ def sidecar_names(image: Path) -> dict[str, Path]:
     return {"full": image.with_name(image.name + ".xmp"), "stem": image.with_suffix(".xmp")}
 
 
-def existing_sidecars(image: Path) -> dict[str, Path]:
-    """Those of `sidecar_names` that there are."""
-    return {name: path for name, path in sidecar_names(image).items() if path.is_file()}
-
-
 def sidecars(image: Path, new_name: str = "full") -> list[Path]:
     """The sidecar files of an image: those that exist, else the one to make, called as `new_name` says."""
     names = sidecar_names(image)

@@ -22,6 +22,7 @@ from src.model.config import PredictorConfig, arrange
 from src.model.file import load_predictor, save_predictor
 from src.model.network import Predictor
 from src.options.option import SCORE
+from src.scoring import handing_on
 from src.scoring import models as scoring
 from src.scoring.xmp import EMPTY
 from src.scoring.xmp_packet import OURS
@@ -326,6 +327,58 @@ def test_moved_images_are_named_by_rank_and_are_gone_from_the_folder(here, capsy
         (names[1], best[1], "2"),
     ]
     assert not (here / "photos" / best[0]).exists()
+
+
+@pytest.mark.parametrize("way", ["copy", "move", "link"])
+@pytest.mark.parametrize("target", ["best", "photos/best"])
+def test_what_was_interrupted_and_is_asked_for_again_ends_as_if_it_never_was(here, capsys, monkeypatch, way, target):
+    expected = expected_scores(here)
+    best = sorted(expected, key=expected.get, reverse=True)
+    for path in expected:
+        (here / "photos" / path).with_suffix(".txt").write_text(path)
+    words, act, calls = ("--top=8", f"--{way}_to={target}"), handing_on._carry, []
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        act(*arguments)
+
+    monkeypatch.setattr(handing_on, "_carry", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        score(capsys, *words)
+    assert len(list((here / target).glob("*.png"))) == 4
+    assert " -> " in score(capsys, *words, "--dry_run")[0]
+    score(capsys, *words)
+    names = [f"0000{i + 1}_{expected[path]:.3f}_{Path(path).stem}" for i, path in enumerate(best[:8])]
+    both = [name + ending for name in names for ending in (".png", ".txt")]
+    assert sorted(path.name for path in (here / target).iterdir()) == sorted([*both, "scores.csv"])
+    assert [row["source"] for row in rows(here / target / "scores.csv")] == best[:8]
+    left = {path for path in best if (here / "photos" / path).exists()}
+    assert left == set(best[8:] if way == "move" else best)
+    again = score(capsys, *words)[0]
+    assert len(list((here / target).glob("*.png"))) == (12 if way == "move" else 8)
+    assert way == "move" or f"0 images {handing_on.DONE[way]} to {target}, 8 were there already." in again
+
+
+def test_a_move_of_all_images_that_was_killed_at_its_end_is_ended(here, capsys, monkeypatch):
+    monkeypatch.setattr(handing_on, "end_move", lambda folder: None)
+    score(capsys, "--move_to=best")
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(scoring, "load_extractor", lambda *_: ToyExtractor())
+    assert "0 images moved to best" in score(capsys, "--move_to=best")[0]
+    assert len(list((here / "best").iterdir())) == 13
+    with pytest.raises(errors.UserError, match="there are no images"):
+        score(capsys, "--move_to=best")
+
+
+def test_siblings_are_in_the_plan_of_a_dry_run(here, capsys):
+    (here / "photos" / "0000.txt").write_text("caption")
+    output, _ = score(capsys, "--move_to=best", "--filename_format=new_{name}", "--dry_run")
+    assert f"would move 0000.png -> {Path('best/new_0000.png')}\n  with 0000.txt -> new_0000.txt\n" in output
+    assert "with" not in score(capsys, "--move_to=best", "--with_siblings=off", "--dry_run")[0]
+    assert not (here / "best").exists()
 
 
 def test_update_scores_writes_beside_unless_told_otherwise_and_prints_the_formula(here, capsys):

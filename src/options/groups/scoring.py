@@ -50,6 +50,13 @@ SCORING = Group(
             needs=WAYS_TO,
         ),
         scoring(
+            "--with_siblings",
+            "files that belong to an image by their names go along: captions (.txt), .xmp, .json, .npz, .AAE, ...",
+            ON_OFF,
+            HandingOnSettings.with_siblings,
+            needs=WAYS_TO,
+        ),
+        scoring(
             "--dry_run",
             "only print what would be copied, moved, linked, rated or filled in",
             ON_OFF,
