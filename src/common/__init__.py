@@ -9,7 +9,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .correlation import correlations, pearson, spearman
     from .devices import pick_device, torch_threads
     from .errors import UserError, first_line, run
-    from .files import copy_to, plain, relative_to, replacing, write_text
+    from .files import check_writable, copy_to, flush_to_disk, plain, relative_to, replacing, write_text
     from .hidden_states import by_place, number, place_and_state, read_states, write_states
     from .interruption import Interruption
     from .metrics import METRICS, Screens, mse

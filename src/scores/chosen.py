@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..common import UserError, copy_to
+from ..common import UserError, check_writable, copy_to
 from . import assisted
 from .scorefile import ScoreTable, add_images, match_images, new_table, read_scorefile, write_scorefile
 from .weights import COLUMN as ERRORS
@@ -34,15 +34,14 @@ class ChosenScores:
 def chosen_file(directory: Path, name: str | None) -> Path:
     """The score file `name` that will be written; without a name scores.json if it is there, else scores.csv.
 
-    UserError for another ending, or where its folder is missing: now rather than after an hour of choosing.
+    UserError for another ending, or where it can't be written: now rather than after an hour of choosing.
     """
     names = [name] if name else ["scores.json", "scores.csv"]
     paths = [directory / Path(word).expanduser() for word in names]
     path = next((path for path in paths if path.exists()), paths[-1])
     if path.suffix.lower() not in (".csv", ".json"):
         raise UserError(f"--scores={name}: must end with .csv or .json")
-    if not path.parent.is_dir():
-        raise UserError(f"--scores={name}: there is no folder {path.parent}; make it first")
+    check_writable("scores", path)
     return path
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..common import UserError
+from ..common import UserError, check_writable
 from ..scores import shown
 from .file_names import check_format, new_name
 from .output import columns_of, rows_of
@@ -93,10 +93,12 @@ def _free_name(name: str, taken: set[str]) -> str:
 
 
 def check_target(option: str, target: Path) -> None:
-    """Raise UserError where the folder can't be one."""
+    """Raise UserError where the folder can't be one, or nothing can be written there."""
     above = next((folder for folder in (target, *target.parents) if os.path.lexists(folder)), None)
     if above is not None and not above.is_dir():
         raise UserError(f"--{option}={target}: {above} is a file; name a folder")
+    if above is not None:
+        check_writable(option, above / "scores.csv")
 
 
 def carry_out(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..common import UserError, plain
+from ..common import UserError, check_writable, plain
 from ..scores import ScoreTable, add_images, match_images, read_scorefile, shown, write_scorefile
 from .settings import FillingSettings
 
@@ -27,6 +27,8 @@ def read_unfilled(directory: Path, images: list[str], settings: FillingSettings)
     if not settings.update_scores:
         return None
     path = find(settings.update_scores, directory)
+    if not settings.dry_run:
+        check_writable("update_scores", path if settings.in_place else beside(path))
     table, problems = read_table(path, settings.score_column, images)
     print("\n".join(problems) + "\n" * bool(problems), end="")
     return Unfilled(path, table)
