@@ -9,7 +9,9 @@ import numpy as np
 
 from ..common import UserError, check_writable, copy_to
 from . import assisted
-from .scorefile import ScoreTable, add_images, match_images, new_table, read_scorefile, write_scorefile
+from .formats import SUFFIXES
+from .scorefile import ScoreTable, add_images, new_table, read_scorefile, write_scorefile
+from .spelling import match_images
 from .weights import COLUMN as ERRORS
 
 COMPARISONS = "comparisons"
@@ -39,7 +41,7 @@ def chosen_file(directory: Path, name: str | None) -> Path:
     names = [name] if name else ["scores.json", "scores.csv"]
     paths = [directory / Path(word).expanduser() for word in names]
     path = next((path for path in paths if path.exists()), paths[-1])
-    if path.suffix.lower() not in (".csv", ".json"):
+    if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"--scores={name}: must end with .csv or .json")
     check_writable("scores", path)
     return path
@@ -50,11 +52,14 @@ def is_chosen(table: ScoreTable) -> bool:
     return {COMPARISONS, ERRORS} <= set(table.document.columns)
 
 
-def write_chosen(path: Path, score_column: str, chosen: ChosenScores) -> None:
-    """Replace the score file, atomically: all it held, and score, comparisons, score_error of every image here."""
+def write_chosen(path: Path, score_column: str, chosen: ChosenScores, directory: Path | None = None) -> None:
+    """Replace the score file, atomically: all it held, and score, comparisons, score_error of every image here.
+
+    directory: the images' folder, for absolute names in the score file.
+    """
     table = new_table(chosen.paths, path.name)
     if path.exists():
-        everything = read_scorefile(path, score_column)
+        everything = read_scorefile(path, score_column, directory)
         _keep_original(path, everything)
         table = add_images(match_images(everything, chosen.paths, keep_unscored=True)[0], chosen.paths)
     places = {image: place for place, image in enumerate(chosen.paths)}

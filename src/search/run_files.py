@@ -87,7 +87,7 @@ class RunFiles:
             "n_images": len(model_scores),
             "mean_predicted_score": float(model_scores.mean()),
             "stdev_predicted_score": float(model_scores.std()),
-            "train_score_quantiles": [round(float(q), 6) for q in np.quantile(train_scores, QUANTILES)],
+            "train_score_quantiles": [float(f"{q:.9g}") for q in np.quantile(train_scores, QUANTILES)],
         }
         save_predictor(self.path, predictor, {**self.about, **measured, **found})
 
