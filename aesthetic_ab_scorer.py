@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before numpy: idle threads must not spin on a busy machine
 
-from src.common import UserError, run
+from src.common import UserError, run_script
 from src.options import CHOOSE, comparisons_file, image_directory, model_path, parse_arguments, settings_of
 from src.ratings import PairingSettings, RatingSettings
 
@@ -232,4 +232,4 @@ def write_stats(directory: Path, rater: str, closed: "Closed") -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

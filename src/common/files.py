@@ -47,15 +47,16 @@ def check_writable(option: str, path: Path) -> None:
     It is tried, by an empty file beside it that is gone at once, as nothing else tells (root may do all, shares lie).
     """
     try:
-        if path.is_dir():
-            raise UserError(f"--{option}={path}: is a folder; name a file")
-        if not path.parent.is_dir():
-            raise UserError(f"--{option}={path}: there is no folder {path.parent}; make it first")
+        is_folder, has_folder = path.is_dir(), path.parent.is_dir()
         with suppress(FileNotFoundError):
             path.lstat()  # asks the file system whether there can be such a name at all
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"--{option}={shown_path(path)}: can't be written ({reason}); {_advice(error)}")
+    if is_folder:
+        raise UserError(f"--{option}={path}: is a folder; name a file")
+    if not has_folder:
+        raise UserError(f"--{option}={path}: there is no folder {path.parent}; make it first")
     try:
         _begin(path).unlink()
     except UserError as error:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .fit import fit_ratings, speed_weights
     from .fitted import Ratings
     from .log import KINDS, Bools, Floats, Ints, Log
+    from .named import NamedRatings, rate
     from .pairing import HiddenRepeats, next_screen
     from .rescale import rescale_to, rescaled, standardise
     from .settings import METHODS, MOST_AT_ONCE, PAIRINGS, SCALES, PairingSettings, RatingSettings

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..common import ab, correlations, write_text
+from ..common import ab, correlations, working, write_text
 from ..scores import caution, errors_counted
 from . import plots
 from .analysis import FEWEST_IMAGES, Subset, extremes
@@ -23,7 +23,9 @@ from .thumbnails import data_url
 def write_report(material: Material, path: Path) -> None:
     """Write the page atomically."""
     path = path.expanduser()
-    write_text(path, build_page(material))
+    material.curve  # noqa: B018 (has a bar of its own)
+    with working("Drawing the report"):
+        write_text(path, build_page(material))
 
 
 def build_page(material: Material) -> str:
@@ -114,8 +116,8 @@ def _galleries(material: Material) -> str:
         return ""
     found = extremes(material.scores, material.model_scores)
     parts = [
-        ("Rated too high", "Where the model likes what you don’t.", found.over),
-        ("Rated too low", "Where you like what the model doesn’t.", found.under),
+        ("Ranked too high", "Far higher among its scores than among yours.", found.over),
+        ("Ranked too low", "Far lower among its scores than among yours.", found.under),
         ("The model’s top", "Its highest model scores among the images looked at.", found.top),
         ("The model’s bottom", "Its lowest.", found.bottom),
     ]

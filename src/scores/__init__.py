@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .folds import draw_folds, draw_whole_groups
     from .formats import read_document
     from .json_format import json_text
+    from .scored_images import read_scored_images
     from .scorefile import (
         ScoreTable,
         add_images,

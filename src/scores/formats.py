@@ -1,11 +1,10 @@
 """Score files as text: CSV and JSON <-> one Document that forgets nothing. docs/score-files.md describes them."""
 
 import re
-import sys
 from collections.abc import Collection
 from pathlib import Path
 
-from ..common import UserError, replacing
+from ..common import UserError, note, replacing
 from .csv_format import parse_csv, to_csv
 from .document import HOW_TO_MAKE_ONE, Document, lines_listed, listing, shown
 from .json_format import is_lines, parse_json, parse_lines, to_json, to_lines
@@ -43,7 +42,7 @@ def write_document(path: Path, document: Document, chosen: Collection[int]) -> N
     if lost and suffix != ".json":
         form = "CSV" if suffix == ".csv" else "JSON of lines"
         said = f"a {form} has no place for {listing(lost)} of {document.name}; a .json has"
-        print(f"note: {path}: {said}", file=sys.stderr)
+        note(f"note: {path}: {said}")
 
 
 def _text(path: Path, document: Document, chosen: Collection[int]) -> str:
@@ -63,7 +62,7 @@ def _encode(path: Path, document: Document, text: str) -> bytes:
             return text.encode(encoding)
     except UnicodeEncodeError as error:
         where = shown(text[error.start : error.start + 20])
-        print(f"note: {path}: {encoding} has no form for '{where}'; written in UTF-8", file=sys.stderr)
+        note(f"note: {path}: {encoding} has no form for '{where}'; written in UTF-8")
         text = "\ufeff" + text.lstrip("\ufeff")
     try:
         return text.encode("utf-8", "surrogateescape")

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..common import UserError, plain
-from ..scores import SPLITS, ScoreTable, SplitSettings, assign_split, normal, read_document, read_numbers, shown
+from ..scores import (
+    SPLITS,
+    ScoreTable,
+    SplitSettings,
+    draw_split,
+    estimated,
+    estimates_note,
+    normal,
+    read_document,
+    read_numbers,
+    shown,
+)
 from .settings import LookSettings
 
 if TYPE_CHECKING:
@@ -21,8 +32,17 @@ def find_split(
     """Which images are train, eval, test: (N,), and a sentence on how that is known.
 
     `--split`, or split.json in the directory, else the score file's column, unless a model was trained by another
-    split, else drawn as the models' own training drew it; an image which one of them trained on is train.
+    split, else drawn as the models' own training drew it; an image which one of them trained on is train, and so is
+    one whose score a model estimated.
     """
+    split, source = _own_or_not(directory, table, models, settings)
+    note = estimates_note(table)
+    return np.where(estimated(table), "train", split), f"{source}. {note}" if note else source
+
+
+def _own_or_not(
+    directory: Path, table: ScoreTable, models: "Sequence[ModelScores]", settings: LookSettings
+) -> tuple[np.ndarray, str]:
     if file := _split_file(directory, settings.split):
         return read_split(file, table.paths), f"The split is that of {plain(file)}"
     if all(table.splits) and not any(_has_own_split(table, model, settings.drawn) for model in models):
@@ -107,7 +127,9 @@ def _drawn(table: ScoreTable, model: "ModelScores", otherwise: SplitSettings) ->
         return np.where(np.isin(table.paths, json.loads(model.metadata["test_images"])), "test", "train")
     fractions = known("fraction_for_eval"), known("fraction_for_test")
     anew = _has_own_split(table, model, otherwise)
-    return assign_split(table.paths, table.splits, *fractions, int(known("eval_pick_seed")), anew)
+    settings = SplitSettings(*fractions, int(known("eval_pick_seed")))
+    given = [""] * len(table.paths) if anew else table.splits
+    return draw_split(settings, table.paths, given, ~estimated(table))
 
 
 def _has_own_split(table: ScoreTable, model: "ModelScores", otherwise: SplitSettings) -> bool:
