@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before numpy: idle threads must not spin on a busy machine
 
-from src.common import UserError, run_script, saying
+from src.common import UserError, run_script, working
 from src.options import CHOOSE, comparisons_file, image_directory, model_path, parse_arguments, settings_of
 from src.ratings import PairingSettings, RatingSettings
 
@@ -245,7 +245,7 @@ def ending(assistant: "Assistant", session: "Session", file: ScoreFile) -> Itera
             wait_for_features(assistant)
         assistant.close()  # what comes now comes too late
         session.live.close()
-        with saying("Fitting the ratings to all choices ..."):
+        with working("Fitting the ratings to all choices"):
             said = file.write()
         basis = session.live.basis if session.live.changed else ""
         print(f"{basis}\n{said}\nThe choices are in {session.comparisons.path}.".strip())

@@ -61,7 +61,7 @@ def about_scores(model_scores: np.ndarray, of_train_images: np.ndarray) -> dict[
         "n_images": len(model_scores),
         "mean_predicted_score": float(model_scores.mean()),
         "stdev_predicted_score": float(model_scores.std()),
-        "train_score_quantiles": [round(float(q), 6) for q in np.quantile(of_train_images, QUANTILES)],
+        "train_score_quantiles": [float(f"{q:.9g}") for q in np.quantile(of_train_images, QUANTILES)],
     }
 
 

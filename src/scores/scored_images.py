@@ -4,7 +4,8 @@ from pathlib import Path
 
 from ..common import UserError
 from ..features import find_images
-from .scorefile import ScoreTable, find_scorefile, match_images, read_scorefile
+from .scorefile import ScoreTable, find_scorefile, read_scorefile
+from .spelling import match_images
 
 
 def read_scored_images(directory: Path, scores: str | None = None, score_column: str = "score") -> ScoreTable:
@@ -14,7 +15,7 @@ def read_scored_images(directory: Path, scores: str | None = None, score_column:
     missing, or has no score of an image of the directory.
     """
     path = find_scorefile(directory, scores)
-    table, problems = match_images(read_scorefile(path, score_column), find_images(directory))
+    table, problems = match_images(read_scorefile(path, score_column, directory), find_images(directory))
     found = f"{len(table.paths)} images of {directory} have a score in {path}."
     print("\n".join([*table.problems, *problems, found]))
     if not table.paths:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,8 +15,10 @@ from ..scores import (
     draw_split,
     estimated,
     estimates_note,
+    normal,
     read_document,
     read_numbers,
+    shown,
 )
 from .settings import LookSettings
 
@@ -79,27 +81,40 @@ def read_split(path: Path, images: Sequence[str]) -> np.ndarray:
     """(N,) of "train", "eval", "test", or "" for images that the file doesn't name.
 
     JSON, {"train": [paths], "eval": [paths]} or {path: split}, or a CSV with the columns relative_path and split.
+    Raises UserError for other words, and where an image is in two splits.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError:
-        content = None
-    if isinstance(content, dict) and content and all(isinstance(part, list) for part in content.values()):
-        named = {str(image): name for name, part in content.items() for image in part}
-    elif isinstance(content, dict) and content and all(isinstance(part, str) for part in content.values()):
-        named = content
-    else:
-        document, _ = read_document(path, "split")
-        column = document.score_column
-        named = {key: str(row.get(column) or "") for key, row in zip(document.keys, document.rows, strict=True)}
-    named = {image.replace("\\", "/"): str(word).strip().lower() for image, word in named.items()}
-    wrong = sorted(set(named.values()) - {*SPLITS, ""})
-    if wrong:
-        raise UserError(f"{path}: there is a split '{wrong[0]}'; a split is one of {', '.join(SPLITS)}")
-    split = np.array([named.get(image, "") for image in images])
-    if not (split != "").any():
+    named: dict[str, str] = {}
+    for key, word in _named_splits(path):
+        image, split = normal(key), word.strip().lower()
+        if split not in (*SPLITS, ""):
+            raise UserError(f"{path}: there is a split '{shown(word)[:60]}'; a split is one of {', '.join(SPLITS)}")
+        if split and named.setdefault(image, split) != split:
+            raise UserError(f"{path}: {shown(image)} is in {named[image]} and in {split}; take it out of one of them")
+    found = np.array([named.get(image, "") for image in images])
+    if not (found != "").any():
         raise UserError(f"{path}: names none of the {len(images)} images; it is to name them as the score file does")
-    return split
+    return found
+
+
+def _named_splits(path: Path) -> list[tuple[str, str]]:
+    """(image, split) as they stand in the file, in any of its forms."""
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_Pairs)
+    except (ValueError, RecursionError, OSError):  # read_document says what is wrong with it
+        content = None
+    if isinstance(content, _Pairs) and content and all(type(part) is list for _, part in content):
+        if odd := [image for _, part in content for image in part if not isinstance(image, str)]:
+            raise UserError(f"{path}: '{shown(str(odd[0]))[:60]}' is no image's name; each split is a list of names")
+        return [(image, name) for name, part in content for image in part]
+    if isinstance(content, _Pairs) and content and all(isinstance(part, str) for _, part in content):
+        return list(content)
+    document, _ = read_document(path, "split")
+    words = (str(row.get(document.score_column) or "") for row in document.rows)
+    return list(zip(document.keys, words, strict=True))
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object as its pairs: one name may stand there twice."""
 
 
 def _drawn(table: ScoreTable, model: "ModelScores", otherwise: SplitSettings) -> np.ndarray:
