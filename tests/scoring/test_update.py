@@ -88,6 +88,16 @@ def test_a_second_time_keeps_the_marks_of_the_first(tmp_path):
     assert [written[name].get("estimated") for name in sorted(written)] == [None, None, 1, 1]
 
 
+def test_estimates_are_made_anew_and_do_not_count_for_the_scale(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text("relative_path,score,estimated\na.png,1,\nb.png,3,0\nc.png,99,1\n", newline="")
+    table, _ = read_table(path, "score", ["a.png", "b.png", "c.png"])
+    scores, filled, rescaling = fill(table, {"a.png": 10.0, "b.png": 30.0, "c.png": 20.0})
+    assert (scores.tolist(), filled.tolist(), rescaling.images) == ([1.0, 3.0, 2.0], [False, False, True], 2)
+    write_filled(path, table, scores, filled)
+    assert path.read_text() == "relative_path,score,estimated\na.png,1,\nb.png,3,0\nc.png,2.0,1\n"
+
+
 def test_a_score_file_that_is_not_there_is_said(tmp_path):
     with pytest.raises(UserError, match="no such score file"):
         find("none.csv", tmp_path)
