@@ -45,7 +45,7 @@ def main() -> None:
 
     listening = listen(arguments.host, arguments.port)
     cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
-    hashes = hash_images(directory, cache)
+    hashes = hash_images(directory, arguments.exclude, cache)
     with Comparisons(comparisons_file(arguments, directory), arguments.rater) as comparisons:
         registered = comparisons.register(hashes)
         report_images(hashes, registered)
@@ -65,11 +65,15 @@ def main() -> None:
                 server.run(open_browser=not arguments.no_browser)
 
 
-def hash_images(directory: Path, cache: "FeatureCache") -> dict[str, str]:
-    """Relative path -> content hash of every image; those that can't be read are named."""
-    from src.features import find_images
+def hash_images(directory: Path, exclude: list[str], cache: "FeatureCache") -> dict[str, str]:
+    """Relative path -> content hash of every image; those that can't be read or shown are named."""
+    from src.features import find_images, leading_out
+    from src.scores import listing
 
-    paths = find_images(directory)
+    paths = find_images(directory, exclude)
+    if out := leading_out(directory, paths):
+        paths = sorted({*paths} - {*out})
+        print(f"left out, links that lead out of the folder, which the page doesn't show: {listing(out)}")
     if not paths:
         raise UserError(f"{directory}: there are no images; name the folder of your images with --directory")
     print(f"{len(paths)} images in {directory}; those not known yet are read once ...", flush=True)

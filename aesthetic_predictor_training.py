@@ -88,7 +88,7 @@ def read_scores(arguments: argparse.Namespace, directory: Path) -> "ScoreTable":
 
     path = find_scorefile(directory, arguments.scores)
     arguments.scores = str(path.relative_to(directory) if path.is_relative_to(directory) else path)
-    return read_scored_images(directory, arguments.scores, arguments.score_column)
+    return read_scored_images(directory, arguments.scores, arguments.score_column, arguments.exclude)
 
 
 def image_model(arguments: argparse.Namespace) -> "Extractor":

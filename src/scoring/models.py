@@ -142,7 +142,7 @@ def _load(
         except UserError as error:
             raise UserError(f"{path}: its image model {key[0]} can't be had: {error}")
     extractor = extractors[key]
-    check_extractor(path, config, extractor.identity)
+    check_extractor(path, config, extractor.identity, extractor.earlier_identity)
     gate = None
     if settings.gate and (found := find_filter(path, metadata)):
         # A filter is never itself behind one: training refuses that.

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ...common import UserError, by_place, write_states
+from .resizing import earlier
 
 MEGABYTE = 1 << 20
 
@@ -33,6 +34,11 @@ class Extractor(abc.ABC):
     n_hidden_states: int
     fp16 = False
     aim_batch_norm = "eval"
+
+    @property
+    def earlier_identity(self) -> str:
+        """What model files of before name it by: of their features it is not known in which order Pillow resized."""
+        return earlier(self.identity)
 
     @property
     def hidden_states(self) -> Sequence[int]:
