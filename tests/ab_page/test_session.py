@@ -16,6 +16,7 @@ from src.ab_page.screens import Answer
 from src.ab_page.session import Session
 from src.common.errors import UserError
 from src.features.images import UnreadableImage
+from src.ratings import schema
 from src.ratings.database import Comparisons
 from src.ratings.fit import fit_ratings
 from src.ratings.rescale import rescale_to
@@ -151,7 +152,8 @@ def test_an_exclusion_of_another_rater_or_of_an_image_outside_stays(comparisons)
     assert list(comparisons.excluded()) == [4]
 
 
-def test_an_undo_that_the_database_refuses_can_be_sent_again(comparisons):
+def test_an_undo_that_the_database_refuses_can_be_sent_again(comparisons, monkeypatch):
+    monkeypatch.setattr(schema, "WAIT_SECONDS", 0.02)
     session = make_session(comparisons)
     choose(session)
     shown, last = choose(session), session.last
