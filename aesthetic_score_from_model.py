@@ -78,12 +78,14 @@ def check(arguments: argparse.Namespace) -> None:
 
 def images_to_score(arguments: argparse.Namespace, directory: Path) -> tuple[Path | None, list[str], list[str]]:
     """The outfile, all images of the directory, and those to score; UserError where it or they can't be had."""
-    from src.scoring import check_names, check_outfile, find_wanted
+    from src.scoring import check_names, check_outfile, find_wanted, may_be_over, not_handed_on
 
     outfile = None
     if arguments.outfile:
         outfile = check_outfile(arguments.outfile, arguments.watch, arguments.score_column)
-    images, paths = find_wanted(directory, arguments.regex, may_come=arguments.watch)
+    handing_on = settings_of(HandingOnSettings, arguments)
+    images, paths = find_wanted(directory, arguments.regex, may_come=arguments.watch or may_be_over(handing_on))
+    paths = not_handed_on(directory, paths, handing_on)
     if outfile:
         check_names(outfile, paths)
     return outfile, images, paths
@@ -120,7 +122,13 @@ def use(
     if stars.write_xmp:
         write_stars(directory, scored.part(chosen), stars)
     if handing_on.folder:
-        hand_on(directory, scored, chosen, handing_on)
+        asked = [
+            arguments.model,
+            arguments.regex,
+            arguments.threshold,
+            vars(settings_of(SelectionSettings, arguments)),
+        ]
+        hand_on(directory, scored, chosen, handing_on, asked)
 
 
 def watch(

@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .assisted import AssistedFit
     from .batch import Batch, batch_statistics
     from .choices import Choices, read_choices, read_log
-    from .database import Comparisons, Registered
+    from .database import BROKEN, Comparisons, Registered, check_screen
     from .fit import fit_ratings, speed_weights
     from .fitted import Ratings
     from .log import KINDS, Bools, Floats, Ints, Log

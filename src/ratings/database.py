@@ -3,6 +3,7 @@
 import json
 import math
 import threading
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,8 +17,16 @@ from ..common import UserError
 from .log import KINDS, Log, log_from_columns
 from .schema import explaining, open_database, transaction
 
+BROKEN = "broken: "  # begins the reason of an exclusion that no person decided
 _EFFECTIVE = "id NOT IN (SELECT comparison_id FROM events WHERE kind = 'undo')"
 _BY_CLIENT_ID = "SELECT id FROM comparisons WHERE client_id = ?"
+_EXCLUSIONS = f"""
+SELECT id, image_id, made_at FROM events AS e
+WHERE kind = 'exclude' AND substr(reason, 1, {len(BROKEN)}) <> '{BROKEN}'
+AND session_id IN (SELECT id FROM sessions WHERE rater = ?)
+AND id = (SELECT max(id) FROM events WHERE image_id = e.image_id)
+ORDER BY id
+"""
 _COLUMNS = {  # of a Log, in SQL
     "ids": "id",
     "kinds": "CASE kind WHEN 'choice' THEN 0 WHEN 'tie' THEN 1 ELSE 2 END",
@@ -42,6 +51,15 @@ class Registered:
     added: frozenset[int]
     moved: dict[str, str]
     replaced: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """id: of its event. after: the id of the last comparison before it, of anybody; 0 if there was none."""
+
+    id: int
+    image: int
+    after: int
 
 
 @dataclass(frozen=True)
@@ -123,7 +141,7 @@ class Comparisons:
         ratings favoured just before. client_id: a name that whoever sends the choice gave it; sent again under the
         same name it is not stored again, and the id of the first is returned. Raises UserError for anything else.
         """
-        _check_screen(kind, shown, winner, seconds, predicted)
+        check_screen(kind, shown, winner, seconds, predicted)
         with self._writing():
             if client_id is not None and (stored := self._rows(_BY_CLIENT_ID, client_id)):
                 return stored[0][0]
@@ -154,9 +172,28 @@ class Comparisons:
                 raise UserError(f"{self.path}: comparison {comparison_id} is undone already")
             self._insert_in_session("events", kind="undo", comparison_id=comparison_id)
 
-    def exclude(self, image_id: int, reason: str = "") -> None:
-        """Never show this image again; its comparisons stay. reason: for people, such as "broken"."""
-        self._image_event("exclude", image_id, reason)
+    def is_undone(self, comparison_id: int) -> bool:
+        """Whether this comparison was taken back."""
+        with self._reading():
+            return bool(self._rows("SELECT 1 FROM events WHERE kind = 'undo' AND comparison_id = ?", comparison_id))
+
+    def exclude(self, image_id: int, reason: str = "") -> int:
+        """Never show this image again; its comparisons stay. reason: for people, such as "broken". The event's id."""
+        return self._image_event("exclude", image_id, reason)
+
+    def exclusions(self) -> list[Exclusion]:
+        """What this rater excluded by hand and nobody included again, in that order."""
+        with self._reading():
+            found = self._rows(_EXCLUSIONS, self.rater)
+            times = self._rows("SELECT id, made_at FROM comparisons ORDER BY id") if found else []
+        ids, moments = [0, *(i for i, _ in times)], [at for _, at in times]
+        return [Exclusion(event, image, ids[bisect_right(moments, at)]) for event, image, at in found]
+
+    def is_included_again(self, event_id: int) -> bool:
+        """Whether an exclusion, by its event, was taken back."""
+        query = "SELECT 1 FROM events AS e JOIN events AS later USING (image_id) WHERE e.id = ? AND later.id > e.id"
+        with self._reading():
+            return bool(self._rows(f"{query} AND later.kind = 'include'", event_id))
 
     def include(self, image_id: int) -> None:
         """Show it again after all."""
@@ -219,10 +256,10 @@ class Comparisons:
         )
         return self._session
 
-    def _image_event(self, kind: str, image_id: int, reason: str) -> None:
+    def _image_event(self, kind: str, image_id: int, reason: str) -> int:
         with self._writing():
             self._check_known([image_id], None)
-            self._insert_in_session("events", kind=kind, image_id=image_id, reason=reason)
+            return self._insert_in_session("events", kind=kind, image_id=image_id, reason=reason)
 
     def _check_known(self, images: Sequence[int], repeat_of: int | None) -> None:
         for image in images:
@@ -272,9 +309,14 @@ class Comparisons:
                 raise
 
 
-def _check_screen(
-    kind: str, shown: Sequence[int], winner: int | None, seconds: float | None, predicted: int | None
+def check_screen(
+    kind: str,
+    shown: Sequence[int],
+    winner: int | None,
+    seconds: float | None = None,
+    predicted: int | None = None,
 ) -> None:
+    """UserError where `add_choice` would refuse these, whichever images there are."""
     if kind not in KINDS:
         raise UserError(f"a comparison of kind {kind!r}; it can be {', '.join(KINDS)}")
     if not 2 <= len(shown) <= 9 or len(set(shown)) != len(shown):

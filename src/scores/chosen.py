@@ -10,7 +10,7 @@ import numpy as np
 from ..common import UserError, check_writable, copy_to
 from . import assisted
 from .formats import SUFFIXES
-from .scorefile import ScoreTable, add_images, new_table, read_scorefile, write_scorefile
+from .scorefile import ScoreTable, add_images, new_table, read_numbers, read_scorefile, write_scorefile
 from .spelling import match_images
 from .weights import COLUMN as ERRORS
 
@@ -50,6 +50,28 @@ def chosen_file(directory: Path, name: str | None) -> Path:
 def is_chosen(table: ScoreTable) -> bool:
     """Whether `write_chosen` wrote the score file; either column alone may be a person's own."""
     return {COMPARISONS, ERRORS} <= set(table.document.columns)
+
+
+def is_behind(path: Path, score_column: str, paths: Sequence[str], comparisons: np.ndarray) -> bool:
+    """Whether the score file is of fewer comparisons than there are by now: it was never written, or a scorer was
+    killed before it could. Not where it counts more of any image, which are another rater's.
+
+    comparisons: (N,) of the images at `paths`.
+    """
+    if not path.exists():
+        return bool(comparisons.any())
+    table = read_scorefile(path, score_column)
+    counted = read_numbers(table, COMPARISONS)
+    if not is_chosen(table) or counted is None:
+        return bool(comparisons.any())
+    matched = dict(zip(table.paths, np.nan_to_num(counted).tolist(), strict=True))
+    before = np.array([matched.get(image, 0) for image in paths])
+    return bool((before <= comparisons).all() and (before < comparisons).any())
+
+
+def holds_assisted(path: Path, score_column: str) -> bool:
+    """Whether features assisted scores that the file holds."""
+    return path.exists() and bool(assisted.assisted_by(read_scorefile(path, score_column)))
 
 
 def write_chosen(path: Path, score_column: str, chosen: ChosenScores, directory: Path | None = None) -> None:

@@ -1,23 +1,28 @@
-"""Copy, move or link chosen images into a folder, under new names, without ever overwriting anything."""
+"""Copy, move or link chosen images into a folder, under new names, without ever overwriting or doubling anything."""
 
-import csv
-import io
+import errno
+import json
 import os
-import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..common import UserError, check_writable
+from ..common import UserError, check_writable, claimed, number_of
 from ..scores import shown
 from .file_names import check_format, new_name
+from .handed_on import end_move, find_there, has_unfinished_move, listed, note_move, unfinished_move, write_table
+from .names_there import NamesThere
 from .output import columns_of, rows_of
+from .placing import add_name, copy_new, link_new, remove_parts, same_content
 from .selection import ranks
 from .settings import HandingOnSettings
-from .xmp import existing_sidecars, sidecar_names
+from .siblings import Folder, Sibling
 
 if TYPE_CHECKING:
     from .models import Scored
@@ -35,23 +40,73 @@ def check_handing_on(settings: HandingOnSettings) -> None:
         check_target(f"{ways[0]}_to", Path(settings.folder).expanduser())
 
 
-def hand_on(directory: Path, scored: "Scored", chosen: np.ndarray, settings: HandingOnSettings) -> None:
+def check_target(option: str, target: Path) -> None:
+    """Raise UserError where the folder can't be one, or nothing can be written there."""
+    above = next((folder for folder in (target, *target.parents) if os.path.lexists(folder)), None)
+    if above is not None and not above.is_dir():
+        raise UserError(f"--{option}={target}: {above} is a file; name a folder")
+    if above is not None:
+        check_writable(option, above / "scores.csv")
+
+
+def may_be_over(settings: HandingOnSettings) -> bool:
+    """Whether a move into the folder was killed: then there may be no image left, and only its end to be noted."""
+    return bool(settings.move_to) and has_unfinished_move(Path(settings.move_to or "").expanduser())
+
+
+def not_handed_on(directory: Path, paths: list[str], settings: HandingOnSettings) -> list[str]:
+    """The images without those that were put into the folder before, where that lies in the directory."""
+    target = Path(settings.folder or "").expanduser().resolve()
+    if not (settings.folder and target.is_relative_to(directory.resolve())):
+        return paths
+    folder = target.relative_to(directory.resolve())
+    there = {(folder / name).as_posix() for names in listed(target).values() for name in names}
+    left = [path for path in paths if path not in there]
+    if len(left) < len(paths):
+        number = number_of(len(paths) - len(left), "image")
+        print(f"{number} in {target} left out: put there before, by the tables there", file=sys.stderr)
+    return left
+
+
+def hand_on(
+    directory: Path, scored: "Scored", chosen: np.ndarray, settings: HandingOnSettings, asked: object = None
+) -> None:
     """Copy, move or link the chosen images, (n,) positions, best first, as the settings say, which name one folder.
 
-    What was done, or would be, is printed.
+    asked: what chose them, the same when the same is asked for again: a move that was killed goes on by it. What was
+    done, or would be, is printed.
     """
     (way,), target = settings.ways, Path(settings.folder or "").expanduser()
+    words = json.dumps([str(directory.resolve()), asdict(replace(settings, dry_run=False)), asked], default=str)
     rank = ranks(scored.scores[:, 0])
     order = chosen[rank[chosen].argsort()]
-    steps = plan(directory, target, _named(scored, order, rank, settings.filename_format))
-    if settings.dry_run:
-        print("\n".join(f"would {way} {shown(step.path)} -> {shown(str(step.target))}" for step in steps))
-        return
-    columns = ["relative_path", "source", "rank", *columns_of(list(scored.models))[1:]]
-    known = zip(steps, rank[order].tolist(), rows_of(scored.part(order)), strict=True)
-    rows = [[step.target.name, step.path, place, *row[1:]] for step, place, row in known]
-    table = carry_out(way, target, steps, columns, rows)
-    print(f"{len(steps)} images {DONE[way]} to {target}; see {table.name} there.")
+    if way == "move" and (table := unfinished_move(target, words)):
+        print(f"{target}: the same move did not come to its end; it goes on as {table.path.name} there says.")
+        columns, rows = table.columns, [row for row in table.rows if os.path.lexists(directory / row[1])]
+        named = [(row[1], row[0]) for row in rows]
+    else:
+        columns = ["relative_path", "source", "rank", *columns_of(list(scored.models))[1:]]
+        named = _named(scored, order, rank, settings.filename_format)
+        known = zip(named, rank[order].tolist(), rows_of(scored.part(order)), strict=True)
+        rows = [[name, path, place, *row[1:]] for (path, name), place, row in known]
+    with nullcontext() if settings.dry_run else _alone(way, target):
+        steps = plan(way, directory, target, named, settings.with_siblings)
+        if settings.dry_run:
+            print("\n".join(line for step in steps for line in _planned(way, step)))
+        else:
+            print(carry_out(way, target, steps, columns, rows, words))
+
+
+@contextmanager
+def _alone(way: str, target: Path) -> Iterator[None]:
+    """No other run puts anything into the folder, which is made, meanwhile. What a killed one left half is gone."""
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--{way}_to={target}: can't be made ({error.strerror}); name another folder")
+    with claimed(target / "scores.csv", "a run that copies, moves or links images"):
+        remove_parts(target)
+        yield
 
 
 def _named(scored: "Scored", order: np.ndarray, rank: np.ndarray, text: str) -> list[tuple[str, str]]:
@@ -63,155 +118,142 @@ def _named(scored: "Scored", order: np.ndarray, rank: np.ndarray, text: str) -> 
 
 
 class Step(NamedTuple):
-    """One image and where it goes. path: relative, as it was; target: its new place."""
+    """One image and where it goes, or lies already. path: relative, as it was; target: its new place."""
 
     path: str
     source: Path
     target: Path
+    there: bool
+    siblings: list[Sibling]
+    folder: Folder | None
 
 
-def plan(directory: Path, target: Path, named: Sequence[tuple[str, str]]) -> list[Step]:
+def plan(
+    way: str, directory: Path, target: Path, named: Sequence[tuple[str, str]], with_siblings: bool = True
+) -> list[Step]:
     """Where each image goes. named: (relative path, new name).
 
-    A name that is taken, by a file there or another image, gets a number: a.png, a_2.png.
+    A name that is taken, by a file there or another image, gets a number: a.png, a_2.png. So does one whose siblings'
+    names are taken, or that would take another image's siblings for its own.
     """
-    taken = {path.name.casefold() for path in target.iterdir()} if target.is_dir() else set()
-    steps = []
+    there = find_there(target, directory, named, links=way == "link")
+    names, folders, steps = NamesThere(target), dict[Path, Folder](), list[Step]()
     for path, name in named:
-        free = _free_name(name, taken)
-        taken.add(free.casefold())
-        steps.append(Step(path, directory / path, target / free))
+        source, folder = directory / path, None
+        if with_siblings and source.parent.is_dir():
+            folder = folders.get(source.parent) or folders.setdefault(source.parent, Folder(source.parent))
+        if path not in there:
+            name = names.take(path, name, partial(_siblings, folder, source.name))
+        place = there.get(path, target / name)
+        siblings = _siblings(folder, source.name, place.name)
+        steps.append(Step(path, source, place, path in there, siblings, folder))
     return steps
 
 
-def _free_name(name: str, taken: set[str]) -> str:
-    stem, suffix = PurePosixPath(name).stem, PurePosixPath(name).suffix
-    number = 2
-    while name.casefold() in taken:
-        name, number = f"{stem}_{number}{suffix}", number + 1
-    return name
+def _siblings(folder: Folder | None, image: str, new: str) -> list[Sibling]:
+    return folder.of(image, new) if folder else []
 
 
-def check_target(option: str, target: Path) -> None:
-    """Raise UserError where the folder can't be one, or nothing can be written there."""
-    above = next((folder for folder in (target, *target.parents) if os.path.lexists(folder)), None)
-    if above is not None and not above.is_dir():
-        raise UserError(f"--{option}={target}: {above} is a file; name a folder")
-    if above is not None:
-        check_writable(option, above / "scores.csv")
+def _planned(way: str, step: Step) -> Iterator[str]:
+    if step.there:
+        removed = ", and would be removed here" if way == "move" else ""
+        yield f"{shown(step.path)} is there already as {shown(str(step.target))}{removed}"
+    else:
+        yield f"would {way} {shown(step.path)} -> {shown(str(step.target))}"
+    for sibling in step.siblings:
+        if not same_content(sibling.source, step.target.with_name(sibling.name)):
+            yield f"  with {shown(sibling.source.name)} -> {shown(sibling.name)}"
+
+
+@dataclass
+class Done:
+    """How far it came."""
+
+    steps: int = 0
+    images: int = 0
+    siblings: int = 0
 
 
 def carry_out(
-    way: str, target: Path, steps: Sequence[Step], columns: Sequence[str], rows: Sequence[Sequence[Any]]
-) -> Path:
+    way: str,
+    target: Path,
+    steps: Sequence[Step],
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    asked: str = "",
+) -> str:
     """Copy, move or link, with a table of what went where, written before the first image moves.
 
-    Sidecars (see `xmp`) go with their image; of one that another file of the name may need, a copy. Returns the
-    table's path: scores.csv, with a number if it is taken. Raises UserError where something fails, saying how far it
-    came; nothing is ever overwritten.
+    rows: one for each step; those of images that are there already are left out. asked: see `hand_on`. Returns what
+    to say. Raises UserError where something fails, saying how far it came; nothing is ever overwritten.
     """
-    act = {"copy": copy_new, "move": move_new, "link": link_new}[way]
-    done, carried = 0, set[Path]()
+    done, table = Done(), None
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        table = _write_table(target, columns, rows)
+        new = [[s.target.name, s.path, *row[2:]] for s, row in zip(steps, rows, strict=True) if not s.there]
+        if new:
+            target.mkdir(parents=True, exist_ok=True)
+            table = write_table(target, columns, new)
+        if way == "move" and table:
+            note_move(target, asked, table)
         for step in steps:
-            act(step.source, step.target)
-            carried |= _carry_sidecars(copy_new if way == "move" else act, step)
-            done += 1
+            _carry(way, step, done)
+        end_move(target)
     except OSError as error:
-        where = steps[done].path if done < len(steps) else target
-        raise UserError(f"{target}: could not {way} {where} ({error.strerror or error}); {done} images are there")
-    finally:
-        if way == "move":
-            with suppress(OSError):  # what can't be removed stays, and a copy went
-                _remove_lone(carried)
-    return table
+        where = steps[done.steps].path if done.steps < len(steps) else target
+        said = error.strerror or error
+        raise UserError(f"{target}: could not {way} {where} ({said}); {done.steps} images are there")
+    return _summary(way, target, done, table)
 
 
-def _carry_sidecars(act: Callable[[Path, Path], None], step: Step) -> set[Path]:
-    """The sidecars that went to the new name; a.xmp under the full one, or not at all, where that is taken."""
-    names, carried = sidecar_names(step.target), set()
-    for name, sidecar in existing_sidecars(step.source).items():
-        free = next((names[one] for one in (name, "full") if not os.path.lexists(names[one])), None)
-        if free:
-            act(sidecar, free)
-            carried.add(sidecar)
-    return carried
+def _summary(way: str, target: Path, done: Done, table: Path | None) -> str:
+    parts = [f"{done.images} images {DONE[way]} to {target}"]
+    parts += [f"{done.steps - done.images} were there already"] if done.steps > done.images else []
+    parts += [f"{number_of(done.siblings, 'file')} of theirs went along"] if done.siblings else []
+    return ", ".join(parts) + (f"; see {table.name} there." if table else ".")
 
 
-def _remove_lone(sidecars: set[Path]) -> None:
-    """Remove those that no file needs any more: a.jpg and a.png share a.xmp, and so may a raw file of any ending."""
-    files = [file for folder in {path.parent for path in sidecars} for file in folder.iterdir() if file.is_file()]
-    needed = {path for file in files if file.suffix.lower() != ".xmp" for path in sidecar_names(file).values()}
-    for sidecar in sidecars - needed:
-        sidecar.unlink()
+def _carry(way: str, step: Step, done: Done) -> None:
+    """One image with its siblings. Of a move the source goes last: killed at any moment, it can be done again."""
+    act = {"copy": copy_new, "move": add_name, "link": link_new}[way]
+    if not step.there:
+        act(step.source, step.target)
+        done.images += 1
+    came = [sibling for sibling in step.siblings if _bring(act, way, step, sibling, done)]
+    if way == "move":
+        _remove(step, came)
+    done.steps += 1
 
 
-def copy_new(source: Path, target: Path) -> None:
-    """Copy to a file that does not exist yet; FileExistsError if it does. Never leaves half a file."""
-    part = target.with_name(f".{target.name[:40]}.{os.getpid()}.part")
-    try:
-        shutil.copy2(source, part)
-        _take_place(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+def _remove(step: Step, came: Sequence[Sibling]) -> None:
+    """What was moved, but for siblings that other files need."""
+    for sibling in came:
+        if step.folder and not step.folder.is_shared(sibling.source.name):
+            sibling.source.unlink(missing_ok=True)
+    step.source.unlink()
+    if step.folder:
+        step.folder.gone(step.source.name)
 
 
-def _take_place(part: Path, target: Path) -> None:
-    """Rename, but never over something."""
-    if os.name == "nt":
-        part.rename(target)  # refuses by itself
-        return
-    try:
-        os.link(part, target, follow_symlinks=False)  # refuses by itself
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links, such as FAT
-        if os.path.lexists(target):
-            raise FileExistsError(17, "it exists", str(target))
-        part.rename(target)
+def _bring(act: Callable[[Path, Path], None], way: str, step: Step, sibling: Sibling, done: Done) -> bool:
+    """Whether a sibling is there now. Where another file has its name, it gets the image's whole name and its ending.
 
-
-def move_new(source: Path, target: Path) -> None:
-    """Move to a name that does not exist yet; FileExistsError if it does. The source goes last."""
-    try:
-        if os.name == "nt":
-            source.rename(target)  # refuses by itself
-            return
-        os.link(source, target, follow_symlinks=False)
-    except OSError:  # another disk, or one without links
-        if os.path.lexists(target):
-            raise FileExistsError(17, "it exists", str(target))
-        copy_new(source, target)
-    source.unlink()
-
-
-def link_new(source: Path, target: Path) -> None:
-    """A symbolic link to the image; where those are not allowed (Windows), a hard link."""
-    try:
-        target.symlink_to(source.resolve())
-    except FileExistsError:
-        raise
-    except OSError:
-        os.link(source, target)
-
-
-def _write_table(target: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Path:
-    text = io.StringIO()
-    csv.writer(text).writerows([columns, *rows])
-    data = text.getvalue().replace("\r\n", "\n").encode("utf-8", "surrogateescape")
-    for name in _numbered("scores.csv"):
-        with suppress(FileExistsError), (target / name).open("xb") as file:
-            file.write(data)
-            return target / name
-    raise AssertionError("endless")
-
-
-def _numbered(name: str) -> Iterator[str]:
-    stem, suffix = PurePosixPath(name).stem, PurePosixPath(name).suffix
-    yield name
-    number = 2
-    while True:
-        yield f"{stem}_{number}{suffix}"
-        number += 1
+    What a person has changed since an image was copied or linked stays.
+    """
+    again = step.there and way != "move"
+    names = [sibling.name] if again else [sibling.name, step.target.name + sibling.source.suffix]
+    for place in map(step.target.with_name, names):
+        if os.path.lexists(place):
+            if same_content(sibling.source, place):
+                return True
+            continue
+        try:
+            act(sibling.source, place)
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                continue
+            raise
+        done.siblings += 1
+        return True
+    if not again:
+        print(f"note: {shown(str(sibling.source))}: stays, for there are other files of its names", file=sys.stderr)
+    return False

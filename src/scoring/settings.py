@@ -47,13 +47,15 @@ class HandingOnSettings:
     """Where chosen images go, and under which names.
 
     copy_to, move_to, link_to: a folder, of one of the three at most; None: they stay. filename_format: their names
-    there, of {rank}, {score}, {percentile}, {name} and {extension}. dry_run: only print what would be done.
+    there, of {rank}, {score}, {percentile}, {name} and {extension}. with_siblings: files that belong to an image by
+    their names (captions, sidecars) go along. dry_run: only print what would be done.
     """
 
     copy_to: str | None = None
     move_to: str | None = None
     link_to: str | None = None
     filename_format: str = "{rank:05}_{score:.3f}_{name}{extension}"
+    with_siblings: bool = True
     dry_run: bool = False
 
     @property
@@ -74,10 +76,12 @@ class StarSettings:
 
     write_xmp: whether they are written. stars: four percentiles among the train images' model scores, 0 to 100 and
     rising, at which 2, 3, 4 and 5 stars begin. xmp_name: what a new sidecar of a.jpg is called, "full", a.jpg.xmp, or
-    "stem", a.xmp. dry_run: only print what would be written.
+    "stem", a.xmp. overwrite_ratings: also where a person's own rating stands, which else stays. dry_run: only print
+    what would be written.
     """
 
     write_xmp: bool = False
+    overwrite_ratings: bool = False
     stars: Sequence[float] = (10, 30, 60, 85)
     xmp_name: str = "full"
     dry_run: bool = False

@@ -592,11 +592,11 @@ def test_scores_of_the_predecessors_become_starting_ratings_once(tmp_path, name,
             aesthetic_ab_scorer.import_scores(path, "score", rescale, comparisons, ids)
         assert comparisons.log().starting_ratings[:2].tolist() == pytest.approx(expected)
         live = LiveRatings(comparisons, RatingSettings("bradley_terry", rescale=rescale))
-        aesthetic_ab_scorer.write_scores(path, "score", ids, live)
+        aesthetic_ab_scorer.ScoreFile(path, "score", ids, live).write()
         assert path.read_text(encoding="utf-8") == text  # nothing compared, nothing written
         comparisons.add_choice([1, 2], 1)
         live.read()
-        aesthetic_ab_scorer.write_scores(path, "score", ids, live)
+        aesthetic_ab_scorer.ScoreFile(path, "score", ids, live).write()
         (tmp_path / name.replace(".", ".before_choosing.")).read_text(encoding="utf-8").index(text)
         aesthetic_ab_scorer.import_scores(path, "score", rescale, comparisons, ids)  # its own file: not imported
         assert comparisons.log().starting_ratings[:2].tolist() == pytest.approx(expected)
@@ -611,7 +611,7 @@ def test_ones_own_scores_are_no_starting_ratings_for_another_rater(tmp_path):
             assert np.isnan(comparisons.log().starting_ratings).all()
             comparisons.add_choice([1, 2], 1)
             live = LiveRatings(comparisons, RatingSettings("bradley_terry"))
-            aesthetic_ab_scorer.write_scores(path, "score", ids, live)
+            aesthetic_ab_scorer.ScoreFile(path, "score", ids, live).write()
 
 
 def test_the_set_can_be_restricted_by_name_and_by_score(gallery):

@@ -51,6 +51,10 @@ export async function pump() {
       body.step = page.state.last; // named, so that a second attempt can't take back another one
       keepOutbox();
     }
+    if (name === "finish" && !body.of) {
+      body.of = page.state.ends; // likewise: the end of a batch must not become that of the scorer
+      keepOutbox();
+    }
     const nothingToUndo = name === "undo" && !body.step;
     const answer = nothingToUndo ? { state: page.state } : await ask(`/api/${name}`, { ...body, tab, gallery: page.state.gallery });
     if (answer.gone) {

@@ -50,6 +50,13 @@ SCORING = Group(
             needs=WAYS_TO,
         ),
         scoring(
+            "--with_siblings",
+            "files that belong to an image by their names go along: captions (.txt), .xmp, .json, .npz, .AAE, ...",
+            ON_OFF,
+            HandingOnSettings.with_siblings,
+            needs=WAYS_TO,
+        ),
+        scoring(
             "--dry_run",
             "only print what would be copied, moved, linked, rated or filled in",
             ON_OFF,
@@ -69,6 +76,13 @@ SCORING = Group(
             needs=("update_scores",),
         ),
         scoring("--write_xmp", "write stars (xmp:Rating) into sidecar files", ON_OFF, StarSettings.write_xmp),
+        scoring(
+            "--overwrite_ratings",
+            "stars also replace ratings that you gave yourself",
+            ON_OFF,
+            StarSettings.overwrite_ratings,
+            needs=("write_xmp",),
+        ),
         scoring(
             "--stars",
             "percentiles where 2, 3, 4 and 5 stars begin",
