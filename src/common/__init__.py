@@ -8,6 +8,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .claims import claimed
     from .correlation import correlations, pearson, spearman
     from .devices import pick_device, torch_threads
+    from .downloads import stand_in
     from .ending import run_script
     from .errors import UserError, first_line, run
     from .files import check_writable, copy_to, flush_to_disk, plain, relative_to, replacing, write_text

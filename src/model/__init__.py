@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ..common.lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
+    from .about import said_by
     from .config import PredictorConfig, arrange
     from .conversion import convert
     from .export import export_onnx

@@ -17,9 +17,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..common import UserError, note, replacing
+from ..common import UserError, first_line, note, replacing, stand_in
 from .config import PredictorConfig
-from .foreign import OTHER_SUFFIXES, NotUnderstood, Unsaid, read_foreign, read_pickled
+from .foreign import OTHER_SUFFIXES, NotUnderstood, Unsaid, read_foreign, read_pickled, whole_numbers
 from .network import Ensemble, Predictor
 
 FORMAT = "aesthetic-predictor-1"
@@ -117,6 +117,7 @@ def describe(predictor: Predictor) -> dict[str, str]:
     config = predictor.config
     known: dict[str, Any] = {NAMES.get(f.name, f.name): getattr(config, f.name) for f in fields(PredictorConfig)}
     known |= {"format": FORMAT, "number_of_features": config.number_of_features, "final_layer_bias": True}
+    known["hidden_states_used"] = ",".join(map(str, config.hidden_states_used))  # the predecessor's spelling
     if isinstance(predictor, Ensemble):
         configs = [member.config for member in predictor.predictors]
         known |= {MEMBERS[0]: [c.layers for c in configs], MEMBERS[1]: [c.dropouts for c in configs]}
@@ -126,13 +127,15 @@ def describe(predictor: Predictor) -> dict[str, str]:
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     if not path.is_file():
         raise UserError(f"{path}: no such model; train one with aesthetic_predictor_training.py")
-    if path.suffix.lower() in OTHER_SUFFIXES:
-        return {}, read_pickled(path)
     try:
+        if what := stand_in(path):
+            raise UserError(f"{path}: {what}")
+        if path.suffix.lower() in OTHER_SUFFIXES:
+            return {}, read_pickled(path)
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise UserError(f"{path}: is no predictor ({error}); a predictor is a .safetensors file")
+        raise UserError(f"{path}: is no predictor ({first_line(error)}); a predictor is a .safetensors file")
 
 
 def _filled(configs: list[PredictorConfig], tensors: Mapping[str, Tensor]) -> Predictor:
@@ -169,7 +172,10 @@ def _configs_from(metadata: Mapping[str, str]) -> list[PredictorConfig]:
         name = NAMES.get(field.name, field.name)
         name = name if name in metadata else field.name  # as it was called at first
         if name in metadata:
-            values[field.name] = _from_text(name, field.type, metadata[name])
+            states = field.name == "hidden_states_used"  # once [0, 2], now 0,2
+            values[field.name] = (
+                whole_numbers(metadata, name) if states else _from_text(name, field.type, metadata[name])
+            )
         elif field.default is MISSING or field.name not in ADDED_LATER:
             raise NotUnderstood(f"its metadata lack '{name}'; train the model again")
     config = PredictorConfig(**values)
@@ -221,5 +227,5 @@ def _lists(name: str, text: str) -> list[Any]:
     kind = tuple[int, ...] if name == MEMBERS[0] else tuple[float, ...]
     try:
         return [_from_text(name, kind, json.dumps(part)) for part in json.loads(text)]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         raise NotUnderstood(f"its metadata say {name}={text[:60]!r}, which can't be read; train the model again")

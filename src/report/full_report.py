@@ -1,6 +1,5 @@
 """The page of a report: everything known of a model, in sections."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..common import ab, correlations, working, write_text
+from ..model import said_by
 from ..scores import caution, errors_counted
 from . import plots
 from .analysis import FEWEST_IMAGES, Subset, extremes
@@ -88,7 +88,10 @@ def _numbers(material: Material) -> str:
 def _baselines(metadata: Mapping[str, str]) -> list[tuple[str, list[list[str]]]]:
     if "baselines" not in metadata:
         return []
-    measured = {"model": json.loads(metadata.get("metrics", "{}")), **json.loads(metadata["baselines"])}
+    known = {
+        name: said_by("the model", metadata, name, dict) for name in ("metrics", "baselines") if name in metadata
+    }
+    measured = {"model": known.get("metrics", {}), **known["baselines"]}
     return [("Beside what is simpler, when it was trained", baselines_table(measured))]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..common import UserError, plain
+from ..model import said_by
 from ..scores import (
     SPLITS,
     ScoreTable,
@@ -121,10 +122,13 @@ def _drawn(table: ScoreTable, model: "ModelScores", otherwise: SplitSettings) ->
     """(N,) the split that the model's training drew. otherwise: what counts where the model does not say."""
 
     def known(name: str) -> float:
-        return float(model.metadata[name] if name in model.metadata else getattr(otherwise, name))
+        said = name in model.metadata
+        return said_by(model.name, model.metadata, name, float) if said else getattr(otherwise, name)
 
     if "folds" in model.metadata:  # trained on all but the test split, which was drawn in whole groups
-        return np.where(np.isin(table.paths, json.loads(model.metadata["test_images"])), "test", "train")
+        return np.where(
+            np.isin(table.paths, said_by(model.name, model.metadata, "test_images", list)), "test", "train"
+        )
     fractions = known("fraction_for_eval"), known("fraction_for_test")
     anew = _has_own_split(table, model, otherwise)
     settings = SplitSettings(*fractions, int(known("eval_pick_seed")))
@@ -152,10 +156,11 @@ def _is_savefile(table: ScoreTable, model: "ModelScores") -> bool:
 def _doubts(table: ScoreTable, models: "Sequence[ModelScores]") -> str:
     for model in models:
         # Behind a filter the split is drawn of all images, before the filter takes some of them away.
-        trained_on = model.metadata.get("filter_images", model.metadata.get("n_images"))
-        if trained_on is None:
+        key = next((name for name in ("filter_images", "n_images") if name in model.metadata), None)
+        if key is None:
             return ", as far as is known: model scores from a file don't say what was trained on"
-        if int(trained_on) != len(table.paths):
+        trained_on = said_by(model.name, model.metadata, key, int)
+        if trained_on != len(table.paths):
             return (
                 f", but {model.name} was trained with {trained_on} images and now there are {len(table.paths)}: a "
                 "few may be on the wrong side; to be sure, use the --savefile of training as --scores"

@@ -156,7 +156,7 @@ def _quantiles(path: Path, metadata: Mapping[str, str]) -> np.ndarray | None:
         return None
     try:
         values = np.array(json.loads(metadata["train_score_quantiles"]), dtype=np.float64)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         values = np.zeros(0)
     if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all() or (np.diff(values) < 0).any():
         raise UserError(f"{path}: its metadata say nonsense in train_score_quantiles; train the model again")

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...common import UserError, first_line, keeps_notes, note
+from ...common import UserError, first_line, keeps_notes, note, stand_in
 
 OFFLINE_HELP = "The extractor efficientnet-lite0 needs no download and works offline"
 NOWHERE = "no such folder, not in the Hugging Face cache on this machine, and the hub can't be asked"
@@ -45,9 +45,16 @@ class Checkpoint:
         found = self.first_of(WEIGHTS_NAMES)
         if found is None:
             raise UserError(f"{self.name}: no weights there; one of these is needed: {', '.join(WEIGHTS_NAMES)}")
-        if found.suffix != ".json":
-            return [found]
-        return [self.file(shard) for shard in sorted(set(read_json(found)["weight_map"].values()))]
+        files = [found]
+        if found.suffix == ".json":
+            shards = read_json(found).get("weight_map")
+            if not isinstance(shards, dict) or not all(isinstance(shard, str) for shard in shards.values()):
+                raise UserError(f"{found}: has no weight_map of file names; fetch the checkpoint again")
+            files = [self.file(shard) for shard in sorted(set(shards.values()))]
+        for file in files:
+            if what := stand_in(file):
+                raise UserError(f"{file}: {what}")
+        return files
 
     def weight_names(self) -> set[str]:
         """What all tensors are called. Raises UserError where the files can't be read."""
@@ -164,7 +171,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """The object in a checkpoint's JSON file."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: can't be read as JSON ({first_line(error)}); fetch the checkpoint again")
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds no JSON object; fetch the checkpoint again")
