@@ -1,4 +1,4 @@
-"""Kills of aesthetic_ab_scorer.py while somebody chooses, takes back and excludes, by one scorer or two on one file."""
+"""Kills of aesthetic_ab_scorer.py while somebody chooses, takes back and excludes, by one scorer or two on a file."""
 
 import http.client
 import json
@@ -36,7 +36,7 @@ class Scorer:
     def open(self) -> dict:
         """The state, once the page is there. Raises EOFError where it was killed before."""
         end = time.monotonic() + 60
-        while not (found := re.search(r"Choose at http://[^:]+:(\d+)/", self.run.said() if self._began() else "")):
+        while not (found := re.search(r"Choose at http://[^:]+:(\d+)/", self.run.said())):
             if self.run.is_over() or time.monotonic() > end:
                 raise EOFError
             time.sleep(0.005)
@@ -56,9 +56,6 @@ class Scorer:
             _stop(self.killer)
             self.killer = 0
         return self.run.wait()
-
-    def _began(self) -> bool:
-        return self.run.output.exists()
 
     def _request(self, method: str, path: str, body: dict | None) -> dict:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)

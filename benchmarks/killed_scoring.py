@@ -68,8 +68,8 @@ def add_scores(folder: Path) -> None:
 class Activity:
     """One command, killed again and again, then left alone.
 
-    words: the command's. add: files that it needs. before: called in its process. cold: without a cache to begin with.
-    seconds: how long it takes undisturbed.
+    words: the command's. add: files that it needs. before: called in its process. cold: without a cache to begin
+    with. seconds: how long it takes undisturbed.
     """
 
     words: Sequence[str]

@@ -56,6 +56,7 @@ class Run:
     def __init__(self, script: str, words: Sequence[str], folder: Path, output: Path, before: Callable = int) -> None:
         """before: called in that process, before the script."""
         self.output = output
+        self.output.write_bytes(b"")  # nobody is to read what an earlier run said
         self._code: int | None = None
         self.pid = os.fork()
         if self.pid == 0:
