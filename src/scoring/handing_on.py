@@ -94,7 +94,8 @@ def hand_on(
         if settings.dry_run:
             print("\n".join(line for step in steps for line in _planned(way, step)))
         else:
-            print(carry_out(way, target, steps, columns, rows, words))
+            print(carry_out(way, target, steps, columns, rows, words), flush=True)
+            end_move(target)  # after that was said: whoever did not read it asks again
 
 
 @contextmanager
@@ -197,7 +198,6 @@ def carry_out(
             note_move(target, asked, table)
         for step in steps:
             _carry(way, step, done)
-        end_move(target)
     except OSError as error:
         where = steps[done.steps].path if done.steps < len(steps) else target
         said = error.strerror or error
