@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before numpy: idle threads must not spin on a busy machine
 
-from src.common import UserError, run_script, working
+from src.common import UserError, number_of, run_script, working
 from src.options import CHOOSE, comparisons_file, image_directory, model_path, parse_arguments, settings_of
 from src.ratings import PairingSettings, RatingSettings
 
@@ -76,7 +76,7 @@ def hash_images(directory: Path, exclude: list[str], cache: "FeatureCache") -> d
         print(f"left out, links that lead out of the folder, which the page doesn't show: {listing(out)}")
     if not paths:
         raise UserError(f"{directory}: there are no images; name the folder of your images with --directory")
-    print(f"{len(paths)} images in {directory}; those not known yet are read once ...", flush=True)
+    print(f"{number_of(len(paths), 'image')} in {directory}; those not known yet are read once ...", flush=True)
     hashes, unreadable = cache.hashes(directory, paths)
     for path, reason in unreadable.items():
         print(f"left out, can't be read: {path}: {reason}")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..common import UserError
+from ..common import UserError, number_of
 from ..features import find_images
 from .scorefile import ScoreTable, find_scorefile, read_scorefile
 from .spelling import match_images
@@ -19,7 +19,8 @@ def read_scored_images(
     """
     path = find_scorefile(directory, scores)
     table, problems = match_images(read_scorefile(path, score_column, directory), find_images(directory, exclude))
-    found = f"{len(table.paths)} images of {directory} have a score in {path}."
+    have = "has" if len(table.paths) == 1 else "have"
+    found = f"{number_of(len(table.paths), 'image')} of {directory} {have} a score in {path}."
     print("\n".join([*table.problems, *problems, found]))
     if not table.paths:
         raise UserError(f"{path}: no image of {directory} has a score in it; see --scores and --directory")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..common import UserError, check_writable, plain
+from ..common import UserError, check_writable, number_of, plain
 from ..scores import ScoreTable, add_images, estimated, match_images, read_scorefile, shown, write_scorefile
 from .settings import FillingSettings
 
@@ -87,7 +87,9 @@ def fit_rescaling(scores: np.ndarray, model_scores: np.ndarray) -> Rescaling:
     Raises UserError where there is no scale to be had: fewer than two images, or all of one score.
     """
     if len(scores) < 2:
-        raise UserError(f"{len(scores)} images have both a score and a model score; rescaling needs at least 2")
+        raise UserError(
+            f"{number_of(len(scores), 'image', 'has')} both a score and a model score; rescaling needs at least 2"
+        )
     if np.ptp(scores) == 0 or np.ptp(model_scores) == 0:
         which = "scores" if np.ptp(scores) == 0 else "model scores"
         raise UserError(f"the {which} of the {len(scores)} images that have both are all equal: there is no scale")

@@ -21,7 +21,7 @@ def test_the_estimate_has_the_mean_and_deviation_of_the_scores():
 @pytest.mark.parametrize(
     ("scores", "model", "message"),
     [
-        ([1.0], [1.0], "1 images have both"),
+        ([1.0], [1.0], "1 image has both"),
         ([2.0, 2.0], [1.0, 2.0], "the scores of the 2 images that have both are all equal"),
         ([1.0, 2.0], [1.0, 1.0], "the model scores of the 2 images that have both are all equal"),
     ],

@@ -237,7 +237,7 @@ def test_a_model_on_the_command_line_replaces_that_of_the_argument_file(here, ca
 def test_unreadable_images_are_listed_and_left_out(here, capsys):
     (here / "photos" / "broken.png").write_bytes(b"no image")
     _, notes = score(capsys, "-o", "out.csv")
-    assert re.search(r"1 images could not be read and were left out:\n  broken.png: not an image", notes)
+    assert re.search(r"1 image could not be read, left out:\n  broken.png: not an image", notes)
     assert len(rows(here / "out.csv")) == 12
 
 

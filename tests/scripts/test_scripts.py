@@ -154,7 +154,7 @@ def test_a_broken_image_is_listed_with_its_reason_and_left_out(photos, train_her
     (tmp_path / "photos" / "00.jpg").write_bytes(b"\xff\xd8 not really")
     (tmp_path / "photos" / "scores.csv").write_bytes((photos / "photos" / "scores.csv").read_bytes())
     output = train_here("--directory=photos", "--trials=1", folder=tmp_path)
-    assert re.search(r"1 images could not be read and were left out:\n  00.jpg: \w+.*\n$", output)
+    assert re.search(r"1 image could not be read, left out:\n  00.jpg: \w+.*\n$", output)
     assert "20 of 40 images in scores.csv are not in" in output
     assert re.search(r"All : +19 images", output)
 
