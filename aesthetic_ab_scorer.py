@@ -6,23 +6,27 @@ python aesthetic_ab_scorer.py "@arguments.txt"
 import argparse
 import os
 import re
-from collections.abc import Callable
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before numpy: idle threads must not spin on a busy machine
 
-from src.common import UserError, run
+from src.common import UserError, run_script, working
 from src.options import CHOOSE, comparisons_file, image_directory, model_path, parse_arguments, settings_of
 from src.ratings import PairingSettings, RatingSettings
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from src.ab_page import Closed, Gallery, LiveRatings
+    from src.ab_page import Closed, Gallery, LiveRatings, Session
     from src.features import FeatureCache
-    from src.ratings import Assistance, Assistant, Comparisons, Registered
+    from src.ratings import Assistance, Assistant, Comparisons, Ratings, Registered
 
 DESCRIPTION = "Choose the better of two images in the browser; ratings are fitted to your choices."
 
@@ -41,7 +45,7 @@ def main() -> None:
 
     listening = listen(arguments.host, arguments.port)
     cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
-    hashes = hash_images(directory, cache)
+    hashes = hash_images(directory, arguments.exclude, cache)
     with Comparisons(comparisons_file(arguments, directory), arguments.rater) as comparisons:
         registered = comparisons.register(hashes)
         report_images(hashes, registered)
@@ -52,26 +56,24 @@ def main() -> None:
             live = LiveRatings(comparisons, rating, model_scores)
             use(assistant, live, wait=arguments.minimum_score is not None)
             allowed = allowed_images(live, gallery.paths, arguments.regex or "", arguments.minimum_score)
-            write = partial(write_scores, scores, arguments.score_column, registered.ids, live)
-            session = Session(
-                comparisons, live, allowed, pairing, partial(finish_batch, gallery, write, arguments.rater)
-            )
+            file = ScoreFile(scores, arguments.score_column, registered.ids, live)
+            on_close = partial(finish_batch, gallery, file, arguments.rater)
+            session = Session(comparisons, live, allowed, pairing, on_close)
             server = Server(session, gallery, arguments.host, listening)
-            announce(server.address, int(allowed.sum()), len(live.log))
-            try:
+            with ending(assistant, session, file):
+                announce(server.address, int(session.allowed.sum()), len(live.log))
                 server.run(open_browser=not arguments.no_browser)
-            finally:
-                assistant.close()  # what comes now comes too late
-                session.end()
-                write()
-                print(f"{live.basis}\nThe scores are in {scores}, the choices in {comparisons.path}.".strip())
 
 
-def hash_images(directory: Path, cache: "FeatureCache") -> dict[str, str]:
-    """Relative path -> content hash of every image; those that can't be read are named."""
-    from src.features import find_images
+def hash_images(directory: Path, exclude: list[str], cache: "FeatureCache") -> dict[str, str]:
+    """Relative path -> content hash of every image; those that can't be read or shown are named."""
+    from src.features import find_images, leading_out
+    from src.scores import listing
 
-    paths = find_images(directory)
+    paths = find_images(directory, exclude)
+    if out := leading_out(directory, paths):
+        paths = sorted({*paths} - {*out})
+        print(f"left out, links that lead out of the folder, which the page doesn't show: {listing(out)}")
     if not paths:
         raise UserError(f"{directory}: there are no images; name the folder of your images with --directory")
     print(f"{len(paths)} images in {directory}; those not known yet are read once ...", flush=True)
@@ -159,42 +161,112 @@ def use(assistant: "Assistant", live: "LiveRatings", wait: bool) -> None:
 def allowed_images(
     live: "LiveRatings", paths: dict[int, str], regex: str, minimum_score: float | None
 ) -> "np.ndarray":
-    """(N,) bool, rows of the log: the images that may be shown."""
+    """(N,) bool, rows of the log: the images that may be shown, those excluded among them."""
     import numpy as np
 
     from src.ratings import rescaled
 
     pattern = re.compile(regex)
     wanted = [image for image, path in paths.items() if pattern.search(path)]
-    allowed = np.isin(live.log.images, wanted) & ~live.log.excluded
+    allowed = np.isin(live.log.images, wanted)
     if minimum_score is not None:
         allowed &= rescaled(live.ratings, live.settings.rescale)[0] >= minimum_score
     return allowed
 
 
-def write_scores(path: Path, score_column: str, ids: dict[str, int], live: "LiveRatings") -> None:
-    """Write the scores once there are choices; an image never compared, nor scored before, has none."""
-    import numpy as np
+@dataclass
+class ScoreFile:
+    """The score file: what is written there, and when it isn't. ids: relative path -> image id."""
 
-    from src.ratings import rescaled
-    from src.scores import ChosenScores, write_chosen
+    path: Path
+    column: str
+    ids: dict[str, int]
+    live: "LiveRatings"
+    written: "Ratings | None" = None
 
-    ratings, rated = live.latest(), live.rated()
-    if not rated.any():
-        return
-    scores, errors = rescaled(ratings, live.settings.rescale)
-    scores = np.where(rated | ~np.isnan(live.log.starting_ratings), scores, np.nan)
-    errors = np.where(rated, errors, np.nan)
-    rows = np.searchsorted(ratings.images, list(ids.values()))
-    chosen = ChosenScores(list(ids), scores[rows], errors[rows], ratings.comparisons[rows], live.assisted_by)
-    write_chosen(path, score_column, chosen)
+    def write(self) -> str:
+        """Write the scores if there are new choices; what became of the file, in words.
+
+        Scores that features assisted stay where the new ones would lack that, unless that is asked for.
+        """
+        from src.scores import holds_assisted
+
+        if not self._is_new():
+            return f"There is no new choice, and {self.path} stays as it is." if self.path.exists() else ""
+        ratings, assisted_by = self.live.latest_and_by()
+        if self.live.settings.rating == "assisted" and not assisted_by and holds_assisted(self.path, self.column):
+            return (
+                f"{self.path} keeps its scores, as features assisted those and are missing now. Your new choices are "
+                "stored, and count there once features can be had; --rating=bradley_terry does without."
+            )
+        if ratings is not self.written:
+            self._replace(ratings, assisted_by)
+            self.written = ratings
+        return f"The scores are in {self.path}."
+
+    def _is_new(self) -> bool:
+        from src.scores import is_behind
+
+        log = self.live.log
+        if not log.comparisons.any() and not self.path.exists():
+            return False
+        counts = log.comparisons[log.rows(list(self.ids.values()))]
+        return (
+            self.live.changed or self.written is not None or is_behind(self.path, self.column, list(self.ids), counts)
+        )
+
+    def _replace(self, ratings: "Ratings", assisted_by: str) -> None:
+        """An image never compared, nor scored before, has no score."""
+        import numpy as np
+
+        from src.ratings import rescaled
+        from src.scores import ChosenScores, write_chosen
+
+        rated = ratings.comparisons > 0
+        rows = np.searchsorted(ratings.images, list(self.ids.values()))
+        scores, errors = rescaled(ratings, self.live.settings.rescale)
+        scores = np.where(rated | ~np.isnan(self.live.log.starting_ratings), scores, np.nan)
+        errors = np.where(rated, errors, np.nan)
+        columns = scores[rows], errors[rows], ratings.comparisons[rows]
+        write_chosen(self.path, self.column, ChosenScores(list(self.ids), *columns, assisted_by))
 
 
-def finish_batch(gallery: "Gallery", write: Callable[[], None], rater: str, closed: "Closed") -> None:
-    """What happens after each batch. write: replaces the score file."""
+@contextmanager
+def ending(assistant: "Assistant", session: "Session", file: ScoreFile) -> Iterator[None]:
+    """What comes after choosing, however that ended: the open batch, features that are still to come, the scores."""
+    hurry = False
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    except SystemExit:  # whoever sends SIGTERM may soon send SIGKILL
+        hurry = True
+        raise
+    finally:
+        if hurry:
+            assistant.close()
+        session.end()
+        if session.live.waits and session.live.changed and not hurry:
+            wait_for_features(assistant)
+        assistant.close()  # what comes now comes too late
+        session.live.close()
+        with working("Fitting the ratings to all choices"):
+            said = file.write()
+        basis = session.live.basis if session.live.changed else ""
+        print(f"{basis}\n{said}\nThe choices are in {session.comparisons.path}.".strip())
+
+
+def wait_for_features(assistant: "Assistant") -> None:
+    """Another Ctrl-C gives up."""
+    print("Waiting for the features of your pictures, which assist the scores; Ctrl-C: not any more ...", flush=True)
+    with suppress(KeyboardInterrupt):
+        assistant.wait()
+
+
+def finish_batch(gallery: "Gallery", file: ScoreFile, rater: str, closed: "Closed") -> None:
+    """What happens after each batch."""
     show(closed, gallery.paths)
     write_stats(gallery.directory, rater, closed)
-    write()
+    file.write()
 
 
 def show(closed: "Closed", paths: dict[int, str]) -> None:
@@ -232,4 +304,4 @@ def write_stats(directory: Path, rater: str, closed: "Closed") -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.common import UserError, run
+from src.common import UserError, run_script, working
 from src.options import (
     LOOK,
     check_report,
@@ -43,11 +43,13 @@ def main() -> None:
     comparisons = check_files(arguments, directory, saves)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch and transformers.
     from src.features import FeatureCache, default_folder
-    from src.report import print_caution, print_choices, print_lines, print_tables, subsets_of, write_scorefiles
-    from src.scoring import read_scored_images, score_and_split
+    from src.scores import read_scored_images
 
     cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
-    table = read_scored_images(directory, arguments.scores, arguments.score_column)
+    table = read_scored_images(directory, arguments.scores, arguments.score_column, arguments.exclude)
+    with working("Loading torch"):
+        from src.report import print_caution, print_choices, print_lines, print_tables, subsets_of, write_scorefiles
+        from src.scoring import score_and_split
     files = models_to_look_at(arguments, directory)
     images = score_and_split(directory, table, files, cache, look_settings(arguments))
     subsets = subsets_of(images, analysis)
@@ -126,4 +128,4 @@ def write_pictures(
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.common import UserError, claimed, run
+from src.common import UserError, claimed, run_script, working
 from src.options import (
     TRAIN,
     argument_folders,
@@ -40,17 +40,18 @@ def main() -> None:
     if arguments.list_extractors:
         return print_extractors()
     directory = image_directory(arguments)
-    # Imported only now, so that --help and what is refused answer at once: the second bring torch and transformers.
+    # Imported only now, so that --help and what is refused answer at once.
+    from src.features import FeatureCache
     from src.options import check_columns, complete, output_paths
 
     model, savefile = output_paths(arguments, directory)
-    from src.features import FeatureCache
-    from src.report import report_results, write_page, write_savefile
-
     with claimed(model, f"the training run '{arguments.name or directory.resolve().name}'"):
         table = read_scores(arguments, directory)
         check_columns(arguments, table)
-        extractor = image_model(arguments)
+        with working("Loading torch and the image model"):
+            from src.report import report_results, write_page, write_savefile
+
+            extractor = image_model(arguments)
         complete(arguments, directory, extractor)
         cache = FeatureCache(Path(arguments.cache_directory))
         table, behind = pass_filter(arguments, directory, table, cache, model)
@@ -60,7 +61,8 @@ def main() -> None:
         data = make_dataset(arguments, directory, table, features, extractor, cache)
         finished = True
         if arguments.trials > 0:
-            described = describe(arguments, table, data, behind)
+            with working("Preparing the search"):
+                described = describe(arguments, table, data, behind)
             found, finished = train(arguments, described, model)
             report_results(described, table, model, found)
             if savefile:
@@ -82,12 +84,11 @@ def print_extractors() -> None:
 
 def read_scores(arguments: argparse.Namespace, directory: Path) -> "ScoreTable":
     """The images that are there and have a score; everything else is said."""
-    from src.scores import find_scorefile
-    from src.scoring import read_scored_images
+    from src.scores import find_scorefile, read_scored_images
 
     path = find_scorefile(directory, arguments.scores)
     arguments.scores = str(path.relative_to(directory) if path.is_relative_to(directory) else path)
-    return read_scored_images(directory, arguments.scores, arguments.score_column)
+    return read_scored_images(directory, arguments.scores, arguments.score_column, arguments.exclude)
 
 
 def image_model(arguments: argparse.Namespace) -> "Extractor":
@@ -297,4 +298,4 @@ def sweep_layers(
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

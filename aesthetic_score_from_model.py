@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.common import UserError, run
+from src.common import UserError, run_script, working
 from src.options import SCORE, image_directory, model_paths, parse_arguments, settings_of
 from src.scoring import FillingSettings, HandingOnSettings, ScoringSettings, SelectionSettings, StarSettings
 
@@ -34,11 +34,14 @@ def main() -> None:
     check(arguments)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch.
     from src.features import FeatureCache, default_folder
-    from src.scoring import check_readable, choose, read_unfilled, score_images, states_of, summarise
+    from src.scoring import check_readable, choose, read_unfilled, states_of, summarise
 
     outfile, images, paths = images_to_score(arguments, directory)
     unfilled = read_unfilled(directory, images, settings_of(FillingSettings, arguments))
-    models = models_to_ask(arguments, directory)
+    with working("Loading torch and the models"):
+        from src.scoring import score_images
+
+        models = models_to_ask(arguments, directory)
     cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
     seen, start = states_of(directory, images if arguments.watch else []), time.monotonic()
     scored = score_images(directory, paths, models, cache, arguments.extract_batch_size)
@@ -81,7 +84,8 @@ def images_to_score(arguments: argparse.Namespace, directory: Path) -> tuple[Pat
     if arguments.outfile:
         outfile = check_outfile(arguments.outfile, arguments.watch, arguments.score_column)
     handing_on = settings_of(HandingOnSettings, arguments)
-    images, paths = find_wanted(directory, arguments.regex, may_come=arguments.watch or may_be_over(handing_on))
+    may_come = arguments.watch or may_be_over(handing_on)
+    images, paths = find_wanted(directory, arguments.regex, may_come, arguments.exclude)
     paths = not_handed_on(directory, paths, handing_on)
     if outfile:
         check_names(outfile, paths)
@@ -150,8 +154,8 @@ def watch(
             write_stars(directory, chosen, stars)
         return new.unreadable
 
-    keep_watching(directory, seen, handle)
+    keep_watching(directory, seen, handle, arguments.exclude)
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

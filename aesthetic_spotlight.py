@@ -11,7 +11,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.common import UserError, run
+from src.common import UserError, run_script
 from src.options import SPOTLIGHT, image_directory, look_settings, models_to_look_at, parse_arguments
 
 DESCRIPTION = "Look through scores, model scores and images in Renumics Spotlight."
@@ -25,10 +25,11 @@ def main() -> None:
     # Imported only now, so that --help and mistyped options answer at once: these bring torch and transformers.
     from src.features import FeatureCache, default_folder
     from src.report import write_data
-    from src.scoring import read_scored_images, score_and_split
+    from src.scores import read_scored_images
+    from src.scoring import score_and_split
 
     cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
-    table = read_scored_images(directory, arguments.scores, arguments.score_column)
+    table = read_scored_images(directory, arguments.scores, arguments.score_column, arguments.exclude)
     files = models_to_look_at(arguments, directory)
     images = score_and_split(directory, table, files, cache, look_settings(arguments))
     with tempfile.TemporaryDirectory(prefix="aesthetic-spotlight-") as folder:
@@ -66,4 +67,4 @@ def show(python: Path, folder: Path, port: int, no_browser: bool) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

@@ -103,7 +103,7 @@ SLOW = {
     "ratings": "",
     "ab_page": "",
     "options": "",
-    "scoring": "model_scores models scored_images",
+    "scoring": "model_scores models scored_images scorer",
     "report": "announcement drawings full_report layer_sweep learning_curve material plots spotlight_data "
     "study_export training_results",
 }

@@ -24,6 +24,7 @@ def state(session: Session, gallery: str, ids: set[int]) -> dict[str, Any]:
             "seconds": _plain(session.seconds()),
             "screens": [{"id": screen.id, "images": session.ids(screen)} for screen in shown],
             "last": session.last,
+            "ends": session.ends,
             "notes": session.notes[-5:],
             "notes_in_all": len(session.notes),
             "basis": session.live.basis,

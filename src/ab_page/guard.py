@@ -79,6 +79,8 @@ class Guard:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._is_own_host(hosts[0]):
             return PlainTextResponse("This address isn't the one that the scorer printed.\n", 400)
+        if not scope["query_string"].isascii():
+            return PlainTextResponse("An address holds ASCII alone.\n", 400)
         origin = headers.get("origin")
         if origin is not None and origin != f"http://{hosts[0]}":
             return PlainTextResponse("Another page asked for this.\n", 403)

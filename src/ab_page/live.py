@@ -3,7 +3,7 @@
 import copy
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +23,7 @@ from ..ratings import (
     rescale_to,
     speed_weights,
 )
+from .behind import Behind
 
 WAITING = "The features of your pictures are being read; until then the ratings come from your choices alone."
 TOO_LATE = "The features of your pictures were not ready in time; the ratings come from your choices alone."
@@ -45,7 +46,7 @@ class LiveRatings:
         self.assisted_by = ""
         self._assisted: AssistedFit | None = None
         self._comparisons, self.settings, self._model_scores = comparisons, settings, model_scores
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="ratings")
+        self._pool = Behind("ratings")
         self._pending: Future | None = None
         self._lock = threading.RLock()
         self._fitted: Log | None = None
@@ -54,6 +55,7 @@ class LiveRatings:
         self.ratings: Ratings
         self._start: Ratings | None = None
         self.read()
+        self._begun = self.log.ids
 
     def read(self, wait: bool = True) -> None:
         """Read the whole log again, after an undo or for what another program stored, and fit.
@@ -81,22 +83,39 @@ class LiveRatings:
             return self.ratings
 
     def latest(self) -> Ratings:
-        """The ratings fitted to every choice; waits if they aren't yet."""
+        """The ratings fitted to every choice, by the method that is used now; waits if they aren't yet."""
         with self._lock:
-            behind = self._fitted is not self.log
-        return self.fit() if behind else self.ratings
+            return self.ratings if self._fitted is self.log else self.fit()
+
+    def latest_and_by(self) -> tuple[Ratings, str]:
+        """The same, and what assisted these ratings: an extractor or ""."""
+        with self._lock:
+            return self.latest(), self.assisted_by
+
+    @property
+    def changed(self) -> bool:
+        """Whether the choices that count are others than in the beginning."""
+        return not np.array_equal(self.log.ids, self._begun)
+
+    @property
+    def waits(self) -> bool:
+        """Whether features are to come."""
+        return self.basis == WAITING
 
     def assist(self, extractor: str, similarity: Similarity) -> None:
         """From now on, images teach each other by their features, which come from the extractor of this name."""
         with self._lock:
             self._assisted, self.assisted_by = AssistedFit(similarity), extractor
+            self._fitted = None  # what was fitted by now was not assisted
         self.basis = f"The ratings are assisted by the features of {extractor}."
         print(self.basis, flush=True)
         self._fit_behind()
 
     def go_without(self, reason: str) -> None:
         """There are no features to assist: Bradley-Terry from now on."""
-        self._assisted, self.assisted_by = None, ""
+        with self._lock:
+            self._assisted, self.assisted_by = None, ""
+            self._fitted = None
         self.basis = f"The ratings come from your choices alone: {reason}."
         print(self.basis, flush=True)
 
@@ -165,8 +184,8 @@ class LiveRatings:
         return self.log.comparisons > 0
 
     def close(self) -> None:
-        """Wait for the fit that is under way, and begin none any more."""
-        self._pool.shutdown(cancel_futures=True)
+        """Begin no fit behind any more."""
+        self._pool.close()
         if self.basis == WAITING:
             self.basis = TOO_LATE
 

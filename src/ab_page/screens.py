@@ -16,11 +16,15 @@ class Screen:
 
 @dataclass(frozen=True)
 class Step:
-    """Something that Backspace takes back: the comparison `id`, or the exclusion of the image `id`."""
+    """Something that Backspace takes back: the comparison `id`, or the exclusion, event `id`, of `image`.
+
+    screen: what was shown; without images where that isn't known.
+    """
 
     kind: str
     id: int
     screen: Screen
+    image: int = 0
 
     @property
     def name(self) -> str:

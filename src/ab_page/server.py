@@ -2,10 +2,7 @@
 
 import hashlib
 import json
-import math
-import signal
 import socket
-import sys
 import webbrowser
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from ..common import UserError
@@ -37,6 +34,7 @@ PAGE = {
     "/style.css": "style.css",
     "/icon.svg": "icon.svg",
 }
+LONGEST = 10**9  # seconds: 30 years
 LARGEST_REQUEST = 64 * 1024  # bytes
 
 
@@ -51,16 +49,14 @@ class Server:
         port = listening.getsockname()[1]
         token = None if is_loopback(host) else new_token()
         self.address = _address(host, port, token)
-        self.app = Guard(Starlette(routes=self._routes()), host, port, token)
+        self.app = Guard(Starlette(routes=self._routes(), exception_handlers={UserError: _refuse}), host, port, token)
         config = uvicorn.Config(
             self.app, log_level="error", access_log=False, timeout_graceful_shutdown=2, server_header=False, ws="none"
         )
         self._uvicorn = uvicorn.Server(config)
 
     def run(self, open_browser: bool) -> None:
-        """Serve until the session is finished, or Ctrl-C."""
-        # uvicorn ends in order, then raises the signal again; our caller has something to write after it.
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+        """Serve until the session is finished, or Ctrl-C or SIGTERM, which uvicorn raises again when it has ended."""
         if open_browser:
             webbrowser.open(self.address)  # the socket listens already, so that the browser only waits a moment
         self._uvicorn.run(sockets=[self._listening])
@@ -71,7 +67,7 @@ class Server:
             "undo": lambda body: self._session.undo(_text(body, "step")),
             "exclude": lambda body: self._session.exclude(_whole(body, "image")),
             "next": lambda body: self._session.next_batch(),
-            "finish": lambda body: self._session.finish(),
+            "finish": lambda body: self._session.finish(_text(body, "of")),
         }
         return [
             *(Route(path, _static(name), methods=["GET"]) for path, name in PAGE.items()),
@@ -98,18 +94,14 @@ class Server:
         return endpoint
 
     def _act(self, act: Callable[[Mapping[str, Any]], None], body: Mapping[str, Any]) -> Response:
+        tab = _text(body, "tab")
         if body.get("gallery") != self._name:
             raise HTTPException(409, "this choice belongs to another gallery")
         if self._session.phase == FINISHED:
             raise HTTPException(503, "the session is finished")
-        try:
-            act(body)
-        except UserError as error:
-            # A database that can't be written now may be later: the page keeps what it has, and tries again.
-            raise HTTPException(503 if error.__cause__ else 400, str(error))
+        act(body)
         if self._session.phase == FINISHED:
             self._uvicorn.should_exit = True
-        tab = _text(body, "tab")
         self._tab = self._tab or tab  # a page that was open when the scorer was started again
         return JSONResponse(self._state(tab))
 
@@ -178,6 +170,11 @@ _TYPES = {  # not from the system's table, which on Windows may say that scripts
 }
 
 
+def _refuse(request: Request, error: Exception) -> Response:
+    # A database that can't be written now may be later: the page keeps what it has, and tries again.
+    return PlainTextResponse(str(error), 503 if error.__cause__ else 400)
+
+
 async def _json(request: Request) -> Mapping[str, Any]:
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
         raise HTTPException(415, "JSON is wanted")
@@ -201,8 +198,8 @@ def _read_answer(body: Mapping[str, Any]) -> Answer:
         raise HTTPException(400, "shown must be a list of image ids")
     if not (winner is None or _is_whole(winner)):
         raise HTTPException(400, "winner must be an image id or null")
-    if not (seconds is None or (isinstance(seconds, int | float) and math.isfinite(seconds) and seconds >= 0)):
-        raise HTTPException(400, "seconds must be 0 or more, or null")
+    if not (seconds is None or _is_time(seconds)):
+        raise HTTPException(400, f"seconds must be a number from 0 to {LONGEST}, or null")
     if (kind := _text(body, "kind")) not in KINDS:
         raise HTTPException(400, f"kind must be one of {', '.join(KINDS)}")
     return Answer(_text(body, "screen"), tuple(shown), kind, winner, seconds, _text(body, "id"))
@@ -210,9 +207,22 @@ def _read_answer(body: Mapping[str, Any]) -> Answer:
 
 def _text(body: Mapping[str, Any], name: str) -> str:
     value = body.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= 100:
+    if not isinstance(value, str) or not 0 < len(value) <= 100 or not _is_utf8(value):
         raise HTTPException(400, f"{name} must be a text of 1 to 100 characters")
     return value
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can say and no file can keep
+        return False
+    return True
+
+
+def _is_time(value: object) -> bool:
+    # Compared, not converted: a whole number may be too large for a float.
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LONGEST
 
 
 def _whole(body: Mapping[str, Any], name: str) -> int:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..common import UserError
+from ..common import UserError, working
 from ..ratings import (
+    BROKEN,
     KINDS,
     Bools,
     Comparisons,
@@ -19,18 +20,24 @@ from ..ratings import (
     PairingSettings,
     Ratings,
     batch_statistics,
+    check_screen,
     next_screen,
 )
 from .live import LiveRatings
 from .screens import Answer, Closed, Screen, Start, Step
 
+NOT_KNOWN = Screen("", np.zeros(0, dtype=np.int64))
 AHEAD = 4  # the screen that is shown and the three that the page loads meanwhile
 CHOOSING, REPORT, FINISHED = "choosing", "report", "finished"
 
 
 @dataclass
 class Session:
-    """Safe to use from several threads. on_close: called with every finished batch, while nothing else happens."""
+    """Safe to use from several threads.
+
+    allowed: (N,) bool, which images may be shown; those excluded are taken out of it at once. on_close: called with
+    every finished batch, while nothing else happens.
+    """
 
     comparisons: Comparisons
     live: LiveRatings
@@ -45,6 +52,7 @@ class Session:
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
         self.live.tell, settings = self.note, self.settings
+        self._wanted, self.allowed = self.allowed, self.allowed & ~self.live.log.excluded
         self._rng = np.random.default_rng([settings.seed, len(self.live.log)])
         self._name, self._made = self.comparisons.start_session(vars(settings)), 0
         self._history = self._earlier_steps()
@@ -86,6 +94,7 @@ class Session:
     def answer(self, answer: Answer) -> None:
         """Store a choice, tie or skip. One that was stored before, or whose screen is answered already, is not stored
         again; the screen needn't be one that this session made. UserError for what can't be an answer."""
+        check_screen(answer.kind, answer.shown, answer.winner, answer.seconds)
         with self.lock:
             if answer.screen not in self._answered and self.comparisons.find(answer.client_id) is None:
                 screen = next((s for s in self.queue if s.id == answer.screen), None)
@@ -97,32 +106,22 @@ class Session:
                 self._close()
 
     def undo(self, name: str) -> None:
-        """Take the step of this name back, if it is the last one that wasn't."""
+        """Take the step of this name back, the last one here; nothing to do if it is undone. Else UserError."""
         with self.lock:
-            if self.phase == FINISHED or self.last != name:
-                return
-            step = self._history[-1]
-            if step.kind == "comparison":
-                self._take_back(step.id)
-                self.live.read(wait=False)
-                self._repeats.undone(step.id)
-                self._answered.discard(step.screen.id)
-            else:
-                self.comparisons.include(step.id)
-                self.allowed[self.live.log.rows([step.id])] = True
-            self._history.pop()  # only now: where the database can't be had, the page sends the undo again
-            self._go_back_to(step.screen)
+            if self.last == name and self.phase != FINISHED:
+                self._undo(self._history[-1])
+            elif not self._is_undone(name):
+                raise UserError(f"{name} can't be undone: it isn't the last thing that was done here")
 
     def exclude(self, image: int) -> None:
         """Never show this image again."""
         with self.lock:
             row = int(self.live.log.rows([image])[0])
-            if not self.allowed[row]:
+            if image in self.comparisons.excluded():
                 return
-            self.comparisons.exclude(image, "by the rater")
+            event = self.comparisons.exclude(image, "by the rater")
             shown = next((s for s in self.queue if row in s.rows), None)
-            screen = shown or self._named(np.zeros(0, dtype=np.int64))
-            self._history.append(Step("exclusion", image, screen))
+            self._history.append(Step("exclusion", event, shown or NOT_KNOWN, image))
             self._withhold(row)
 
     def broken(self, image: int, reason: str | None) -> None:
@@ -132,7 +131,8 @@ class Session:
             if not self.allowed[row]:
                 return
             if reason is not None:
-                self.comparisons.exclude(image, f"broken: {reason}")
+                self.comparisons.exclude(image, f"{BROKEN}{reason}")
+            self._wanted[row] = False
             self._withhold(row)
 
     def next_batch(self) -> None:
@@ -143,9 +143,16 @@ class Session:
                 self.phase = CHOOSING
                 self._fill()
 
-    def finish(self) -> None:
-        """End the batch early, or after its report the session."""
+    @property
+    def ends(self) -> str:
+        """What `finish` would end now, by a name that no other sitting has."""
+        return f"{self._name}: {self.phase} {self.batch}"
+
+    def finish(self, of: str) -> None:
+        """End the batch early, or after its report the session. of: as `ends` was; nothing to do if that is over."""
         with self.lock:
+            if of != self.ends:
+                return
             if self.phase == CHOOSING and self.done:
                 self._close()
             else:
@@ -155,9 +162,9 @@ class Session:
         """Finish whatever is open: the session ends now."""
         with self.lock:
             if self.phase == CHOOSING and self.done:
-                self._close()
+                with working("Fitting the ratings to all choices"):
+                    self._close()
             self.phase = FINISHED
-            self.live.close()
 
     def note(self, text: str) -> None:
         """Say something once, in the terminal and on the page."""
@@ -190,6 +197,29 @@ class Session:
         self._repeats.played(comparison, screen.rows, answer.kind == "choice", screen.repeat_of is not None)
         self._history.append(Step("comparison", comparison, screen))
         self._answered.add(screen.id)
+
+    def _undo(self, step: Step) -> None:
+        if step.kind == "comparison":
+            self._take_back(step.id)
+            self.live.read(wait=False)
+            self._repeats.undone(step.id)
+            self._answered.discard(step.screen.id)
+        else:
+            self.comparisons.include(step.image)
+            row = self.live.log.rows([step.image])
+            self.allowed[row] = self._wanted[row]
+            if step.screen is NOT_KNOWN:
+                self.note(f"Image {step.image}, which you excluded, is taken in again.")
+        self._history.pop()  # only now: where the database can't be had, the page sends the undo again
+        self._go_back_to(step.screen)
+
+    def _is_undone(self, name: str) -> bool:
+        kind, _, number = name.partition(" ")
+        if not (number.isascii() and number.isdigit() and len(number) < 19):
+            return False
+        if kind == "comparison":
+            return self.comparisons.is_undone(int(number))
+        return kind == "exclusion" and self.comparisons.is_included_again(int(number))
 
     def _take_back(self, comparison: int) -> None:
         try:
@@ -255,7 +285,8 @@ class Session:
         first = self._history[self._starts[-1].place :]
         comparison = next((step.id for step in first if step.kind == "comparison"), None)
         position = len(live.log) if comparison is None else int(np.searchsorted(live.log.ids, comparison))
-        self.allowed = _longer(self.allowed, len(live.log.images))
+        self._wanted = _longer(self._wanted, len(live.log.images))
+        self.allowed = _longer(self.allowed, len(live.log.images)) & ~live.log.excluded  # by another scorer too
         if (before.expected_spearman is None) != (live.ratings.expected_spearman is None):
             before = live.ratings_before(position)  # the features came meanwhile: like is to be compared with like
         before = _all_images(before, live.log.images)
@@ -272,7 +303,9 @@ class Session:
     def _earlier_steps(self) -> list[Step]:
         log = self.live.log
         screens = (Screen(f"before {c}", log.screen(c), int(log.repeat_of[c]) or None) for c in range(len(log)))
-        return [Step("comparison", int(i), screen) for i, screen in zip(log.ids, screens, strict=True)]
+        compared = [(int(i), Step("comparison", int(i), s)) for i, s in zip(log.ids, screens, strict=True)]
+        excluded = [(e.after, Step("exclusion", e.id, NOT_KNOWN, e.image)) for e in self.comparisons.exclusions()]
+        return [step for _, step in sorted([*compared, *excluded], key=lambda pair: pair[0])]  # stable
 
     def _fresh_repeats(self) -> HiddenRepeats:
         return HiddenRepeats(self.live.log, self.settings.hidden_repeats, self.settings.number_to_compare)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..common import UserError
+from ..common import UserError, check_writable
 from .export import export_onnx
 from .file import load_predictor, save_converted
 from .foreign import Unsaid
@@ -19,6 +19,8 @@ def convert(paths: Sequence[Path], ours: str | None, onnx: str | None, unsaid: U
     for option, text, suffix in (("convert", ours, ".safetensors"), ("export_onnx", onnx, ".onnx")):
         if text and Path(text).suffix != suffix:
             raise UserError(f"--{option}={text}: must end with {suffix}")
+        if text:
+            check_writable(option, Path(text).expanduser())
     if len(paths) > 1:
         raise UserError(f"{len(paths)} models are given, and one can be converted or exported at once")
     predictor, metadata = load_predictor(paths[0], unsaid)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..common import UserError, plain
+from ..common import UserError, check_writable, plain
 from .option import DEFAULT_MODEL
 
 OTHER_MODELS = (".pth", ".pt")  # how other people's model files end
@@ -39,12 +39,11 @@ def comparisons_file(arguments: argparse.Namespace, directory: Path) -> Path:
 
 
 def check_report(text: str) -> None:
-    """UserError where `--report` names no page, or a folder that isn't there."""
+    """UserError where `--report` names no page, or a place where none can be written."""
     path = Path(text).expanduser()
     if path.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"--report={text}: must end with .html")
-    if not path.parent.is_dir():
-        raise UserError(f"--report={text}: there is no folder {path.parent}; make it first")
+    check_writable("report", path)
 
 
 def model_paths(arguments: argparse.Namespace, directory: Path) -> list[Path]:

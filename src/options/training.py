@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..common import UserError
+from ..common import UserError, check_writable
 from ..features import Extractor, default_folder
 from ..model import Filter
 from ..scores import (
@@ -25,6 +25,7 @@ from .settings import settings_of
 def output_paths(arguments: argparse.Namespace, directory: Path) -> tuple[Path, Path | None]:
     """The model file and the savefile; what can't be is refused now rather than after an hour."""
     model = model_path(arguments, directory)
+    check_writable("modelpath" if arguments.modelpath else "model", model)
     _refuse_contradictions(arguments)
     check_fractions(arguments.fraction_for_eval, arguments.fraction_for_test)
     if arguments.report:
@@ -34,8 +35,7 @@ def output_paths(arguments: argparse.Namespace, directory: Path) -> tuple[Path, 
     savefile = directory / Path(arguments.savefile).expanduser()
     if savefile.suffix.lower() not in (".csv", ".json"):
         raise UserError(f"--savefile={arguments.savefile}: must end with .csv or .json")
-    if not savefile.parent.is_dir():
-        raise UserError(f"--savefile={arguments.savefile}: there is no folder {savefile.parent}; make it first")
+    check_writable("savefile", savefile)
     in_use = savefile.exists() and savefile.samefile(find_scorefile(directory, arguments.scores))
     refuse_lost_scores(
         "savefile", savefile, arguments.score_column, lambda columns: in_use or "model_score" in columns

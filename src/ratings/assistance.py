@@ -23,6 +23,8 @@ from ..features import EMBEDDED, Extractor, FeatureCache, extract_features, load
 from .similarity import Similarity, make_similarity
 
 CACHED = 0.5  # share of the images; from there on the extractor asked for is used, and the rest is extracted
+FROM_OUTSIDE = {-getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)}
+END_SECONDS = 10.0  # the longest that the scorer takes to end
 
 
 @dataclass(frozen=True)
@@ -92,10 +94,10 @@ def choose_extractor(task: Task, cache: FeatureCache) -> tuple[Extractor, tuple[
 def _cached(task: Task, cache: FeatureCache, extractor: Extractor, states: tuple[int, ...]) -> float:
     """The share of the images that have all features in the cache."""
     extractor.check_hidden_states(states)
-    hashes, _ = cache.hashes(task.directory, list(task.images.values()))
-    digests = list(set(hashes.values()))
-    there = set(digests).intersection(*(cache.stored(*extractor.stored_as(k)).among(digests) for k in states))
-    return len(there) / max(1, len(digests))
+    contents, _ = cache.contents(task.directory, list(task.images.values()))
+    keys = list({content.key for content in contents.values()})
+    there = set(keys).intersection(*(cache.stored(*extractor.stored_as(k)).among(keys) for k in states))
+    return len(there) / max(1, len(keys))
 
 
 class Assistant:
@@ -106,7 +108,7 @@ class Assistant:
 
     def __init__(self, task: Task | None, find: Callable[[Task], Assistance] = find_assistance) -> None:
         """find: what the process does."""
-        self._closed = False
+        self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._process: multiprocessing.context.SpawnProcess | None = None
         if task is not None:
@@ -141,7 +143,7 @@ class Assistant:
 
     def close(self) -> None:
         """End the process, whatever it does; the cache keeps what it has extracted but for the last seconds."""
-        self._closed = True
+        self._closed.set()
         if self._process:
             self._process.terminate()
             self._process.join()
@@ -157,14 +159,23 @@ class Assistant:
             found = self._receiving.recv()
         except EOFError:
             process.join()
-            found = f"the process that reads them ended with {process.exitcode}; is there enough memory?"
+            found = _end(process.exitcode)
+            if process.exitcode in FROM_OUTSIDE:  # it may be meant for the scorer too, which ends in a moment
+                self._closed.wait(END_SECONDS)
         self._receiving.close()
-        if self._closed:
+        if self._closed.is_set():
             return
         if isinstance(found, Assistance):
             ready(found)
         else:
             failed(found)
+
+
+def _end(code: int | None) -> str:
+    """Why a process ended that said nothing."""
+    if code is not None and code in FROM_OUTSIDE:
+        return f"the process that reads them was ended from outside ({signal.Signals(-code).name})"
+    return f"the process that reads them ended with {code}; is there enough memory?"
 
 
 @contextmanager

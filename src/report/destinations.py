@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..common import UserError, plain
+from ..common import UserError, check_writable, plain
 from ..scores import find_scorefile, new_table, refuse_lost_scores, write_scorefile
 from .settings import SaveSettings
 
@@ -14,9 +14,15 @@ if TYPE_CHECKING:
 
 
 def check_plots(text: str | None, directory: Path) -> None:
-    """Plots among the images would be taken for images the next time; hidden folders are not looked into."""
+    """Plots among the images would be taken for images the next time; hidden folders are not looked into.
+
+    UserError there, and where no plot can be written.
+    """
     folder, images = Path(text or ".").expanduser().resolve(), directory.resolve()
     inside = text and folder.is_relative_to(images)
+    if text:
+        above = next(path for path in (folder, *folder.parents) if path.exists())
+        check_writable("plots", above / "plot.png")
     if inside and not any(part.startswith(".") for part in folder.relative_to(images).parts):
         raise UserError(f"--plots={text}: is in {directory}, where plots would count as images; name another folder")
 
@@ -34,6 +40,7 @@ def check_savefiles(directory: Path, scores: str | None, score_column: str, sett
     for name, text in asdict(settings).items():
         if text:
             path = plain(directory / Path(text).expanduser())
+            check_writable(name, path)
             in_use = path.exists() and path.samefile(scorefile)
             refuse_lost_scores(name, path, score_column, partial(_is_ours, name, in_use))
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..common import UserError, replacing
+from ..common import UserError, replacing, spearman
 from . import plots
 from .analysis import calibration, places_on_map, reliability, slope
-from .learning_curve import left_out, verdict
+from .learning_curve import beside_headline, left_out, verdict
 from .material import Material
 from .study_export import StudySummary
 from .text import SUBSETS, coverage_sentence
@@ -134,7 +134,11 @@ def _map(material: Material) -> Drawing:
 
 def _learning_curve(material: Material) -> Drawing:
     curve = material.curve
-    caption = verdict(curve, material.consistency) + left_out(material.model.metadata)
+    metadata = material.model.metadata
+    rows = material.split == "eval"
+    headline = spearman(material.table.scores[rows], material.model.scores[rows])
+    trials = material.study.finished if isinstance(material.study, StudySummary) else 0
+    caption = verdict(curve, material.consistency) + left_out(metadata) + beside_headline(curve, headline, trials)
     return Drawing("Learning curve", lambda colours: plots.learning_curve_plot(colours, curve), caption)
 
 

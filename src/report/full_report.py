@@ -1,13 +1,13 @@
 """The page of a report: everything known of a model, in sections."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
-from ..common import ab, correlations, write_text
+from ..common import ab, correlations, working, write_text
+from ..model import said_by
 from ..scores import caution, errors_counted
 from . import plots
 from .analysis import FEWEST_IMAGES, Subset, extremes
@@ -23,7 +23,9 @@ from .thumbnails import data_url
 def write_report(material: Material, path: Path) -> None:
     """Write the page atomically."""
     path = path.expanduser()
-    write_text(path, build_page(material))
+    material.curve  # noqa: B018 (has a bar of its own)
+    with working("Drawing the report"):
+        write_text(path, build_page(material))
 
 
 def build_page(material: Material) -> str:
@@ -86,7 +88,10 @@ def _numbers(material: Material) -> str:
 def _baselines(metadata: Mapping[str, str]) -> list[tuple[str, list[list[str]]]]:
     if "baselines" not in metadata:
         return []
-    measured = {"model": json.loads(metadata.get("metrics", "{}")), **json.loads(metadata["baselines"])}
+    known = {
+        name: said_by("the model", metadata, name, dict) for name in ("metrics", "baselines") if name in metadata
+    }
+    measured = {"model": known.get("metrics", {}), **known["baselines"]}
     return [("Beside what is simpler, when it was trained", baselines_table(measured))]
 
 
@@ -114,8 +119,8 @@ def _galleries(material: Material) -> str:
         return ""
     found = extremes(material.scores, material.model_scores)
     parts = [
-        ("Rated too high", "Where the model likes what you don’t.", found.over),
-        ("Rated too low", "Where you like what the model doesn’t.", found.under),
+        ("Ranked too high", "Far higher among its scores than among yours.", found.over),
+        ("Ranked too low", "Far lower among its scores than among yours.", found.under),
         ("The model’s top", "Its highest model scores among the images looked at.", found.top),
         ("The model’s bottom", "Its lowest.", found.bottom),
     ]

@@ -80,7 +80,8 @@ def write_page(
     page: Path, directory: Path, table: ScoreTable, run: Run, model: Path, found: Found, database: str
 ) -> None:
     """The page of `--report`, about the eval split; with folds, about all that is held out of one."""
-    from .full_report import Material, write_report  # brings matplotlib, which takes a second
+    from .full_report import write_report  # brings matplotlib, which takes a second
+    from .material import Material
 
     data = run.data
     split = data.split if data.folds is None else np.where(data.folds >= 0, "eval", data.split)

@@ -33,6 +33,6 @@ def estimates_note(table: ScoreTable) -> str:
         )
     names = [path for path, guess in zip(table.paths, guesses, strict=True) if guess]
     return (
-        f"{number_of(len(names), 'score')} of {name} are a model's estimates (column {COLUMN}): trained on, and in "
+        f"{name}: {number_of(len(names), 'score')} estimated by a model (column {COLUMN}), trained on, and in "
         f"neither eval nor test: {listing(names)}"
     )

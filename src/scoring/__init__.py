@@ -17,7 +17,8 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
         write_rows,
         write_scores,
     )
-    from .scored_images import ScoredImages, read_scored_images, score_and_split
+    from .scored_images import ScoredImages, score_and_split
+    from .scorer import Scorer, Scores, load_scorer
     from .selection import choose, find_wanted, matching, ranks
     from .settings import (
         FillingSettings,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..common import UserError, claimed, number_of
+from ..common import UserError, check_writable, claimed, number_of
 from ..scores import shown
 from .file_names import check_format, new_name
 from .handed_on import end_move, find_there, has_unfinished_move, listed, note_move, unfinished_move, write_table
@@ -41,10 +41,12 @@ def check_handing_on(settings: HandingOnSettings) -> None:
 
 
 def check_target(option: str, target: Path) -> None:
-    """Raise UserError where the folder can't be one."""
+    """Raise UserError where the folder can't be one, or nothing can be written there."""
     above = next((folder for folder in (target, *target.parents) if os.path.lexists(folder)), None)
     if above is not None and not above.is_dir():
         raise UserError(f"--{option}={target}: {above} is a file; name a folder")
+    if above is not None:
+        check_writable(option, above / "scores.csv")
 
 
 def may_be_over(settings: HandingOnSettings) -> bool:

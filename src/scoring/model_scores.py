@@ -38,7 +38,9 @@ def score_with_all(
     """What the model of each file says of each image; without files, what the score file of the settings says."""
     if not files and settings.model_scores:
         path = Path(settings.model_scores).expanduser()
-        return [read_model_scores(plain(directory / path if (directory / path).is_file() else path), paths)]
+        return [
+            read_model_scores(plain(directory / path if (directory / path).is_file() else path), paths, directory)
+        ]
     models = load_models(files, ScoringSettings(gate=False, device=settings.device))
     return [score_with(model, directory, paths, cache, settings.extract_batch_size) for model in models]
 
@@ -61,13 +63,17 @@ def score_with(
     return replace(found, scores=scores, errors=errors, inputs=inputs.numpy()[rows], unreadable=features.unreadable)
 
 
-def read_model_scores(path: Path, paths: Sequence[str]) -> ModelScores:
-    """Scores from a score file: its column model_score, else score; nan for images that it lacks."""
+def read_model_scores(path: Path, paths: Sequence[str], directory: Path | None = None) -> ModelScores:
+    """Scores from a score file: its column model_score, else score; nan for images that it lacks.
+
+    What is odd in the file, or taken for what, is printed.
+    """
     try:
-        table = read_scorefile(path, "model_score")
+        table = read_scorefile(path, "model_score", directory)
     except UserError:  # without that column; whatever else it is, is said again
-        table = read_scorefile(path)
+        table = read_scorefile(path, None, directory)
     matched, _ = match_images(table, paths)
+    print("\n".join(table.problems), end="\n" if table.problems else "")
     if not matched.paths:
         raise UserError(f"{path}: has no model score of any of the {len(paths)} images; give --model_scores another")
     known = dict(zip(matched.paths, matched.scores.tolist(), strict=True))

@@ -1,7 +1,7 @@
 """Trained models and a folder of images -> model scores, in bounded memory: features never outlive their chunk."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -49,6 +49,10 @@ class Model:
         if self.quantiles is None:
             return np.full(len(scores), np.nan)
         return np.interp(scores, self.quantiles, np.linspace(0, 100, len(self.quantiles)))
+
+    def predict(self, features: Mapping[int, np.ndarray] | np.ndarray) -> np.ndarray:
+        """(2, N) scores and errors of N images with features, as `Predictor.predict` takes them; its gate aside."""
+        return np.array(self.predictor.predict(features))
 
     def inputs(self, features: Features) -> Tensor:
         """(N, ...) what the predictor takes, of N images with features at this model's hidden states."""
@@ -138,7 +142,7 @@ def _load(
         except UserError as error:
             raise UserError(f"{path}: its image model {key[0]} can't be had: {error}")
     extractor = extractors[key]
-    check_extractor(path, config, extractor.identity)
+    check_extractor(path, config, extractor.identity, extractor.earlier_identity)
     gate = None
     if settings.gate and (found := find_filter(path, metadata)):
         # A filter is never itself behind one: training refuses that.
@@ -152,7 +156,7 @@ def _quantiles(path: Path, metadata: Mapping[str, str]) -> np.ndarray | None:
         return None
     try:
         values = np.array(json.loads(metadata["train_score_quantiles"]), dtype=np.float64)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         values = np.zeros(0)
     if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all() or (np.diff(values) < 0).any():
         raise UserError(f"{path}: its metadata say nonsense in train_score_quantiles; train the model again")
@@ -196,7 +200,7 @@ def _score_chunk(
 ) -> Scored:
     """One chunk through all extractors, one after the other, and all models."""
     asked = [*models, *(model.gate.model for model in models if model.gate)]
-    columns: dict[int, tuple[list[str], np.ndarray, np.ndarray]] = {}  # by the id of the model
+    columns: dict[int, tuple[list[str], np.ndarray]] = {}  # by the id of the model: (2, N), scores and errors
     unreadable: dict[str, str] = {}
     extracted = 0
     for extractor in {id(model.extractor): model.extractor for model in asked}.values():
@@ -205,25 +209,30 @@ def _score_chunk(
         features = extract_features(directory, paths, extractor, states, cache, batch_size, bar)
         unreadable |= features.unreadable
         extracted += features.extracted
-        columns |= {id(model): (features.paths, *_predict(model, features)) for model in own}
+        columns |= {id(model): (features.paths, _predict(model, features)) for model in own}
     readable = [path for path in paths if path not in unreadable]
-    known: dict[int, np.ndarray] = {}  # (2, N), scores and errors
-    for key, (names, *found) in columns.items():
-        keep = np.array([path not in unreadable for path in names], dtype=bool)
-        known[key] = np.array([values[keep] for values in found])
-    values = np.full((3, len(readable), len(models)), np.nan)
+    known: dict[int, np.ndarray] = {}
+    for key, (names, found) in columns.items():
+        known[key] = found[:, [path not in unreadable for path in names]]
+    values = np.empty((3, len(readable), len(models)))
     for i, model in enumerate(models):
-        values[:2, :, i] = known[id(model)]
-        if model.gate:
-            first = known[id(model.gate.model)]
-            values[:2, :, i] = np.where(first[0] < model.gate.threshold, first, values[:2, :, i])
-            values[2, :, i] = first[0]
+        values[:, :, i] = gated(model, lambda one: known[id(one)])
     scores, errors, gates = values
     return Scored(models, readable, scores, errors, gates, unreadable, extracted)
 
 
-def _predict(model: Model, features: Features) -> tuple[np.ndarray, np.ndarray]:
-    """Scores and errors (N,) of N images with features."""
-    if not features.paths:
-        return np.empty(0), np.empty(0)
-    return model.predictor.predict(model.inputs(features))
+def gated(model: Model, say: Callable[[Model], np.ndarray]) -> np.ndarray:
+    """(3, N): a model's scores and errors, or its gate's where an image fails it, and what the gate says.
+
+    say: what a model by itself says, (2, N) scores and errors. What the gate says is nan without one.
+    """
+    own = say(model)
+    if model.gate is None:
+        return np.vstack([own, np.full(own.shape[1], np.nan)])
+    first = say(model.gate.model)
+    return np.vstack([np.where(first[0] < model.gate.threshold, first, own), first[:1]])
+
+
+def _predict(model: Model, features: Features) -> np.ndarray:
+    """(2, N) scores and errors of N images with features."""
+    return model.predict(features.states) if features.paths else np.empty((2, 0))

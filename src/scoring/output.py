@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..common import UserError, replacing
+from ..common import UserError, check_writable, replacing
 from ..scores import json_text, refuse_lost_scores, shown
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ def check_outfile(text: str, watch: bool, score_column: str) -> Path:
         raise UserError(f"--outfile={text}: must end with .csv, .json or .parquet")
     if watch and path.suffix.lower() != ".csv":
         raise UserError(f"--outfile={text}: --watch appends to it line by line, so it must end with .csv")
-    if not path.parent.is_dir():
-        raise UserError(f"--outfile={text}: there is no folder {path.parent}; make it first")
+    check_writable("outfile", path)
     if path.suffix.lower() == ".parquet":
         _pyarrow(text)
     refuse_lost_scores("outfile", path, score_column, lambda columns: all(c.startswith(COLUMNS) for c in columns))

@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..common import UserError
-from ..features import FeatureCache, find_images
-from ..scores import ScoreTable, find_scorefile, match_images, read_scorefile
+from ..features import FeatureCache
+from ..scores import ScoreTable
 from .found_split import find_split
 from .model_scores import ModelScores, keep_scored, score_with_all
 from .settings import LookSettings
@@ -20,21 +19,6 @@ class ScoredImages(NamedTuple):
     table: ScoreTable
     models: list[ModelScores]
     split: np.ndarray
-
-
-def read_scored_images(directory: Path, scores: str | None = None, score_column: str = "score") -> ScoreTable:
-    """The images of the directory that have a score in the score file; everything else is printed.
-
-    scores: the file, in the directory or absolute; None: scores.json, else scores.csv. Raises UserError where it is
-    missing, or has no score of an image of the directory.
-    """
-    path = find_scorefile(directory, scores)
-    table, problems = match_images(read_scorefile(path, score_column), find_images(directory))
-    found = f"{len(table.paths)} images of {directory} have a score in {path}."
-    print("\n".join([*table.problems, *problems, found]))
-    if not table.paths:
-        raise UserError(f"{path}: no image of {directory} has a score in it; see --scores and --directory")
-    return table
 
 
 def score_and_split(

@@ -1,5 +1,6 @@
 """Star ratings of images: in XMP sidecar files, where we write them, and in the images, where others do."""
 
+import os
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
@@ -9,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ..common import replacing
+from .file_names import LONGEST
 from .xmp_packet import OURS, RDF, XMP, NotXmp, Packet, Property, persons_stars, read_packet, with_rating
 
 EMPTY = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
@@ -40,7 +42,12 @@ def sidecar_names(image: Path) -> dict[str, Path]:
 def sidecars(image: Path, new_name: str = "full") -> list[Path]:
     """The sidecar files of an image: those that exist, else the one to make, called as `new_name` says."""
     names = sidecar_names(image)
-    return [path for path in names.values() if path.is_file()] or [names[new_name]]
+    return [path for path in names.values() if _may_be(path) and path.is_file()] or [names[new_name]]
+
+
+def _may_be(sidecar: Path) -> bool:
+    """Whether there can be a file of that name; an image's own may be all that a file system allows."""
+    return len(os.fsencode(sidecar.name)) <= LONGEST
 
 
 def write_rating(sidecar: Path, rating: int, dry_run: bool = False) -> bool:
@@ -48,6 +55,8 @@ def write_rating(sidecar: Path, rating: int, dry_run: bool = False) -> bool:
 
     Raises NotXmp, and UserError where it can't be written.
     """
+    if not _may_be(sidecar):
+        raise NotXmp(f"would need a name of more than {LONGEST} bytes")
     old = _read(sidecar) if sidecar.exists() else None
     new = with_rating(EMPTY.encode() if old is None else old, rating)
     if new == old or dry_run:
@@ -73,7 +82,7 @@ def persons_rating(image: Path) -> tuple[Path, str] | None:
     marks = set()
     for sidecar in sidecars(image):
         try:
-            packet = read_packet(_read(sidecar)) if sidecar.exists() else Packet([], None)
+            packet = read_packet(_read(sidecar)) if _may_be(sidecar) and sidecar.exists() else Packet([], None)
         except NotXmp:
             continue
         if said := persons_stars(packet):

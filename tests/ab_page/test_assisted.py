@@ -136,7 +136,7 @@ def test_what_is_written_is_fitted_to_all_choices_without_those_undone(compariso
     for _ in range(6):
         choose(session)
     session.undo(session.last)
-    live._pool.submit(lambda: None).result()
+    live._pool.submit(lambda: None).result(20)
     live._fitted = None  # as if the latest fit had begun before the last choice
     assert live.latest().rating.sum() == 5
     assert live.latest().comparisons.sum() == 10
@@ -147,10 +147,11 @@ def test_what_is_written_is_fitted_to_all_choices_without_those_undone(compariso
 
 def test_the_score_file_names_what_assisted_the_scores_while_it_did(comparisons, live, tmp_path):
     path, ids = tmp_path / "scores.csv", {f"{number}.png": number + 1 for number in range(IMAGES)}
-    choose(make_session(comparisons, live))
+    session = make_session(comparisons, live)
+    choose(session)
 
     def written():
-        script.write_scores(path, "score", ids, live)
+        script.ScoreFile(path, "score", ids, live).write()
         return path.read_text(encoding="utf-8")
 
     assert "assisted_by" not in written()
@@ -159,8 +160,14 @@ def test_the_score_file_names_what_assisted_the_scores_while_it_did(comparisons,
     lines = written().splitlines()
     assert lines[0].endswith(",assisted_by")
     assert sorted(line.rpartition(",")[2] for line in lines[1:]) == [""] * (len(ids) - 2) + ["toy"] * 2
+    before = written()
     live.go_without("the test says so")
-    assert "toy" not in written()
+    choose(session)
+    assert written() == before  # never replaced by what features did not assist
+    unassisted = LiveRatings(comparisons, RatingSettings("bradley_terry"))
+    file = script.ScoreFile(path, "score", ids, unassisted)
+    assert "stays as it is" not in file.write()  # asked for, and there are choices that the file lacks
+    assert "toy" not in path.read_text(encoding="utf-8")
 
 
 def test_an_undo_that_finds_images_of_another_scorer_waits_for_their_ratings(comparisons, live):
@@ -259,7 +266,7 @@ def test_methods_that_nothing_assists_and_that_cannot_say_how_right_they_are_sho
     settle(live)
     shown = state(session, "", set())
     assert (shown["basis"], shown["standing"]) == ("", "")
-    session.finish()
+    session.finish(session.ends)
     assert "1 = perfect" not in session.closed.batch.text()
     live.close()
 
@@ -355,17 +362,91 @@ def test_where_features_cannot_be_had_one_line_says_so_and_choosing_goes_on(gall
     assert "score_error" in (gallery / "scores.csv").read_text(encoding="utf-8")
 
 
-def test_ctrl_c_while_features_are_read_writes_the_scores_and_leaves_nothing_behind(gallery, tmp_path):
-    with Scorer(gallery, "--rating=assisted", **without_torch(tmp_path, "import time; time.sleep(60)")) as scorer:
+SLEEPS = "import time; time.sleep(60)"
+
+
+def to_all(scorer, number=signal.SIGINT):
+    """As a terminal does: to all that were started from it."""
+    os.killpg(scorer.process.pid, number)
+
+
+def test_ctrl_c_while_features_are_read_waits_for_them_and_a_second_one_leaves_nothing_behind(gallery, tmp_path):
+    with Scorer(gallery, "--rating=assisted", **without_torch(tmp_path, SLEEPS)) as scorer:
         assert scorer.answer(scorer.state()["screens"][0])["basis"] == WAITING
-        os.killpg(scorer.process.pid, signal.SIGINT)  # as a terminal does: to all that were started from it
+        to_all(scorer)
+        wait_for(lambda: "Waiting for the features of your pictures" in scorer.output, 20)
+        rows = (gallery / "scores.csv").read_text(encoding="utf-8").splitlines()
+        assert sum(",1," in row for row in rows) == 2  # safe already, in case that the wait never ends
+        to_all(scorer)
         assert scorer.wait() == 130
         wait_for(lambda: group_is_gone(scorer), 40)  # what they sleep is longer
-        assert TOO_LATE in scorer.output
         assert "Traceback" not in scorer.output
         assert "leaked" not in scorer.output
-    rows = (gallery / "scores.csv").read_text(encoding="utf-8").splitlines()
-    assert sum(",1," in row for row in rows) == 2
+        assert f"The scores are in {gallery / 'scores.csv'}." in scorer.output
+
+
+def make_assisted_scores(gallery):
+    """Five choices, and a score file as if features had assisted the scores; its text."""
+    with Scorer(gallery) as scorer:
+        for _ in range(5):
+            scorer.answer(scorer.state()["screens"][0])
+        to_all(scorer)
+        scorer.wait()
+    path = gallery / "scores.csv"
+    header, *rows = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([f"{header},assisted_by", *(f"{row},toy" for row in rows)]) + "\n", encoding="utf-8")
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("ready", [True, False])
+def test_who_opens_the_scorer_and_leaves_changes_not_a_byte_of_the_scores(gallery, tmp_path, number, ready):
+    before = make_assisted_scores(gallery)
+    environment = {} if ready else without_torch(tmp_path, SLEEPS)
+    with Scorer(gallery, "--rating=assisted", **environment) as scorer:
+        if ready:
+            wait_for(lambda: "assisted by the features" in scorer.output)
+        to_all(scorer, number)
+        assert scorer.wait() in (130, 143)
+        assert "Waiting for" not in scorer.output
+        assert "There is no new choice" in scorer.output
+    assert (gallery / "scores.csv").read_bytes() == before
+
+
+def test_with_a_choice_assisted_scores_are_waited_for(gallery):
+    make_assisted_scores(gallery)
+    with Scorer(gallery, "--rating=assisted", "--number=1") as scorer:
+        scorer.answer(scorer.state()["screens"][0])  # the end of a batch long before torch is loaded
+        assert (gallery / "scores.csv").read_text(encoding="utf-8").count(",toy") == 12
+        to_all(scorer)
+        assert scorer.process.wait(120) == 130
+    text = (gallery / "scores.csv").read_text(encoding="utf-8")
+    assert text.count(",efficientnet-lite0") >= 10
+    assert ",toy" not in text
+
+
+def test_assisted_scores_are_kept_where_nobody_waits(gallery, tmp_path):
+    before = make_assisted_scores(gallery)
+    with Scorer(gallery, "--rating=assisted", **without_torch(tmp_path, SLEEPS)) as scorer:
+        scorer.answer(scorer.state()["screens"][0])
+        to_all(scorer, signal.SIGTERM)
+        assert scorer.wait() == 143
+        assert "keeps its scores, as features assisted those and are missing now" in scorer.output
+        assert "memory" not in scorer.output
+        assert "ended from outside" not in scorer.output
+    assert (gallery / "scores.csv").read_bytes() == before
+
+
+def test_choices_that_a_kill_kept_from_the_score_file_are_written_by_the_next_scorer(gallery):
+    with Scorer(gallery) as scorer:
+        for _ in range(3):
+            scorer.answer(scorer.state()["screens"][0])
+        scorer.kill()
+    assert not (gallery / "scores.csv").exists()
+    with Scorer(gallery) as scorer:
+        to_all(scorer)
+        assert scorer.wait() == 130
+    assert (gallery / "scores.csv").read_text(encoding="utf-8").count(",1,") == 6
 
 
 def test_kill_9_while_features_are_read_loses_no_choice_and_leaves_no_process(gallery, tmp_path):

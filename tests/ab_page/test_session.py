@@ -16,6 +16,7 @@ from src.ab_page.screens import Answer
 from src.ab_page.session import Session
 from src.common.errors import UserError
 from src.features.images import UnreadableImage
+from src.ratings import schema
 from src.ratings.database import Comparisons
 from src.ratings.fit import fit_ratings
 from src.ratings.rescale import rescale_to
@@ -66,13 +67,14 @@ def test_undo_goes_back_step_by_step_over_batches_and_shows_the_same_screens_aga
     assert session.phase == "report"
 
 
-def test_undo_of_a_step_that_is_no_longer_the_last_does_nothing(comparisons):
+def test_undo_of_a_step_that_is_not_the_last_is_refused_and_one_sent_again_is_done_already(comparisons):
     session = make_session(comparisons)
     choose(session)
     first = session.last
     choose(session)
-    session.undo(first)
-    session.undo("comparison 99")
+    for name in (first, "comparison 99", "exclusion 1", "comparison", "nonsense 1", "comparison ²"):
+        with pytest.raises(UserError, match="can't be undone: it isn't the last thing that was done here"):
+            session.undo(name)
     assert session.done == 2
     last = session.last
     session.undo(last)
@@ -80,7 +82,78 @@ def test_undo_of_a_step_that_is_no_longer_the_last_does_nothing(comparisons):
     assert session.done == 1
 
 
-def test_an_undo_that_the_database_refuses_can_be_sent_again(comparisons):
+def test_each_of_two_scorers_takes_back_what_was_chosen_there(comparisons):
+    one = make_session(comparisons)
+    with Comparisons(comparisons.path, "me") as others:
+        two = make_session(others)
+        choose(one)
+        choose(two)
+        with pytest.raises(UserError, match="comparison 1 can't be undone"):
+            two.undo(one.last)
+        one.undo(one.last)
+        assert comparisons.log().ids.tolist() == [2]
+        assert (one.last, two.last) == (None, "comparison 2")
+        two.undo("comparison 1")  # it is undone, whoever did that
+        two.undo("comparison 2")
+    assert len(comparisons.log()) == 0
+
+
+def test_choices_and_exclusions_are_taken_back_in_their_order_also_after_a_restart(comparisons):
+    session = make_session(comparisons)
+    done = []
+    for act in ("choose", "exclude", "choose", "choose", "exclude", "exclude"):
+        time.sleep(0.002)  # times have three places
+        if act == "choose":
+            choose(session)
+            done.append(f"comparison {len(comparisons.log())}")
+        else:
+            image = session.ids(session.queue[0])[0]
+            session.exclude(image)
+            done.append(image)
+    session.broken(20, "it is cut off")
+    with Comparisons(comparisons.path, "me") as again:
+        later = make_session(again)
+        assert not later.allowed[19]
+        assert later.notes == []
+        for step in reversed(done):
+            excluded, choices = set(again.excluded()), len(again.log())
+            later.undo(later.last)
+            if isinstance(step, int):
+                assert excluded - set(again.excluded()) == {step}
+                assert later.allowed[step - 1]
+                assert later.notes[-1] == f"Image {step}, which you excluded, is taken in again."
+            else:
+                assert len(again.log()) == choices - 1
+        assert later.last is None
+        assert list(again.excluded()) == [20]
+
+
+def test_an_undo_of_an_exclusion_sent_again_after_a_restart_brings_no_other_image_back(comparisons):
+    session = make_session(comparisons)
+    session.exclude(3)
+    name = session.last
+    session.undo(name)
+    session.exclude(3)  # once more
+    with Comparisons(comparisons.path, "me") as again:
+        make_session(again).undo(name)
+        assert list(again.excluded()) == [3]
+
+
+def test_an_exclusion_of_another_rater_or_of_an_image_outside_stays(comparisons):
+    make_session(comparisons)
+    with Comparisons(comparisons.path, "anna") as others:
+        make_session(others).exclude(4)
+    session = make_session(comparisons)
+    assert session.last is None
+    session.exclude(5)
+    session._wanted[4] = False  # as --regex would
+    session.undo(session.last)
+    assert not session.allowed[4]
+    assert list(comparisons.excluded()) == [4]
+
+
+def test_an_undo_that_the_database_refuses_can_be_sent_again(comparisons, monkeypatch):
+    monkeypatch.setattr(schema, "WAIT_SECONDS", 0.02)
     session = make_session(comparisons)
     choose(session)
     shown, last = choose(session), session.last

@@ -57,7 +57,7 @@ def test_an_unchanged_folder_is_loaded_without_opening_a_file(tmp_path, monkeypa
     paths = make_gallery(tmp_path, 5)
     make_old(tmp_path)
     extract(tmp_path, paths, ToyExtractor())
-    for function in ("open_image", "content_hash"):
+    for function in ("open_image", "content_of"):
         monkeypatch.setattr(f"src.features.extraction.{function}", lambda path: pytest.fail(f"{path} was opened"))
     assert extract(tmp_path, paths, ToyExtractor()).paths == paths
 

@@ -214,7 +214,7 @@ def test_a_model_of_two_image_models_is_trained_and_then_read_by_every_script(tm
     with safe_open(tmp_path / "photos" / "model.safetensors", "np") as file:
         metadata = file.metadata()
     assert metadata["feature_extractor_model"] == "efficientnet-lite0__clip"
-    assert metadata["hidden_states_used"] == "[0, 3, 1002]"
+    assert metadata["hidden_states_used"] == "0,3,1002"
     assert metadata["widths"] == "[1280, 192, 16]"
     written = (tmp_path / "photos" / "model.arguments.txt").read_text(encoding="utf-8")
     assert "--hidden_states_used=0,3;2\n" in written

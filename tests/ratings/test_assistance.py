@@ -111,6 +111,11 @@ def dies(task):
     os._exit(9)
 
 
+def is_ended_from_outside(task):
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+
+
 def takes_long(task):
     os.kill(os.getppid(), signal.SIGUSR1)
     time.sleep(60)
@@ -139,11 +144,22 @@ def test_another_process_finds_and_what_it_found_is_reported_once(task):
     [
         (refuses, "there is no extractor"),
         (fails, "ValueError: a mistake of ours"),
+        (is_ended_from_outside, "the process that reads them was ended from outside (SIGTERM)"),
         (dies, "the process that reads them ended with 9; is there enough memory?"),
     ],
 )
-def test_whatever_goes_wrong_there_is_reported(task, find, said):
+def test_whatever_goes_wrong_there_is_reported(task, find, said, monkeypatch):
+    monkeypatch.setattr(assistance, "END_SECONDS", 0.1)
     assert report(find, task) == [said]
+
+
+def test_a_process_that_was_ended_together_with_the_scorer_is_no_news(task):
+    told = []
+    assistant = Assistant(task, is_ended_from_outside)
+    assistant.report(told.append, told.append)
+    assistant._process.join()
+    assistant.close()
+    assert told == []
 
 
 def test_closing_ends_the_process_at_once_and_reports_nothing(task):

@@ -30,7 +30,7 @@ def test_the_file_named_is_written_or_the_one_that_is_there_or_a_new_csv(tmp_pat
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("a.txt", r"--scores=a\.txt: must end with"), ("none/a.csv", "--scores=none/a.csv: there is no")],
+    [("a.txt", r"--scores=a\.txt: must end with"), ("none/a.csv", r"--scores=.*none/a\.csv: there is no")],
 )
 def test_a_file_that_can_not_be_written_is_refused_at_once(tmp_path, name, said):
     with pytest.raises(UserError, match=said):

@@ -41,19 +41,41 @@ def test_a_format_with_other_fields_is_refused(text, message):
 
 
 @pytest.mark.parametrize(
-    ("text", "path", "problem"),
+    ("text", "problem"),
     [
-        ("..", "a.png", "begins or ends with a dot"),
-        (".{name}", "a.png", "begins or ends with a dot"),
-        ("{name}.", "a.png", "begins or ends with a dot"),
-        ("CON{extension}", "a.png", "reserved"),
-        ("{score:/<9}", "a.png", "plain file name"),
-        ("{name}" * 3, "a" * 90 + ".png", "too long"),
+        ("..", "begins or ends with a dot"),
+        (".{name}", "begins or ends with a dot"),
+        ("{name}.", "begins or ends with a dot"),
+        ("CON{extension}", "reserved"),
+        ("x" * 240 + "{name}", "too long"),
     ],
 )
-def test_a_name_that_is_none_is_said_with_its_image(text, path, problem):
-    with pytest.raises(UserError, match=problem):
-        new_name(text, path, VALUES)
+def test_a_format_that_gives_no_names_is_refused_at_the_start(text, problem):
+    with pytest.raises(UserError, match=f"--filename_format=.* {problem}.*; choose another format"):
+        check_format(text)
+
+
+def test_a_format_whose_filling_is_no_plain_name_is_said_with_its_image():
+    with pytest.raises(UserError, match=r"'1.23456//', from a.png, is no plain file name"):
+        new_name("{score:/<9}", "a.png", VALUES)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "name", "problem"),
+    [
+        ("{name}{extension}", "sub/con.jpg", "con_.jpg", "is reserved on Windows"),
+        ("{name}{extension}", "LPT1.v2.jpg", "LPT1_.v2.jpg", "is reserved on Windows"),
+        ("{name}", "sub/. .png", "image.png", "begins or ends with a dot or space"),
+        ("{name}{extension}", "a" * 251 + ".png", "a" * 231 + ".png", "is too long"),
+        ("{name}{extension}", "é" * 125 + ".png", "é" * 115 + ".png", "is too long"),
+        ("{name}{extension}", "\udcff" * 251 + ".png", "\udcff" * 231 + ".png", "is too long"),
+        ("{rank}_{name}{extension}", "con.jpg", "7_con.jpg", ""),
+    ],
+)
+def test_an_image_whose_name_is_none_everywhere_gets_one_and_is_named(capsys, text, path, name, problem):
+    assert new_name(text, path, VALUES) == name
+    said = capsys.readouterr().err
+    assert (f"its new name {problem}; it is called" in said) == bool(problem)
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,37 @@ def test_a_split_file_has_several_forms(tmp_path, name, content):
     ]
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            '{"train": ["00.png"], "eval": ["01.png", "./00.png"]}',
+            "00.png is in train and in eval; take it out of one",
+        ),
+        ('{"train": ["00.png"], "test": ["01.png"], "train": ["01.png"]}', "01.png is in test and in train"),
+        ('{"00.png": "train", "01.png": "eval", "00.png": "test"}', "00.png is in train and in test"),
+        (
+            "relative_path,split\n00.png,train\nsub/../00.png,train\n.\\00.png,eval\n",
+            "00.png is in train and in eval",
+        ),
+        ('{"train": [["00.png"]]}', "is no image's name; each split is a list of names"),
+        ('{"train":' * 100_000, r"s\.json: not a score file \(nested too deeply"),
+        ("[" * 100_000, "nested too deeply"),
+        ("{}", "names no image"),
+        ("", "empty"),
+    ],
+)
+def test_a_split_file_that_contradicts_itself_or_is_none_is_refused(tmp_path, content, said):
+    (tmp_path / "s.json").write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=said):
+        read_split(tmp_path / "s.json", ["00.png", "01.png"])
+
+
+def test_an_image_may_stand_in_one_split_twice(tmp_path):
+    (tmp_path / "s.json").write_text('{"train": ["00.png", "./00.png"], "eval": []}', encoding="utf-8")
+    assert read_split(tmp_path / "s.json", ["00.png"]).tolist() == ["train"]
+
+
 def test_a_wrong_split_is_said(tmp_path):
     (tmp_path / "s.json").write_text('{"00.png": "evil"}', encoding="utf-8")
     with pytest.raises(UserError, match="there is a split 'evil'; a split is one of train, eval, test"):

@@ -35,8 +35,8 @@ def test_model_scores_are_used_only_where_there_is_no_file_of_a_model(table, tmp
 
 @pytest.mark.parametrize("name", ["model_scores.csv", "scores_of_a_model.csv"])
 def test_what_is_wrong_with_model_scores_is_said_whatever_the_file_is_called(table, tmp_path, name):
-    (tmp_path / name).write_text("relative_path,rating\n00.png,3\n", encoding="utf-8")
-    with pytest.raises(UserError, match="no column 'score'; it has relative_path, rating"):
+    (tmp_path / name).write_text("relative_path,liking\n00.png,3\n", encoding="utf-8")
+    with pytest.raises(UserError, match="no column 'score'; it has relative_path, liking"):
         read_model_scores(tmp_path / name, table.paths)
     (tmp_path / name).write_text("relative_path,score\n00.png,3\n", encoding="utf-8")
     assert read_model_scores(tmp_path / name, table.paths).scores[0] == 3

@@ -109,13 +109,14 @@ def test_the_csv_has_every_image_in_order_with_score_and_percentile(here, capsys
     assert "12 images scored" in notes
 
 
-def test_scores_again_come_from_the_cache_without_opening_an_image_and_new_ones_cost_themselves(here, capsys):
+def test_scores_again_come_from_the_cache_without_opening_an_image_and_new_ones_cost_themselves(
+    here, capsys, monkeypatch
+):
     assert "12 through the image model" in score(capsys, "-o", "a.csv")[1]
-    for path in (here / "photos").rglob("*.png"):
-        stamp = path.stat()
-        path.write_bytes(b"\0" * stamp.st_size)  # whoever opened it now would see no image
-        os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-    assert " 0 through the image model" in score(capsys, "-o", "b.csv")[1]
+    with monkeypatch.context() as closed:
+        for function in ("open_image", "content_of"):
+            closed.setattr(f"src.features.extraction.{function}", lambda *of: pytest.fail(f"{of} was opened"))
+        assert " 0 through the image model" in score(capsys, "-o", "b.csv")[1]
     assert (here / "a.csv").read_bytes() == (here / "b.csv").read_bytes()
     make_image(here / "photos" / "new.png", (1, 2, 3))
     assert " 1 through the image model" in score(capsys, "-o", "b.csv")[1]
