@@ -13,12 +13,14 @@ import numpy as np
 from benchmarks.killing import (
     CACHE,
     Findings,
+    Moment,
     Run,
     age,
     check_after,
     check_between,
     copy_tree,
     import_what,
+    is_half,
     make_photos,
     tree,
 )
@@ -37,6 +39,17 @@ def make_model(path: Path) -> None:
     """A predictor of the toy's features, of random weights."""
     config = PredictorConfig("toy", (0, 1), "join", (3, 3), (8, 8), extractor_identity="toy 1")
     save_predictor(path, Predictor(config), {"train_score_quantiles": np.linspace(-0.5, 0.5, 101).tolist()})
+
+
+def make_base(folder: Path) -> Path:
+    """What all activities begin with, made once: images, a model, and the features in the cache."""
+    if not folder.exists():
+        make_photos(folder, IMAGES)
+        make_model(folder / "photos" / "model.safetensors")
+        import_what(folder, SCRIPT, ALWAYS)
+        (folder / "output.txt").unlink()
+        (folder / "modules.json").unlink()
+    return folder
 
 
 def on_two_disks() -> None:
@@ -69,29 +82,26 @@ class Activity:
     """One command, killed again and again, then left alone.
 
     words: the command's. add: files that it needs. before: called in its process. cold: without a cache to begin
-    with. seconds: how long it takes undisturbed.
+    with.
     """
 
     words: Sequence[str]
     add: Callable[[Path], None] = lambda folder: None
     before: Callable[[], object] = int
     cold: bool = False
-    seconds: float = 1.0
 
     def prepare(self, place: Path) -> None:
         """In place/: begin, as it is before, and end, as it is after a run that nobody killed."""
+        place.mkdir()
         begin, end = place / "begin", place / "end"
-        make_photos(begin, IMAGES)
-        make_model(begin / "photos" / "model.safetensors")
+        copy_tree(make_base(place.parent / "base of scoring"), begin)
         self.add(begin)
-        age(begin)
-        import_what(copy_tree(begin, place / "warm"), SCRIPT, [*ALWAYS, *self.words])
-        if not self.cold:
-            self._run(begin, [*ALWAYS, f"--outfile={place / 'scores.csv'}"])
+        if self.cold:
+            shutil.rmtree(begin / "photos" / CACHE)
         copy_tree(begin, end)
         start = time.monotonic()
         self._run(end, [*ALWAYS, *self.words])
-        self.seconds = time.monotonic() - start
+        self.moment = Moment(time.monotonic() - start)
         self.before_tree, self.end_tree = tree(begin), tree(end)
 
     def _run(self, folder: Path, words: Sequence[str]) -> None:
@@ -104,18 +114,19 @@ class Activity:
         copy_tree(place / "begin", folder)
         for number in range(kills + 1):
             run = Run(SCRIPT, [*ALWAYS, *self.words], folder, folder.with_suffix(".txt"), self.before)
-            if number < kills:
-                # Half of them in the last third, in which files are written.
-                time.sleep(self.seconds * rng.uniform(rng.choice([0.0, 0.65]), 1.05))
-            if number < kills and run.kill():
+            # Half of them in the last third, in which files are written.
+            if number < kills and self.moment.kill(run, rng.uniform(rng.choice([0.0, 0.65]), 1.05)):
                 to.counts["kills"] += 1
                 check_between(self.before_tree, self.end_tree, tree(folder), to)
             elif run.wait() != 0:
                 to.add("lost", f"it ended with {run.said()[-300:]}")
-            if run.poll() == 0 or "moved to" in run.said():  # whoever reads that asks for no more
+            if done := run.poll() == 0 or "moved to" in run.said():  # whoever reads that asks for no more
                 break
             age(folder / "photos" / CACHE)
-        check_after(self.end_tree, tree(folder), to)
+        now = tree(folder)
+        if done and run.poll() != 0:  # killed after its last word: hidden files stay until the next run there
+            now = {path: digest for path, digest in now.items() if not is_half(path)}
+        check_after(self.end_tree, now, to)
         for part in (folder / "photos" / CACHE).rglob("*.part"):
             to.add("left over", part.name)
         shutil.rmtree(folder)

@@ -1,17 +1,18 @@
 """Kills of aesthetic_predictor_training.py, with a study in a database of its own."""
 
+import importlib
 import shutil
 import sqlite3
 import time
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.killing import CACHE, Findings, Run, age, copy_tree, import_what, is_half, make_photos
+from benchmarks.killing import CACHE, Findings, Moment, Run, age, copy_tree, import_what, is_half, make_photos
 from src.common import UserError
 from src.model.file import load_predictor
+from tests import ROOT
 
 SCRIPT = "aesthetic_predictor_training.py"
 TRIALS = 2
@@ -32,13 +33,12 @@ WORDS = (
 KNOWN = {"model.safetensors", "model.arguments.txt", "model.previous.safetensors", "scores.csv"}
 
 
-@dataclass
 class Training:
-    """A search that is killed and resumed. seconds: how long it takes undisturbed."""
-
-    seconds: float = 1.0
+    """A search that is killed and resumed."""
 
     def prepare(self, place: Path) -> None:
+        for path in [*(ROOT / "src" / "search").glob("*.py"), *(ROOT / "src" / "report").glob("*.py")]:
+            importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
         begin = place / "begin"
         make_photos(begin, 40)
         names = sorted(path.relative_to(begin / "photos").as_posix() for path in begin.rglob("*.png"))
@@ -50,7 +50,7 @@ class Training:
         run = self._start(copy_tree(begin, place / "end"), False)
         if run.wait() != 0:
             raise RuntimeError(run.said())
-        self.seconds = time.monotonic() - start
+        self.moment = Moment(time.monotonic() - start)
 
     @staticmethod
     def _start(folder: Path, resume: bool) -> Run:
@@ -62,9 +62,7 @@ class Training:
         finished: set[int] = set()
         for number in range(kills + 1):
             run = self._start(folder, resume=has_study(folder))
-            if number < kills:
-                time.sleep(self.seconds * rng.uniform(0, 1.05))
-            if number < kills and run.kill():
+            if number < kills and self.moment.kill(run, rng.uniform(0, 1.05)):
                 to.counts["kills"] += 1
                 now = trials(folder)
                 to.counts["acknowledged"] += len(now - finished)
