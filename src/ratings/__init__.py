@@ -13,7 +13,8 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .database import BROKEN, Comparisons
     from .fit import fit_ratings, speed_weights
     from .fitted import Ratings
-    from .log import KINDS, Bools, Floats, Ints, Log
+    from .guesses import Guesses, ModelPrior, guess, no_guesses
+    from .log import KINDS, Bools, Floats, Ints, Log, Start
     from .named import NamedRatings, rate
     from .pairing import HiddenRepeats, next_screen
     from .rescale import rescale_to, rescaled, standardise

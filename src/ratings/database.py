@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..common import UserError, first_line
-from .log import Log, log_from_columns
+from .log import Log, Start, log_from_columns
 from .rows import Comparison, Exclusion, Registered, check_screen, now, split_screens, storable, text_of
 from .store import Store
 
@@ -154,15 +154,18 @@ class Comparisons(Store):
         with self._reading():
             return self._excluded()
 
-    def add_starting_ratings(self, ratings: Mapping[int, float]) -> None:
-        """What was thought of these images before any choice: id -> Elo units. The latest of an image counts."""
-        wrong = next((image for image, rating in ratings.items() if not math.isfinite(rating)), None)
+    def add_starting_ratings(self, starts: Mapping[int, float | Start]) -> None:
+        """What was thought of these images before any choice: id -> Elo units, or more of it. The latest counts."""
+        whole = {i: start if isinstance(start, Start) else Start(float(start)) for i, start in starts.items()}
+        wrong = next((image for image, start in whole.items() if not math.isfinite(start.rating)), None)
         if wrong is not None:
-            raise UserError(f"image {wrong}: the starting rating is {ratings[wrong]}; a finite number is wanted")
+            raise UserError(f"image {wrong}: the starting rating is {whole[wrong].rating}; a finite number is wanted")
         with self._writing():
-            self._check_known(list(ratings), None)
-            for image, rating in ratings.items():
-                self._insert_in_session("starting_ratings", image_id=image, rating=float(rating))
+            self._check_known(list(whole), None)
+            for image, start in whole.items():
+                error = start.error if math.isfinite(start.error) and start.error > 0 else None
+                row = {"image_id": image, "rating": float(start.rating), "model": start.model, "error": error}
+                self._insert_in_session("starting_ratings", **row)
 
     def log(self, rater: str | None = None) -> Log:
         """All comparisons that aren't undone, in order, as arrays; with `rater`, only that person's."""
@@ -180,7 +183,12 @@ class Comparisons(Store):
             self._columns(rater),
             raters=dict(self._rows("SELECT id, rater FROM sessions")),
             excluded=self._excluded(),
-            starting_ratings=dict(self._rows("SELECT image_id, rating FROM starting_ratings ORDER BY id")),
+            starts={
+                image: Start(rating, model, math.nan if error is None else error)
+                for image, rating, model, error in self._rows(
+                    "SELECT image_id, rating, model, error FROM starting_ratings ORDER BY id"
+                )
+            },
         )
 
     def _columns(self, rater: str | None) -> Mapping[str, Sequence | np.ndarray]:

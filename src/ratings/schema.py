@@ -63,9 +63,14 @@ CREATE TABLE starting_ratings (
     session_id INTEGER NOT NULL REFERENCES sessions (id),
     image_id INTEGER NOT NULL REFERENCES images (id),
     rating REAL NOT NULL,
-    made_at TEXT NOT NULL
+    made_at TEXT NOT NULL,
+    model TEXT NOT NULL DEFAULT '',
+    error REAL CHECK (error > 0)
 );
 """
+_LATER = {  # columns that files of earlier versions lack
+    "starting_ratings": {"model": "TEXT NOT NULL DEFAULT ''", "error": "REAL CHECK (error > 0)"},
+}
 APPEND_ONLY = ("images", "image_paths", "sessions", "comparisons", "events", "starting_ratings")
 _TRIGGERS = """
 CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table}
@@ -114,6 +119,7 @@ def open_database(path: Path) -> sqlite3.Connection:
             with transaction(connection, path):
                 if _is_empty(connection):
                     create(connection)
+                _add_columns(connection)
             _check(connection, path)
     except BaseException:
         connection.close()
@@ -181,6 +187,14 @@ def create(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    for table, columns in _LATER.items():
+        there = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+        for name, kind in columns.items():
+            if name not in there:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
 
 
 def _statements(script: str) -> Iterator[str]:

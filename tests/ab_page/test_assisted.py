@@ -42,7 +42,7 @@ class Double:
         self.go, self.begun, self.seen, self.error = threading.Event(), threading.Event(), [], None
         self.go.set()
 
-    def fit(self, log, weights=None, prior_mean=None):
+    def fit(self, log, weights=None, prior_mean=None, prior_sd=None):
         self.begun.set()
         assert self.go.wait(20)
         if self.error:

@@ -603,6 +603,31 @@ def test_scores_of_the_predecessors_become_starting_ratings_once(tmp_path, name,
         assert comparisons.log().starting_ratings[:2].tolist() == pytest.approx(expected)
 
 
+def test_estimates_are_marked_as_a_models_until_there_are_enough_choices(tmp_path):
+    path, ids = tmp_path / "scores.csv", {f"{number:03}.png": number + 1 for number in range(4)}
+    path.write_text("relative_path,score,estimated\n000.png,1,\n001.png,3,1\n002.png,2,1\n", encoding="utf-8")
+    with Comparisons(tmp_path / "c.sqlite", "me") as comparisons:
+        comparisons.register({path: path for path in ids})
+        aesthetic_ab_scorer.import_scores(path, "score", "standard", comparisons, ids)
+        for _ in range(12):
+            comparisons.add_choice([1, 2], 1)
+            comparisons.add_choice([2, 4], 2)
+        live = LiveRatings(comparisons, RatingSettings("bradley_terry"))
+        said = aesthetic_ab_scorer.ScoreFile(path, "score", ids, live).write()
+        assert said == f"The scores are in {path}; 1 of them more a model's than yours by now."
+        marks = [(row["began_at"], row["estimated"], row["score"] != "") for row in rows(path)]
+        assert marks == [("", "", True), ("a model", "", True), ("a model", "1", True), ("", "", True)]
+        share = [float(row["choice_share"] or -1) for row in rows(path)]
+        assert share[0] == share[3] == -1
+        assert share[1] > 0.5
+        assert share[2] == 0
+    shutil.copy(path, tmp_path / "other.csv")
+    with Comparisons(tmp_path / "other.sqlite", "me") as others:  # the choices are gone: nothing is laundered
+        others.register({path: path for path in ids})
+        aesthetic_ab_scorer.import_scores(tmp_path / "other.csv", "score", "standard", others, ids)
+        assert others.log().began_at.tolist() == ["", "a model", "a model", ""]
+
+
 def test_ones_own_scores_are_no_starting_ratings_for_another_rater(tmp_path):
     path, ids = tmp_path / "scores.csv", {f"{number:03}.png": number + 1 for number in range(3)}
     for rater in ("alice", "bob"):

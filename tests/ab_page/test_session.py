@@ -19,6 +19,7 @@ from src.features.images import UnreadableImage
 from src.ratings import schema
 from src.ratings.database import Comparisons
 from src.ratings.fit import fit_ratings
+from src.ratings.guesses import ModelPrior
 from src.ratings.rescale import rescale_to
 from src.ratings.settings import PairingSettings, RatingSettings
 from tests.scorer import draw_images
@@ -261,15 +262,22 @@ def test_images_without_comparisons_start_at_the_models_estimate_which_is_kept_o
     for _ in range(60):
         a, b = (generator.choice(8, 2, replace=False) + 1).tolist()
         comparisons.add_choice([a, b], max(a, b))
-    scores = {image: 100.0 + image for image in range(1, 11)}
-    before = fit_ratings(comparisons.log()).rating
-    session = make_session(comparisons, images=10, model_scores=scores)
-    expected = rescale_to(np.array(list(scores.values())), before, np.arange(10) < 8)
+    model = ModelPrior({image: 100.0 + image for image in range(1, 11)}, "model.safetensors", 0.6)
+    before = fit_ratings(comparisons.log())
+    session = make_session(comparisons, images=10, model_scores=model)
+    full = rescale_to(model.of(range(1, 11)), before.rating, np.arange(10) < 8)
+    middle = before.rating[:8].mean()
+    expected = middle + 0.6 * (full - middle)  # drawn in by the model's correlation
     assert session.live.prior() == pytest.approx([*[0] * 8, *expected[8:]])
     assert session.live.ratings.rating[8:] == pytest.approx(expected[8:])
     shown = choose(session)  # near: the two without comparisons come first
     assert set(shown) & {9, 10}
-    kept = comparisons.log().starting_ratings
+    log = comparisons.log()
+    kept = log.starting_ratings
+    assert set(log.began_at[~np.isnan(kept)].tolist()) == {"model.safetensors"}
+    total = np.sqrt(before.rating[:8].var() + np.mean(before.error[:8] ** 2))
+    assert log.starting_errors[~np.isnan(kept)] == pytest.approx(0.8 * total)  # √(1 − 0.6²)
+    assert session.live.log.starting_errors == pytest.approx(log.starting_errors, nan_ok=True)
     for image in (9, 10):
         assert np.isnan(kept[image - 1]) != (image in shown)
         assert image not in shown or kept[image - 1] == pytest.approx(expected[image - 1])
