@@ -37,6 +37,7 @@ class Training:
     """A search that is killed and resumed."""
 
     def prepare(self, place: Path) -> None:
+        importlib.import_module("torch._dynamo")  # what the first optimizer brings
         for path in [*(ROOT / "src" / "search").glob("*.py"), *(ROOT / "src" / "report").glob("*.py")]:
             importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
         begin = place / "begin"

@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -13,13 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..common import UserError, check_writable, claimed, number_of
+from ..common import UserError, check_writable, claimed, note, number_of, remove_parts
 from ..scores import shown
 from .file_names import check_format, new_name
 from .handed_on import end_move, find_there, has_unfinished_move, listed, note_move, unfinished_move, write_table
 from .names_there import NamesThere
 from .output import columns_of, rows_of
-from .placing import add_name, copy_new, link_new, remove_parts, same_content
+from .placing import add_name, copy_new, link_new, same_content
 from .selection import ranks
 from .settings import HandingOnSettings
 from .siblings import Folder, Sibling
@@ -64,7 +63,7 @@ def not_handed_on(directory: Path, paths: list[str], settings: HandingOnSettings
     left = [path for path in paths if path not in there]
     if len(left) < len(paths):
         number = number_of(len(paths) - len(left), "image")
-        print(f"{number} in {target} left out: put there before, by the tables there", file=sys.stderr)
+        note(f"{number} in {target} left out: put there before, by the tables there")
     return left
 
 
@@ -194,7 +193,7 @@ def carry_out(
         if new:
             target.mkdir(parents=True, exist_ok=True)
             table = write_table(target, columns, new)
-        if way == "move" and table:
+        if way == "move" and table and asked:
             note_move(target, asked, table)
         for step in steps:
             _carry(way, step, done)
@@ -255,5 +254,5 @@ def _bring(act: Callable[[Path, Path], None], way: str, step: Step, sibling: Sib
         done.siblings += 1
         return True
     if not again:
-        print(f"note: {shown(str(sibling.source))}: stays, for there are other files of its names", file=sys.stderr)
+        note(f"note: {shown(str(sibling.source))}: stays, for there are other files of its names")
     return False
