@@ -86,13 +86,15 @@ def work(name: str, kills: int, folder: Path, seed: list[int]) -> Findings:
     findings = Findings()
     rng = np.random.default_rng([*seed, sum(name.encode())])
     activity, place = ACTIVITIES[name], folder / name.replace(" ", "_")
-    case = 0
+    case, start = 0, time.monotonic()
     while findings.counts["kills"] < kills:
         noted = len(findings.notes)
         most = min(int(rng.integers(1, 5)), kills - findings.counts["kills"])
         activity.case(place, place / f"case_{seed[1]}", most, rng, findings)
         findings.notes[noted:] = [f"worker {seed[1]}, case {case}: {note}" for note in findings.notes[noted:]]
         case += 1
+    seconds = time.monotonic() - start
+    print(f"worker {seed[1]}: {findings.counts['kills']} of {name} in {seconds:.0f} s", file=sys.stderr, flush=True)
     return findings
 
 

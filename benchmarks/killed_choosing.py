@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ class Scorer:
 
     def __init__(self, folder: Path, name: str, seconds: float | None) -> None:
         """seconds: until it is killed; None: never."""
+        self.folder = folder
         self.run = Run(SCRIPT, WORDS, folder, folder.with_name(f"{folder.name}_{name}.txt"))
         self.killer = _kill_later(self.run.pid, seconds)
         self.tab, self.port, self.gallery = name, 0, ""
@@ -48,6 +50,11 @@ class Scorer:
     def post(self, action: str, **body: object) -> dict:
         """The new state; one of GONE where the scorer is, ValueError for another answer than 200."""
         return self._request("POST", f"/api/{action}", {"gallery": self.gallery, "tab": self.tab, **body})
+
+    def excluded_by(self, event: int) -> int:
+        """The image that was excluded by this event, as the comparisons file has it."""
+        with closing(sqlite3.connect(self.folder / "photos" / "comparisons.sqlite")) as database:
+            return database.execute("SELECT image_id FROM events WHERE id = ?", (event,)).fetchone()[0]
 
     def end(self) -> int:
         """Its exit code, once it has ended by itself or by the kill that was planned."""
@@ -114,7 +121,7 @@ class Choosing:
         make_photos(begin, IMAGES)
         age(begin)
         warm = copy_tree(begin, place / "warm")
-        import_what(warm, SCRIPT, WORDS, sit_through)
+        import_what(warm, SCRIPT, WORDS, partial(sit_through, warm))
 
     def case(self, place: Path, folder: Path, kills: int, rng: np.random.Generator, to: Findings) -> None:
         """Up to so many sittings that are killed, then one that is finished."""
@@ -187,31 +194,31 @@ def _undo(scorer: Scorer, step: str, promises: Promises) -> dict:
     kind, number = step.rsplit(" ", 1)
     if kind == "comparison":
         promises.undone.setdefault(int(number), False)
-    else:
-        promises.excluded[int(number)] = None
-    state = scorer.post("undo", step=step)
-    if kind == "comparison":
+        state = scorer.post("undo", step=step)
         promises.undone[int(number)] = True
     else:
-        promises.excluded[int(number)] = False
+        image = scorer.excluded_by(int(number))
+        promises.excluded[image] = None
+        state = scorer.post("undo", step=step)
+        promises.excluded[image] = False
     return state
 
 
-def sit_through(run: Run) -> None:
+def sit_through(folder: Path, run: Run) -> None:
     """A short sitting in which nearly everything happens, so that all is imported."""
     scorer = Scorer.__new__(Scorer)
-    scorer.run, scorer.killer, scorer.tab, scorer.port = run, 0, "warm", 0
+    scorer.folder, scorer.run, scorer.killer, scorer.tab = folder, run, 0, "warm"
     promises, rng = Promises(), np.random.default_rng(0)
     state = scorer.open()
     for _ in range(12):
         state = act(scorer, state, promises, rng)
-    _finish(scorer)
+    _finish(scorer, state)
 
 
-def _finish(scorer: Scorer) -> None:
+def _finish(scorer: Scorer, state: dict) -> None:
     try:
-        while scorer.post("finish")["phase"] != "finished":
-            pass
+        while state["phase"] != "finished":
+            state = scorer.post("finish", of=state["ends"])
     except GONE:
         pass  # it has ended before it answered
 
@@ -220,10 +227,10 @@ def finish(folder: Path, promises: Promises, to: Findings) -> None:
     """A sitting in which what was never answered is sent again, and that is finished as by Q on the page."""
     scorer = Scorer(folder, "tab0", None)
     try:
-        scorer.open()
+        state = scorer.open()
         for name, body in list(promises.unsure.items()):
-            _answer(scorer, name, body, promises)
-        _finish(scorer)
+            state = _answer(scorer, name, body, promises)
+        _finish(scorer, state)
     except (*GONE, ValueError) as error:
         to.add("lost", f"the last sitting: {error!r}\n{scorer.run.said()[-500:]}")
         scorer.run.kill()

@@ -142,7 +142,8 @@ def import_what(
 
     run = Run(script, words, folder, folder / "output.txt", at_end)
     meanwhile(run)
-    run.wait()
+    if run.wait() != 0:
+        raise RuntimeError(f"{script} {' '.join(words)}:\n{run.said()}")
     for name in json.loads(listing.read_text()):
         with suppress(Exception):
             importlib.import_module(name)
