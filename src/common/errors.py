@@ -45,6 +45,16 @@ def _run(main: Callable[[], None]) -> None:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        print(f"error: {str(error.filename)[:100]}…: no file has so long a name; name another", file=sys.stderr)
+        sys.exit(2)
+    except RuntimeError as error:
+        if "home directory" not in str(error):  # as pathlib says of ~somebody
+            raise
+        print(f"error: ~ in a path names nobody here ({error}); write that path in full", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("stopped by Ctrl-C; what was finished is kept", file=sys.stderr)
         sys.exit(130)

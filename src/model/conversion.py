@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..common import UserError, check_writable
+from ..common import UserError, check_writable, note
 from .export import export_onnx
 from .file import load_predictor, save_converted
-from .foreign import Unsaid
+from .foreign import Unsaid, unasked
 from .gate import moved
 
 
@@ -24,6 +24,8 @@ def convert(paths: Sequence[Path], ours: str | None, onnx: str | None, unsaid: U
     if len(paths) > 1:
         raise UserError(f"{len(paths)} models are given, and one can be converted or exported at once")
     predictor, metadata = load_predictor(paths[0], unsaid)
+    for sentence in unasked(unsaid, [predictor.config]):
+        note(sentence)
     if ours:
         target = Path(ours).expanduser()
         save_converted(target, predictor, moved(metadata, paths[0], target))

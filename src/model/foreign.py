@@ -5,7 +5,7 @@ docs/predictor-files.md says what is taken from where.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -36,6 +36,19 @@ class Unsaid:
 
     extractor: str | None = None
     input_normalisation: str | None = None
+
+
+def unasked(unsaid: Unsaid, configs: Sequence[PredictorConfig]) -> list[str]:
+    """A sentence on each of --head_extractor and --head_input that does nothing, as all models say their own."""
+    given = {
+        "head_extractor": (unsaid.extractor, [config.feature_extractor_model for config in configs]),
+        "head_input": (unsaid.input_normalisation, [config.input_normalisation for config in configs]),
+    }
+    return [
+        f"note: --{option}={value} does nothing: each --model says its own ({', '.join(dict.fromkeys(own))})"
+        for option, (value, own) in given.items()
+        if value is not None and value not in own
+    ]
 
 
 def read_pickled(path: Path) -> dict[str, Tensor]:

@@ -4,9 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..common import UserError, check_writable, plain
-from .option import DEFAULT_MODEL
-
-OTHER_MODELS = (".pth", ".pt")  # how other people's model files end
+from .option import DEFAULT_MODEL, MODEL_SUFFIXES
 
 
 def image_directory(arguments: argparse.Namespace) -> Path:
@@ -55,7 +53,7 @@ def model_paths(arguments: argparse.Namespace, directory: Path) -> list[Path]:
 def existing_model(text: str, option: str, directory: Path) -> Path:
     """The model file that an option names: in the directory, else from here; UserError where there is none."""
     path = Path(text).expanduser()
-    if path.suffix.lower() not in (".safetensors", *OTHER_MODELS):
+    if path.suffix.lower() not in MODEL_SUFFIXES:
         raise UserError(f"--{option}={text}: a model file ends with .safetensors (others' also with .pth or .pt)")
     places = [path] if option == "modelpath" else [directory / path, path]
     for place in places:

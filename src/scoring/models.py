@@ -9,9 +9,9 @@ import numpy as np
 from torch import Tensor
 from tqdm import tqdm
 
-from ..common import UserError
+from ..common import UserError, note
 from ..features import Extractor, FeatureCache, Features, extract_features, load_extractor
-from ..model import Predictor, PredictorConfig, Unsaid, arrange, check_extractor, find_filter, load_predictor
+from ..model import Predictor, PredictorConfig, Unsaid, arrange, check_extractor, find_filter, load_predictor, unasked
 from .settings import ScoringSettings
 from .thresholds import one_threshold_each
 
@@ -115,7 +115,15 @@ def load_models(paths: Sequence[Path], settings: ScoringSettings = ScoringSettin
     given: list[float | None] = [*one_threshold_each(settings.threshold, len(paths))] or [None] * len(paths)
     extractors: dict[tuple[str, bool, str], Extractor] = {}
     each = zip(paths, unique_names(paths), given, strict=True)
-    return [_load(path, name, threshold, settings, extractors) for path, name, threshold in each]
+    models = [_load(path, name, threshold, settings, extractors) for path, name, threshold in each]
+    asked = [*models, *(model.gate.model for model in models if model.gate)]
+    for sentence in unasked(_unsaid(settings), [model.config for model in asked]):
+        note(sentence)
+    return models
+
+
+def _unsaid(settings: ScoringSettings) -> Unsaid:
+    return Unsaid(settings.head_extractor, settings.head_input)
 
 
 def unique_names(paths: Sequence[Path]) -> list[str]:
@@ -133,7 +141,7 @@ def _load(
     settings: ScoringSettings,
     extractors: dict[tuple[str, bool, str], Extractor],
 ) -> Model:
-    predictor, metadata = load_predictor(path, Unsaid(settings.head_extractor, settings.head_input))
+    predictor, metadata = load_predictor(path, _unsaid(settings))
     config = predictor.config
     key = (config.feature_extractor_model, config.fp16_features, config.aim_batch_norm)
     if key not in extractors:

@@ -402,3 +402,31 @@ def test_a_head_for_another_image_model_is_refused(clip, monkeypatch):
         UserError, match=r"the model takes 512 features, and .*clip gives 768: it was made for another"
     ):
         score(monkeypatch, folder, *words)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        (
+            "ours.safetensors",
+            ["--head_extractor=b"],
+            "--head_extractor=b does nothing: each --model says its own (m)",
+        ),
+        ("ours.safetensors", ["--head_input=l2"], "--head_input=l2 does nothing: each --model says its own (none)"),
+        ("laion.pth", ["--head_input=none"], "--head_input=none does nothing: each --model says its own (l2)"),
+        ("laion.pth", ["--head_extractor=b", "--head_input=l2"], ""),
+        ("ours.safetensors", ["--head_extractor=m"], ""),
+    ],
+)
+def test_an_option_for_heads_that_say_nothing_is_noted_where_the_model_says_it(
+    tmp_path, monkeypatch, capsys, name, options, said
+):
+    monkeypatch.chdir(tmp_path)
+    config = PredictorConfig("m", (0,), "join", (6,), (5, 4))
+    save_predictor(tmp_path / "ours.safetensors", Predictor(config).eval(), {})
+    torch.save({f"layers.{n}": t for n, t in laion((0, 2, 4, 6, 7), False).state_dict().items()}, "laion.pth")
+    monkeypatch.setattr(sys, "argv", ["score", "-m", name, *options, "--convert=new.safetensors"])
+    script.main()
+    captured = capsys.readouterr()
+    assert captured.err == (f"note: {said}\n" if said else "")
+    assert f"{name} is now also new.safetensors" in captured.out

@@ -193,8 +193,7 @@ def test_choices_are_held_against_the_model(look, gallery):
         (("--model=none.safetensors",), "no such model"),
         (("--model_scores=scores.json",), "scores.json"),
         (("--comparisons=none.sqlite",), "there is no photos"),
-        (("--study=list", "--study_csv=t.csv"), "--study=NAME and --study_csv=FILE go together"),
-        (("--study=gallery",), "--study=NAME and --study_csv=FILE go together"),
+        (("--study=list",), "--model_scores does nothing beside --study; leave one of them out"),
         (("--threshold=1", "--threshold=2"), "--threshold is given 2 times for 1 models"),
         (("--save_error_scorefile=e.txt",), "must end with .csv or .json"),
     ],
@@ -203,6 +202,12 @@ def test_what_is_wrong_is_said_in_one_line(look, words, message):
     last = look(*words, code=2).splitlines()[-1]
     assert last.startswith("error: ")
     assert message in last
+
+
+@pytest.mark.parametrize("words", [("--study=list", "--study_csv=t.csv"), ("--study=gallery",)])
+def test_an_export_needs_a_study_and_a_file(look, words):
+    last = look(*words, code=2, scores=None).splitlines()[-1]
+    assert "--study=NAME and --study_csv=FILE go together" in last
 
 
 @pytest.mark.parametrize("words", [("--comparisons=none.sqlite",), ("--threshold=1", "--threshold=2")])

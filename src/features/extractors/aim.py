@@ -40,6 +40,7 @@ class AimExtractor(TorchExtractor):
     """
 
     default_hidden_states_mode = "average"
+    heedless = ()
 
     def __init__(
         self, checkpoint: Checkpoint, device: str = "auto", fp16: bool = False, batch_norm: str = "eval"

@@ -4,7 +4,7 @@ import abc
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ class Extractor(abc.ABC):
     name: as the person gave it. identity: a text that is equal exactly where the features are: family, weights,
     preprocessing, number format; it is known without loading the network. Hidden state 0 is the final output, 1 the
     layer before it, and so on to n_hidden_states - 1; their widths may differ. fp16, aim_batch_norm: as
-    `load_extractor` was told, and is to be told again by whoever wants the same features.
+    `load_extractor` was told, and is to be told again by whoever wants the same features. heedless: those of
+    fp16_features and aim_batch_norm that make no difference to it.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Extractor(abc.ABC):
     n_hidden_states: int
     fp16 = False
     aim_batch_norm = "eval"
+    heedless: Collection[str] = ("aim_batch_norm",)
 
     @property
     def earlier_identity(self) -> str:

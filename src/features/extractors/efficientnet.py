@@ -82,6 +82,7 @@ class EfficientNetExtractor(TorchExtractor):
 
     default_hidden_states = (0, 1, 3, 7)
     default_hidden_states_mode = "join"
+    heedless = ("fp16_features", "aim_batch_norm")
 
     def __init__(self, name: str = "efficientnet-lite0", device: str = "auto") -> None:
         super().__init__(device)

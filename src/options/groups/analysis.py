@@ -4,6 +4,8 @@ from ...report import AnalysisSettings
 from ..kinds import ON_OFF, TEXT
 from ..option import LOOK, TRAIN, Group, looking, of, seeing
 
+OF_A_STUDY = ("study", "study_csv", "database", "directory")  # what an export heeds
+
 ANALYSIS = Group(
     "Analysis",
     (
@@ -31,7 +33,7 @@ ANALYSIS = Group(
             TEXT,
         ),
         looking("--plots", "write the plots into this folder as PNG", TEXT),
-        looking("--study", "the study to export with --study_csv; list: which there are", TEXT),
-        looking("--study_csv", "write all trials of --study to this CSV file", TEXT),
+        looking("--study", "the study to export with --study_csv; list: which there are", TEXT, alone=OF_A_STUDY),
+        looking("--study_csv", "write all trials of --study to this CSV file", TEXT, alone=OF_A_STUDY),
     ),
 )

@@ -4,12 +4,25 @@ from ...scoring import FillingSettings, HandingOnSettings, ScoringSettings, Sele
 from ..kinds import ON_OFF, STARS, TEXT, choice, number, whole
 from ..option import LOOK, SCORE, WAYS_TO, Group, of, scoring
 
+# What --convert and --export_onnx heed; nothing is scored.
+OF_A_MODEL = ("convert", "export_onnx", "model", "modelpath", "directory", "head_extractor", "head_input")
+
 SCORING = Group(
     "Scoring",
     (
         scoring("-o --outfile", "write the scores to this .csv, .json or .parquet (none: a table here)", TEXT),
-        scoring("--convert", "only write the --model, whoever made it, to this file in our own format", TEXT),
-        scoring("--export_onnx", "only write the --model, from features to score, to this .onnx file", TEXT),
+        scoring(
+            "--convert",
+            "only write the --model, whoever made it, to this file in our own format",
+            TEXT,
+            alone=OF_A_MODEL,
+        ),
+        scoring(
+            "--export_onnx",
+            "only write the --model, from features to score, to this .onnx file",
+            TEXT,
+            alone=OF_A_MODEL,
+        ),
         scoring("--head_extractor", "the image model of a --model that does not name its own", TEXT),
         scoring(
             "--head_input",
