@@ -1,10 +1,14 @@
 # make demo: train a model on the sample gallery.  make choose: choose between its pictures.
-# make test: everything the project checks about itself.
+# make test: everything the project checks about itself, on all cores.
+# make quick: the tests that need no browser and run no script.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# A worker for each core, and no more than there are long files; a file's tests stay together, as they share what it
+# makes, and tests/conftest.py puts the long files first.
+PARALLEL := --numprocesses=logical --maxprocesses=6 --dist=loadfile --no-loadscope-reorder
 
-.PHONY: demo choose test chromium install spotlight test-spotlight clean
+.PHONY: demo choose test quick chromium install spotlight test-spotlight clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/sample_gallery.py gallery
@@ -18,7 +22,10 @@ test: $(VENV)/.installed-dev chromium
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy src
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
+
+quick: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest $(PARALLEL) -m "not browser and not script"
 
 chromium:  # the browser that the tests drive; elsewhere than on Debian install it by hand
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || ! command -v apt-get >/dev/null \

@@ -1,9 +1,12 @@
 """The training script in this process; with the toy in the place of image models a run takes a second."""
 
+import contextlib
 import csv
+import io
 import sys
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import aesthetic_predictor_training as script
@@ -59,6 +62,18 @@ def train(monkeypatch, capsys, *words, code=0, quick=QUICK):
     captured = capsys.readouterr()
     assert ended == code, captured.err
     return captured.err if code else captured.out
+
+
+def train_once(folder, *words):
+    """What a run in this folder printed; for fixtures of several tests, where `train` can't be had."""
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", [TRAIN, *words])
+        with pytest.raises(SystemExit) as end:
+            script.main()
+    assert end.value.code == 0
+    return printed.getvalue()
 
 
 def read_rows(path):

@@ -340,6 +340,7 @@ def test_ratings_are_assisted_unless_one_says_otherwise():
     assert parse_arguments(CHOOSE, "", []).rating == "assisted"
 
 
+@pytest.mark.script
 def test_where_features_cannot_be_had_one_line_says_so_and_choosing_goes_on(gallery, tmp_path):
     environment = without_torch(tmp_path, "raise ImportError('there is no torch')")
     with Scorer(gallery, "--rating=assisted", **environment) as scorer:
@@ -355,6 +356,7 @@ def test_where_features_cannot_be_had_one_line_says_so_and_choosing_goes_on(gall
     assert "score_error" in (gallery / "scores.csv").read_text(encoding="utf-8")
 
 
+@pytest.mark.script
 def test_ctrl_c_while_features_are_read_writes_the_scores_and_leaves_nothing_behind(gallery, tmp_path):
     with Scorer(gallery, "--rating=assisted", **without_torch(tmp_path, "import time; time.sleep(60)")) as scorer:
         assert scorer.answer(scorer.state()["screens"][0])["basis"] == WAITING
@@ -368,6 +370,7 @@ def test_ctrl_c_while_features_are_read_writes_the_scores_and_leaves_nothing_beh
     assert sum(",1," in row for row in rows) == 2
 
 
+@pytest.mark.script
 def test_kill_9_while_features_are_read_loses_no_choice_and_leaves_no_process(gallery, tmp_path):
     scorer = Scorer(gallery, "--rating=assisted", **without_torch(tmp_path, "import time; time.sleep(60)"))
     for _ in range(3):

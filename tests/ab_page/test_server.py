@@ -24,6 +24,8 @@ from src.ratings.database import Comparisons
 from src.ratings.settings import RatingSettings
 from tests.scorer import ROOT, Scorer, draw_images
 
+pytestmark = pytest.mark.script
+
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):

@@ -202,6 +202,7 @@ def test_images_without_comparisons_start_at_the_models_estimate_which_is_kept_o
         assert image not in shown or kept[image - 1] == pytest.approx(expected[image - 1])
 
 
+@pytest.mark.alone
 def test_the_next_screen_of_10000_images_takes_less_than_20_ms(comparisons):
     images = 10_000
     comparisons.register({f"{number}.png": str(number) for number in range(images)})

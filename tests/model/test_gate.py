@@ -19,6 +19,8 @@ from tests.scoring.test_model_scores import ARGUMENTS
 from tests.scripts.test_score_script import make_model
 from tests.training import make_photos, read_rows, train, use_toys
 
+pytestmark = pytest.mark.script
+
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):

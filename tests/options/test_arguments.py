@@ -231,6 +231,8 @@ def test_help_shows_the_groups_in_order_and_every_option(capsys):
             assert all(name in text for name in option.names)
 
 
+@pytest.mark.alone
+@pytest.mark.script
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_help_answers_in_half_a_second(script):
     seconds = []
@@ -245,6 +247,7 @@ def test_help_answers_in_half_a_second(script):
     assert min(seconds) < 0.5
 
 
+@pytest.mark.script
 def test_a_usererror_is_one_line_and_exit_code_2():
     result = subprocess.run([sys.executable, TRAIN, "--trails=3"], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 2

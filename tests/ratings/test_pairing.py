@@ -142,6 +142,7 @@ def test_random_shows_every_image_equally_often():
     np.testing.assert_allclose(np.bincount(np.concatenate(screens)) / 5_000, 2 / 5, atol=0.03)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("pairing", PAIRINGS)
 def test_the_next_screen_of_ten_thousand_images_takes_milliseconds(pairing):
     rng = np.random.default_rng(0)
