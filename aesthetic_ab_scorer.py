@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before numpy: idle threads must not spin on a busy machine
 
-from src.common import UserError, run
+from src.common import UserError, run_script
 from src.options import CHOOSE, comparisons_file, image_directory, model_path, parse_arguments, settings_of
 from src.ratings import PairingSettings, RatingSettings
 
@@ -124,9 +124,9 @@ def score_with_model(
     if not path.exists():
         print(f"note: there is no model {path} yet; train one with aesthetic_predictor_training.py")
         return None
-    from src.scoring import load_models, score_images
+    from src.scoring import ScoringSettings, load_models, score_images
 
-    models = load_models([path], [], arguments.device)
+    models = load_models([path], ScoringSettings(gate=False, device=arguments.device))
     scored = score_images(directory, list(ids), models, cache, arguments.extract_batch_size)
     print(f"{len(scored)} images have a score of the model {path}.")
     return {ids[p]: float(score) for p, score in zip(scored.paths, scored.scores[:, 0], strict=True)}
@@ -215,7 +215,7 @@ def show(closed: "Closed", paths: dict[int, str]) -> None:
 
 def announce(address: str, images: int, choices: int) -> None:
     """Where to choose, and how to stop."""
-    from src.ratings import number_of
+    from src.common import number_of
 
     print(f"{images} images may be shown; {number_of(choices, 'comparison')} so far. Choose at {address}")
     print("Finish with Q on the page or Ctrl-C here; every choice is on the disk at once.", flush=True)
@@ -232,4 +232,4 @@ def write_stats(directory: Path, rater: str, closed: "Closed") -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

@@ -8,8 +8,11 @@ from collections.abc import Callable
 READER_GONE = 141  # as a shell says of a program that SIGPIPE ended, 128 + 13
 
 
-class UserError(Exception):
-    """Something a person can mend. The message says where, what is wrong, and what would be right."""
+class UserError(ValueError):
+    """Something a person can mend. The message says where, what is wrong, and what would be right.
+
+    A ValueError, for callers who know no more of us: `except ValueError` around our own calls catches it too.
+    """
 
 
 def first_line(error: Exception) -> str:

@@ -1,29 +1,24 @@
 """Images to features: from the cache where they are there, else through the extractor, and then into the cache."""
 
-import sys
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import TypeVar
 
 import numpy as np
 from tqdm import tqdm
 
 from ..common import UserError
-from .extractors.base import Extractor, available_cores
+from .batches import Batches, Prepared, check, finite_rows, pixels_of
+from .extractors.base import Extractor
 from .feature_cache import FeatureCache, Places
 from .images import Stamp, UnreadableImage, content_hash, file_stamps, open_image
 from .predecessor_cache import take_over
 
-MOST_THREADS = 16
 CHUNK = 1000  # images whose features of all hidden states are in memory at once
 ATTEMPTS = 4
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass
@@ -58,9 +53,7 @@ def extract_features(
     gets the same numbers to the last bit; extracted anew in another batch, they may differ by one step of float16
     (a thousandth). Raises UserError for a hidden state that there is not, and where the cache can't be written.
     """
-    extractor.check_hidden_states(hidden_states)
-    if batch_size < 1:
-        raise UserError(f"batches of {batch_size} images: give 1 or more")
+    check(extractor, hidden_states, batch_size)
     take_over(directory, paths, extractor, hidden_states, cache)
     stamps = file_stamps(directory, paths)
     hashes = cache.known_hashes(directory, stamps)
@@ -107,13 +100,11 @@ def _load(
 
 
 @dataclass
-class _Prepared:
-    """What a worker thread made of a file: its hash and, if it is needed, what the network needs of it."""
+class _File(Prepared):
+    """What a thread made of a file. digest: the hash of its content, None where that can't be read."""
 
     path: str
     digest: str | None = None
-    reason: str | None = None
-    pixels: np.ndarray | None = None
 
 
 @dataclass
@@ -155,45 +146,37 @@ class _Extraction:
         return [k for k in self.hidden_states if digest not in self.stored[k]]
 
     def _work_through(self, todo: list[str], bar: tqdm) -> None:
-        """Some threads open files, others run the network; this one hands over and stores."""
-        threads = min(MOST_THREADS, available_cores())
-        images = _in_threads(self._prepare, todo, threads, waiting=2 * self.batch_size + threads)
-        with closing(images), self.extractor.shared() as calls:
-            self.batch_size = max(1, self.batch_size // calls)
-            # One more than are in work, so that none is idle while features are stored.
-            done = _in_threads(self._extract, self._batches(images, bar), calls, waiting=calls + 1)
-            with closing(done):
-                for batch, features in done:
-                    self._store(batch, features)
-                    bar.update(len(batch))
+        """Threads open files and run the network; this one hands over and stores."""
 
-    def _batches(self, images: Iterable[_Prepared], bar: tqdm) -> Iterator[list[_Prepared]]:
-        batch: list[_Prepared] = []
-        for prepared in images:
-            self._take_note(prepared)
-            if prepared.pixels is None:
+        def wanted(batch: Sequence[_File]) -> list[int]:
+            return sorted({k for file in batch for k in self._missing(file.digest or "")})
+
+        batches = Batches(self.extractor, self._prepare, partial(self._sort_out, bar), wanted, self.batch_size)
+        with closing(batches.run(todo)) as done:
+            for batch, features in done:
+                self._store(batch, features)
+                bar.update(len(batch))
+
+    def _sort_out(self, bar: tqdm, files: Iterable[_File]) -> Iterator[_File]:
+        """Take note of each file; those that lack features go on."""
+        for file in files:
+            self._take_note(file)
+            if file.pixels is None:
                 bar.update()
-                continue
-            batch.append(prepared)
-            if len(batch) >= self.batch_size:  # it can shrink
-                yield batch
-                batch = []
-        if batch:
-            yield batch
+            else:
+                yield file
 
-    def _prepare(self, path: str) -> _Prepared:
+    def _prepare(self, path: str) -> _File:
         """Runs in several threads."""
         digest = self.hashes.get(path)
         try:
             digest = digest or content_hash(self.directory / path)
-            if not self._claim(digest):
-                return _Prepared(path, digest)
-            image = open_image(self.directory / path)
-            return _Prepared(path, digest, pixels=self.extractor.prepare(image))
         except UnreadableImage as error:
-            return _Prepared(path, digest, reason=error.reason)
-        except (ValueError, ArithmeticError, MemoryError) as error:  # a picture of a shape that it can't resize
-            return _Prepared(path, digest, reason=f"{self.extractor.name} can't take it: {error}")
+            return _File(path, reason=error.reason)
+        if not self._claim(digest):
+            return _File(path, digest)
+        pixels, reason = pixels_of(self.extractor, lambda: open_image(self.directory / path))
+        return _File(path, digest, pixels=pixels, reason=reason)
 
     def _claim(self, digest: str) -> bool:
         """Whether the image of this content is to be opened: it lacks features, and nobody else has it in hand."""
@@ -203,28 +186,22 @@ class _Extraction:
             self.claimed.add(digest)
             return True
 
-    def _take_note(self, prepared: _Prepared) -> None:
-        path, digest = prepared.path, prepared.digest
+    def _take_note(self, file: _File) -> None:
+        path, digest = file.path, file.digest
         if digest is None:
-            self.unreadable[path] = prepared.reason or "can't be read"
+            self.unreadable[path] = file.reason or "can't be read"
             return
         if path not in self.hashes:
             self.hashes[path] = digest
             self.cache.remember(self.directory, path, self.stamps.get(path), digest)
-        if prepared.reason:
-            self.unusable[digest] = prepared.reason
+        if file.reason:
+            self.unusable[digest] = file.reason
 
-    def _extract(self, batch: list[_Prepared]) -> tuple[list[_Prepared], dict[int, np.ndarray]]:
-        """The batch and its features at the states that one of its images lacks. Runs in several threads."""
-        pixels = [prepared.pixels for prepared in batch if prepared.pixels is not None]
-        wanted = sorted({k for prepared in batch for k in self._missing(prepared.digest or "")})
-        return batch, self._through_network(pixels, wanted)
-
-    def _store(self, batch: list[_Prepared], features: dict[int, np.ndarray]) -> None:
+    def _store(self, batch: list[_File], features: dict[int, np.ndarray]) -> None:
         """Put into the cache what was not there."""
-        digests = [prepared.digest or "" for prepared in batch]
+        digests = [file.digest or "" for file in batch]
         self.extracted += len(batch)
-        finite = np.all([np.isfinite(block).all(axis=1) for block in features.values()], axis=0)  # (B,)
+        finite = finite_rows(features)  # (B,)
         lacking: dict[tuple[int, ...], list[int]] = {}  # rows by the states that are to be stored, mostly all alike
         for row, digest in enumerate(digests):
             if finite[row]:
@@ -239,49 +216,9 @@ class _Extraction:
             for identity, stored in blocks.items():
                 self.cache.add(identity, [digests[row] for row in rows], stored)
 
-    def _through_network(self, pixels: list[np.ndarray], wanted: list[int]) -> dict[int, np.ndarray]:
-        """{k: (B, W_k)}, in as many parts as memory demands."""
-        parts: list[dict[int, np.ndarray]] = []
-        done = 0
-        while done < len(pixels):
-            part = pixels[done : done + self.batch_size]
-            try:
-                parts.append(self.extractor(part, wanted))
-            except (RuntimeError, MemoryError) as error:
-                self._halve_batch(error, len(part))
-                continue
-            done += len(part)
-        return {k: np.concatenate([part[k] for part in parts]) for k in wanted}
-
-    def _halve_batch(self, error: Exception, tried: int) -> None:
-        # torch.OutOfMemoryError on CUDA; on mps and the CPU plain RuntimeErrors that say so.
-        if not (isinstance(error, MemoryError) or "memory" in f"{type(error).__name__} {error}".lower()):
-            raise error
-        if tried == 1:
-            raise UserError(f"{self.extractor.name}: no memory for a single image; free some, or use --device=cpu")
-        self.batch_size = tried // 2
-        tqdm.write(f"note: no memory for {tried} images at once; going on with {self.batch_size}", file=sys.stderr)
-
 
 def _bar(progress: bool | tqdm, images: int) -> AbstractContextManager[tqdm]:
     """The caller's own bar, left open; or one of ours, shown or not."""
     if isinstance(progress, tqdm):
         return nullcontext(progress)
     return tqdm(total=images, desc="features", unit="image", disable=not progress)
-
-
-def _in_threads(
-    function: Callable[[Item], Result], items: Iterable[Item], threads: int, waiting: int
-) -> Generator[Result, None, None]:
-    """function of each item, in their order; at most `waiting` are in work or done and not yet taken."""
-    queue: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(threads)
-    try:
-        for item in items:
-            queue.append(pool.submit(function, item))
-            if len(queue) >= waiting:
-                yield queue.popleft().result()
-        while queue:
-            yield queue.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)

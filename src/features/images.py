@@ -158,10 +158,30 @@ def open_image(path: Path) -> Image.Image:
     _quieten_pillow()
     try:
         with Image.open(path, formats=FORMATS) as image:
-            image.load()
-            return _turn_upright(_as_rgb(image), _orientation(image))
+            return _upright_rgb(image)
     except Exception as error:  # Pillow raises a dozen kinds for damaged files, struct.error and KeyError among them
         raise UnreadableImage(_reason(error, path))
+
+
+def take_image(image: Image.Image) -> Image.Image:
+    """An image that Pillow has opened, as `open_image` would give it; `image` itself is only loaded.
+
+    Raises UnreadableImage where it can't be loaded, was closed, or has no pixels.
+    """
+    _quieten_pillow()
+    if getattr(image, "tile", ()) and getattr(image, "fp", image) is None:
+        raise UnreadableImage("its file was closed before its pixels were read; load() it before that")
+    if 0 in image.size:
+        raise UnreadableImage(f"has no pixels: it is {image.width} x {image.height}")
+    try:
+        return _upright_rgb(image)
+    except Exception as error:
+        raise UnreadableImage(_reason(error, Path(getattr(image, "filename", "") or ".")))
+
+
+def _upright_rgb(image: Image.Image) -> Image.Image:
+    image.load()
+    return _turn_upright(_as_rgb(image), _orientation(image))
 
 
 def _quieten_pillow() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from ..common import UserError
 from .extractors import Extractor
 from .feature_cache import FeatureCache
 from .images import UnreadableImage, file_stamps, open_image
@@ -41,6 +42,8 @@ def take_over(
         older = [path for path in lacking if path in stamps and stamps[path].mtime_ms <= _written(file)]
         try:
             _say(file, _take_over(file, state, {path: lacking[path] for path in older}, directory, extractor, cache))
+        except UserError:
+            raise
         except (SafetensorError, OSError, ValueError, UnreadableImage) as error:
             _say(file, f"can't be used ({error}); its features are extracted anew")
 

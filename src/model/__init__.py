@@ -6,8 +6,10 @@ from ..common.lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .config import PredictorConfig, arrange
+    from .conversion import convert
     from .export import export_onnx
-    from .file import check_extractor, load_predictor, save_converted, save_predictor
+    from .file import about_scores, check_extractor, load_predictor, save_converted, save_predictor
+    from .fit import fit_predictor
     from .foreign import Unsaid
     from .gate import Filter, about_filter, find_filter, moved
     from .losses import OUTPUT_CHANNELS

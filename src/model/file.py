@@ -5,37 +5,64 @@ docs/predictor-files.md describes them. Nothing is loaded in part: a file that i
 
 import json
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..common import UserError, replacing
+from ..common import UserError, note, replacing
 from .config import PredictorConfig
 from .foreign import OTHER_SUFFIXES, NotUnderstood, Unsaid, read_foreign, read_pickled
 from .network import Ensemble, Predictor
 
 FORMAT = "aesthetic-predictor-1"
+SUFFIX = ".safetensors"
 # Names in the file that differ from ours: the predecessor reads a key "dropouts" as whole numbers.
 NAMES = {"dropouts": "dropout_rates"}
 # What files of this format may lack: they were written when there was only the default.
 ADDED_LATER = ("aim_batch_norm", "high_end_fix", "input_normalisation", "error_form")
 MEMBERS = ("member_layers", "member_dropout_rates")
+# Model scores of the train images at 0, 1, 2, … 100 %: where a new image's score lies among them.
+QUANTILES = np.linspace(0, 1, 101)
 
 
-def save_predictor(path: Path, predictor: Predictor, about: Mapping[str, Any]) -> None:
-    """Write atomically. `about` joins the metadata, each value as text (numbers and lists as JSON)."""
-    metadata = {**describe(predictor), **{key: _to_text(value) for key, value in about.items()}}
+def save_predictor(path: str | Path, predictor: Predictor, about: Mapping[str, Any] = MappingProxyType({})) -> None:
+    """Write atomically, as .safetensors.
+
+    about: joins the predictor's own `about` in the metadata, each value as text (numbers and lists as JSON). Raises
+    UserError where the file can't be written, and for a predictor that does not know whose features it takes.
+    """
+    path = Path(path).expanduser()
+    if path.suffix != SUFFIX:
+        raise UserError(f"{path}: a model file ends with {SUFFIX}")
+    if not predictor.config.feature_extractor_model:
+        raise UserError(
+            f"{path}: not written, as nobody could score with it: the predictor does not know which extractor its "
+            "features are of; give fit_predictor extractor="
+        )
+    more = {key: _to_text(value) for key, value in {**predictor.about, **about}.items()}
+    metadata = {**describe(predictor), **more}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in predictor.state_dict().items()}
     data = save(tensors, metadata)  # safetensors' own writing to a file has errors of its own where a disk is full
     with replacing(path) as temporary:
         temporary.write_bytes(data)
+
+
+def about_scores(model_scores: np.ndarray, of_train_images: np.ndarray) -> dict[str, Any]:
+    """What a file says of its own model scores: of all images of the run (N,), and of those it was trained on."""
+    return {
+        "n_images": len(model_scores),
+        "mean_predicted_score": float(model_scores.mean()),
+        "stdev_predicted_score": float(model_scores.std()),
+        "train_score_quantiles": [round(float(q), 6) for q in np.quantile(of_train_images, QUANTILES)],
+    }
 
 
 def save_converted(path: Path, predictor: Predictor, metadata: Mapping[str, str]) -> None:
@@ -66,10 +93,9 @@ def check_extractor(path: Path, config: PredictorConfig, identity: str) -> None:
     """Raise UserError if the model was trained on features of another identity; a note if it does not say."""
     name = config.feature_extractor_model
     if not config.extractor_identity:
-        print(
+        note(
             f"note: {path}: does not say which weights and preprocessing of {name} it was trained on; that these are "
-            "the same cannot be verified",
-            file=sys.stderr,
+            "the same cannot be verified"
         )
     elif config.extractor_identity != identity:
         raise UserError(

@@ -23,6 +23,11 @@ class Word(NamedTuple):
     where: str
 
 
+def argument_folders(command_line: Sequence[str]) -> tuple[Path, ...]:
+    """The folders of the argument files that a command line names."""
+    return tuple(dict.fromkeys(Path(word[1:]).parent for word in command_line if word.startswith("@")))
+
+
 def expand(words: Sequence[str]) -> list[Word]:
     """Put the lines of argument files in the place of the `@file` words."""
     expanded = []

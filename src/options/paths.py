@@ -1,7 +1,6 @@
 """What options say of folders and files, as paths; what is not there is said at once."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from ..common import UserError, plain
@@ -52,15 +51,6 @@ def model_paths(arguments: argparse.Namespace, directory: Path) -> list[Path]:
     """The existing model files of each `--modelpath`, else of each `--model`: in the directory, else from here."""
     option = "modelpath" if arguments.modelpath else "model"
     return [existing_model(text, option, directory) for text in getattr(arguments, option) or [DEFAULT_MODEL]]
-
-
-def one_threshold_each(thresholds: Sequence[float], models: int) -> list[float]:
-    """`--threshold` for each of so many models: one for all, or one each; [] of none. UserError otherwise."""
-    if len(thresholds) not in (0, 1, models):
-        raise UserError(
-            f"--threshold is given {len(thresholds)} times for {models} models; give one for all or one for each"
-        )
-    return [*thresholds] * (models if len(thresholds) == 1 else 1)
 
 
 def existing_model(text: str, option: str, directory: Path) -> Path:

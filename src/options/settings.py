@@ -8,9 +8,9 @@ Settings = TypeVar("Settings")
 
 
 def settings_of(kind: type[Settings], arguments: argparse.Namespace, **others: Any) -> Settings:
-    """Settings of this kind, a dataclass, each field of which has the name of its option.
+    """Settings of this kind, a dataclass, whose fields have the names of their options.
 
-    others: fields that have no option, or not with this value.
+    others: fields with another value than the option's, or without one; without either, a field has its default.
     """
-    named = {one.name for one in fields(kind)} - others.keys()  # type: ignore[arg-type]
-    return kind(**{name: getattr(arguments, name) for name in named}, **others)
+    named = {one.name for one in fields(kind)} & vars(arguments).keys()  # type: ignore[arg-type]
+    return kind(**{name: getattr(arguments, name) for name in named} | others)

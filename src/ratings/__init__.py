@@ -14,12 +14,13 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .fit import fit_ratings, speed_weights
     from .fitted import Ratings
     from .log import KINDS, Bools, Floats, Ints, Log
+    from .named import NamedRatings, rate
     from .pairing import HiddenRepeats, next_screen
     from .rescale import rescale_to, rescaled, standardise
     from .settings import METHODS, MOST_AT_ONCE, PAIRINGS, SCALES, PairingSettings, RatingSettings
     from .similarity import Similarity
     from .starting import start_from
-    from .statistics import Share, ceiling, extremes, number_of, predicted_winner, standing, too_early
+    from .statistics import Share, ceiling, extremes, predicted_winner, standing, too_early
     from .stats_file import append_batch
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

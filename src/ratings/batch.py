@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..common import spearman
+from ..common import number_of, spearman
 from .fitted import Ratings
 from .log import CHOICE, SKIP, TIE, Bools, Floats, Log
 from .statistics import (
@@ -19,7 +19,6 @@ from .statistics import (
     ceiling,
     consistency,
     histogram,
-    number_of,
     odd_one_out,
     outcomes,
     side_bias,

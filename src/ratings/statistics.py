@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..common import number_of
 from .log import CHOICE, SKIP, Bools, Floats, Ints, Log
 
 WANTED = 3.0  # comparisons per image; beyond that, each further choice teaches a model less and less
@@ -169,11 +170,6 @@ def extremes(ratings: Floats, rated: Bools, n: int = 10) -> tuple[Ints, Ints]:
     order = rows[np.argsort(-ratings[rows], kind="stable")]
     half = (len(order) + 1) // 2
     return order[: min(n, half)], order[: half - 1 if half else None : -1][:n]
-
-
-def number_of(count: int, what: str) -> str:
-    """A number and its noun, which takes a plain s: 1 choice, 2 choices."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def too_early(log: Log) -> int:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..scores import SPLITS, SplitSettings, balance_table
-from ..search import Run, SearchSettings, comparison_counts
+from ..search import Run, SearchSettings, comparison_counts, shown_database
 from .text import aligned
 
 
@@ -29,4 +29,4 @@ def learning_lines(run: Run, search: SearchSettings, rater: str) -> list[str]:
 
 def study_line(study: str, database: str, model: Path) -> str:
     """Where trials are kept, and the best of them."""
-    return f"Study '{study}' in {database or 'memory'}; the best model goes to {model}."
+    return f"Study '{study}' in {shown_database(database)}; the best model goes to {model}."

@@ -3,11 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import nan
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
-from ..common import spearman
+from ..common import number_of, spearman
 from ..model import PredictorConfig, TrainingConfig, TrainingData, train
 
 FRACTIONS = (0.12, 0.25, 0.5, 1.0)
@@ -15,16 +18,24 @@ FRACTIONS = (0.12, 0.25, 0.5, 1.0)
 LONG = 60_000
 ROUNDS = 3
 CLEAR_GAIN = 0.01  # of Spearman, from half of the images to all
+WORTH_HAVING = 0.03  # of Spearman; that more images would hardly help is said only where this is ruled out
+REPEATS = 400  # of the bootstrap
 WIDE_GAP = 0.12  # of Spearman, between train and eval
 
 
 @dataclass(frozen=True)
 class Point:
-    """One size: images trained on, and Spearman of each round on the eval and the train images, (R,) each."""
+    """One size: images trained on, and Spearman of each round on the eval and the train images, (R,) each.
+
+    tested: eval images. gain_error: the standard error, by the choice of eval images, of the step from the point
+    before; nan where it is not known.
+    """
 
     images: int
     evaluated: np.ndarray
     trained: np.ndarray
+    tested: int = 0
+    gain_error: float = float("nan")
 
 
 def learning_curve(
@@ -52,20 +63,43 @@ def learning_curve(
     rounds = int(np.clip(2 * LONG // (len(rows) * training.train_epochs), 1, ROUNDS))
     generator = np.random.default_rng(seed)
     found = np.empty((len(FRACTIONS), rounds, 2))
-    for turn in range(rounds):
-        order = generator.permutation(rows)
-        for place, fraction in enumerate(FRACTIONS):
-            part = order[: round(fraction * len(rows))]
-            if np.ptp(scores[part]) == 0:  # of likes and dislikes a small part may hold one kind alone
-                found[place, turn] = np.nan
-                continue
-            same_steps = replace(_as_many_steps(training, len(rows), len(part)), seed=training.seed + turn)
-            known = (torch.tensor(values[part], dtype=torch.float32) for values in (inputs, scores, weights))
-            data = TrainingData(next(known), next(known), next(known))
-            predicted, _ = train(config, same_steps, data).predict(torch.tensor(inputs))
-            found[place, turn] = [spearman(scores[some], predicted[some]) for some in (held_out, part)]
-    counts = [round(fraction * len(rows)) for fraction in FRACTIONS]
-    return [Point(count, *found[place].T) for place, count in enumerate(counts)]
+    said = np.full((len(FRACTIONS), rounds, len(held_out)), np.nan)  # model scores of the eval images
+    orders = [generator.permutation(rows) for _ in range(rounds)]
+    sizes = [(place, round(fraction * len(rows))) for place, fraction in enumerate(FRACTIONS)]
+    parts = [(place, turn, order[:size]) for turn, order in enumerate(orders) for place, size in sizes]
+    for place, turn, part in tqdm(parts, desc="Learning curve", unit="network", leave=False):
+        if np.ptp(scores[part]) == 0:  # of likes and dislikes a small part may hold one kind alone
+            found[place, turn] = np.nan
+            continue
+        same_steps = replace(_as_many_steps(training, len(rows), len(part)), seed=training.seed + turn)
+        known = [torch.tensor(values[part], dtype=torch.float32) for values in (inputs, scores, weights)]
+        predictor = train(config, same_steps, TrainingData(known[0], known[1], known[2]))
+        predicted, _ = predictor.predict(torch.tensor(inputs))
+        found[place, turn] = [spearman(scores[some], predicted[some]) for some in (held_out, part)]
+        said[place, turn] = predicted[held_out]
+    errors = [nan, *(gain_error(scores[held_out], *step, seed) for step in pairwise(said))]
+    counts = [size for _, size in sizes]
+    return [
+        Point(count, values[:, 0], values[:, 1], len(held_out), error)
+        for count, values, error in zip(counts, found, errors, strict=True)
+    ]
+
+
+def gain_error(truth: np.ndarray, before: np.ndarray, after: np.ndarray, seed: int) -> float:
+    """Standard error of the mean gain in Spearman from `before` to `after`, had other eval images been drawn.
+
+    truth: (N,) scores. before, after: (R, N) model scores of each round. By a bootstrap of the images, which both
+    share; nan where a round has none.
+    """
+    if not np.isfinite([before, after]).all():
+        return nan
+    generator = np.random.default_rng(seed)
+    gains = []
+    for _ in range(REPEATS):
+        rows = generator.integers(0, len(truth), len(truth))
+        pairs = zip(before, after, strict=True)
+        gains.append(np.mean([spearman(truth[rows], b[rows]) - spearman(truth[rows], a[rows]) for a, b in pairs]))
+    return float(np.nanstd(gains))
 
 
 def training_of(metadata: Mapping[str, str]) -> TrainingConfig:
@@ -93,6 +127,23 @@ def left_out(metadata: Mapping[str, str]) -> str:
     return f" The curve's networks are trained without {' and '.join(options)}." if options else ""
 
 
+def beside_headline(points: list[Point], headline: float, trials: int) -> str:
+    """Why the curve's last point is not the model's own figure; empty where they are alike or one is not known.
+
+    headline: the model's Spearman on the same eval images. trials: of which it was the best, 0 where not known.
+    """
+    if not points or np.isnan(points[-1].evaluated).all() or np.isnan(headline):
+        return ""
+    last = float(np.nanmean(points[-1].evaluated))
+    if abs(headline - last) < CLEAR_GAIN:
+        return ""
+    best = f"the best of {number_of(trials, 'trial')}" if trials else "the best of its search"
+    return (
+        f" The model has {headline:.3f} on these images and the curve ends at {last:.3f}: the model is {best} on "
+        "just these images, which flatters it; the curve's networks have its metaparameters and other seeds."
+    )
+
+
 def verdict(points: list[Point], ceiling_of_person: float = float("nan")) -> str:
     """One or two sentences: more images, better scores, or another image model?
 
@@ -103,12 +154,18 @@ def verdict(points: list[Point], ceiling_of_person: float = float("nan")) -> str
     half, whole = (float(np.nanmean(point.evaluated)) for point in points[-2:])
     gain, gap = whole - half, float(np.nanmean(points[-1].trained)) - whole
     noise = float(np.nanstd(points[-1].evaluated - points[-2].evaluated)) / np.sqrt(len(points[-1].evaluated))
-    if gain > max(CLEAR_GAIN, noise):
+    luck = 1.96 * float(np.hypot(noise, np.nan_to_num(points[-1].gain_error)))
+    if gain > max(CLEAR_GAIN, luck):
         return (
             f"More images would help: from {points[-2].images} to {points[-1].images} images Spearman rose by "
             f"{gain:.3f}, and twice as many again may bring about {gain / 2:.2f} to {gain:.2f} more."
         )
     step = f"from {points[-2].images} to {points[-1].images}"
+    if gain + luck > max(CLEAR_GAIN, WORTH_HAVING):
+        return (
+            f"Whether more images would help can't be told yet: {step} Spearman changed by {gain:+.3f}, give or take "
+            f"{luck:.3f} (95 %), as {number_of(points[-1].tested, 'eval image')} can't show it more finely."
+        )
     flat = f"More images would hardly help: {step} Spearman changed by {gain:+.3f}. "
     if ceiling_of_person < 0.75:
         return (

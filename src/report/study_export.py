@@ -11,7 +11,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ..common import UserError, write_text
-from ..search import open_storage, quiet
+from ..search import existing_storage, quiet, shown_database
 
 FEWEST_FOR_IMPORTANCES = 10
 
@@ -31,7 +31,7 @@ def list_studies(database: str) -> list[str]:
     """A line for each study: its name, how many trials, its best value."""
     summaries = optuna.get_all_study_summaries(_existing(database))
     if not summaries:
-        return [f"There is no study in {database}."]
+        return [f"There is no study in {shown_database(database)}."]
     width = max(len(summary.study_name) for summary in summaries)
     return [
         f"{s.study_name:<{width}}  {s.n_trials:>5} trials, best {_best_value(s.best_trial)}"
@@ -61,7 +61,8 @@ def load_study(database: str, name: str) -> optuna.Study:
     storage = _existing(database)
     names = sorted(summary.study_name for summary in optuna.get_all_study_summaries(storage, False))
     if name not in names:
-        raise UserError(f"--study={name}: not in {database} (there: {', '.join(names) or 'none'}); see --study=list")
+        where, there = shown_database(database), ", ".join(names) or "none"
+        raise UserError(f"--study={name}: not in {where} (there: {there}); see --study=list")
     return optuna.load_study(storage=storage, study_name=name)
 
 
@@ -87,12 +88,7 @@ def _importances(study: optuna.Study, done: list[FrozenTrial], seed: int) -> dic
 
 def _existing(database: str) -> optuna.storages.BaseStorage:
     quiet()
-    if not database:
-        raise UserError("--database is empty: studies in memory are gone; name a file such as sqlite:///db.sqlite")
-    file = Path(database.removeprefix("sqlite:///"))
-    if database.startswith("sqlite:///") and not file.is_file():  # opening it would make it
-        raise UserError(f"--database={database}: there is no file {file} here; give its whole path")
-    return open_storage(database)
+    return existing_storage(database, "--study")
 
 
 def _best_value(trial: Any) -> str:

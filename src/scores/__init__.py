@@ -9,9 +9,11 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .balance import Groups, balance_groups, balance_table, balanced
     from .chosen import ChosenScores, chosen_file, is_chosen, write_chosen
     from .document import listing, shown
+    from .estimates import estimated, estimates_note
     from .folds import draw_folds, draw_whole_groups
     from .formats import read_document
     from .json_format import json_text
+    from .scored_images import read_scored_images
     from .scorefile import (
         ScoreTable,
         add_images,

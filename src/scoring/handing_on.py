@@ -3,23 +3,63 @@
 import csv
 import io
 import os
-import re
 import shutil
-import string
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from ..common import UserError
+from ..scores import shown
+from .file_names import check_format, new_name
+from .output import columns_of, rows_of
+from .selection import ranks
+from .settings import HandingOnSettings
 from .xmp import existing_sidecars, sidecar_names
 
-FIELDS: dict[str, Any] = {"rank": 1, "score": 0.5, "percentile": 50.0, "name": "image", "extension": ".png"}
-# What Windows allows in no name; elsewhere such names would only be trouble for whoever gets the folder.
-FORBIDDEN = re.compile(r'[\x00-\x1f<>:"/\\|?*]')
-RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-LONGEST = 255  # bytes of a name, on most file systems
-WAYS = ("copy", "move", "link")
+if TYPE_CHECKING:
+    from .models import Scored
+
+DONE = {"copy": "copied", "move": "moved", "link": "linked"}
+
+
+def check_handing_on(settings: HandingOnSettings) -> None:
+    """Raise UserError for several ways, a format that gives no names, and a folder that can't be one."""
+    ways = settings.ways
+    if len(ways) > 1:
+        raise UserError(f"--{ways[0]}_to and --{ways[1]}_to: an image can go one way only; take one of them out")
+    if settings.folder:
+        check_format(settings.filename_format)
+        check_target(f"{ways[0]}_to", Path(settings.folder).expanduser())
+
+
+def hand_on(directory: Path, scored: "Scored", chosen: np.ndarray, settings: HandingOnSettings) -> None:
+    """Copy, move or link the chosen images, (n,) positions, best first, as the settings say, which name one folder.
+
+    What was done, or would be, is printed.
+    """
+    (way,), target = settings.ways, Path(settings.folder or "").expanduser()
+    rank = ranks(scored.scores[:, 0])
+    order = chosen[rank[chosen].argsort()]
+    steps = plan(directory, target, _named(scored, order, rank, settings.filename_format))
+    if settings.dry_run:
+        print("\n".join(f"would {way} {shown(step.path)} -> {shown(str(step.target))}" for step in steps))
+        return
+    columns = ["relative_path", "source", "rank", *columns_of(list(scored.models))[1:]]
+    known = zip(steps, rank[order].tolist(), rows_of(scored.part(order)), strict=True)
+    rows = [[step.target.name, step.path, place, *row[1:]] for step, place, row in known]
+    table = carry_out(way, target, steps, columns, rows)
+    print(f"{len(steps)} images {DONE[way]} to {target}; see {table.name} there.")
+
+
+def _named(scored: "Scored", order: np.ndarray, rank: np.ndarray, text: str) -> list[tuple[str, str]]:
+    """(relative path, new name) of the images at these positions; rank: (N,) of all."""
+    scores, percentiles = scored.scores[:, 0], scored.models[0].percentiles(scored.scores[:, 0])
+    values = [{"rank": int(rank[i]), "score": float(scores[i]), "percentile": float(percentiles[i])} for i in order]
+    paths = [scored.paths[i] for i in order]
+    return [(path, new_name(text, path, value)) for path, value in zip(paths, values, strict=True)]
 
 
 class Step(NamedTuple):
@@ -28,50 +68,6 @@ class Step(NamedTuple):
     path: str
     source: Path
     target: Path
-
-
-def check_format(text: str) -> None:
-    """Raise UserError unless --filename_format gives plain file names of the fields it may have."""
-    known = "{" + "}, {".join(FIELDS) + "}"
-    try:
-        fields = [(field, spec or "") for _, field, spec, _ in string.Formatter().parse(text) if field is not None]
-    except ValueError as error:
-        raise UserError(f"--filename_format={text}: {error}; right would be {{rank:05}}_{{name}}{{extension}}")
-    for field, spec in fields:
-        if field not in FIELDS:  # also {name.__class__}, {name[0]}, {}
-            raise UserError(f"--filename_format={text}: there is no {{{field}}}; it may hold {known}")
-        if "{" in spec or re.search(r"\d{3}", spec):
-            raise UserError(f"--filename_format={text}: '{spec}' is no width or precision below 100")
-    try:
-        text.format(**FIELDS)
-    except (ValueError, OverflowError) as error:
-        raise UserError(f"--filename_format={text}: {error}; right would be {{rank:05}}_{{score:.3f}}")
-    literal = "".join(part for part, *_ in string.Formatter().parse(text))
-    if FORBIDDEN.search(literal):
-        raise UserError(f'--filename_format={text}: a file name holds none of < > : " / \\ | ? *; leave them out')
-
-
-def new_name(text: str, path: str, values: Mapping[str, float]) -> str:
-    """The name of an image by --filename_format. path: relative; values: rank, score, percentile.
-
-    It ends with the image's extension, whether the format says so or not: without, it would be no image any more.
-    Raises UserError where that is no file name.
-    """
-    old = PurePosixPath(path)
-    extension = FORBIDDEN.sub("_", old.suffix)
-    name = text.format(**values, name=FORBIDDEN.sub("_", old.stem), extension=extension)
-    problem = None
-    if name.strip(". ") == "" or name.startswith(".") or name.endswith((".", " ")):
-        problem = "begins or ends with a dot or space"
-    elif RESERVED.fullmatch(name):
-        problem = "is reserved on Windows"
-    elif FORBIDDEN.search(name):
-        problem = "is no plain file name"
-    elif len(os.fsencode(name + extension)) > LONGEST - 10:  # room for a number
-        problem = "is too long"
-    if problem:
-        raise UserError(f"--filename_format={text}: '{name[:60]}', from {path}, {problem}; choose another format")
-    return name if name.lower().endswith(extension.lower()) else name + extension
 
 
 def plan(directory: Path, target: Path, named: Sequence[tuple[str, str]]) -> list[Step]:
@@ -108,7 +104,7 @@ def carry_out(
 ) -> Path:
     """Copy, move or link, with a table of what went where, written before the first image moves.
 
-    Sidecars (see `src.xmp`) go with their image; of one that another file of the name may need, a copy. Returns the
+    Sidecars (see `xmp`) go with their image; of one that another file of the name may need, a copy. Returns the
     table's path: scores.csv, with a number if it is taken. Raises UserError where something fails, saying how far it
     came; nothing is ever overwritten.
     """

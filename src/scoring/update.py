@@ -3,11 +3,44 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..common import UserError, plain
 from ..scores import ScoreTable, add_images, match_images, read_scorefile, shown, write_scorefile
+from .settings import FillingSettings
+
+if TYPE_CHECKING:
+    from .models import Scored
+
+
+class Unfilled(NamedTuple):
+    """A score file that estimates are to go into, and what it holds."""
+
+    path: Path
+    table: ScoreTable
+
+
+def read_unfilled(directory: Path, images: list[str], settings: FillingSettings) -> Unfilled | None:
+    """The score file to fill in, before hours are spent on scoring; None where none is asked for."""
+    if not settings.update_scores:
+        return None
+    path = find(settings.update_scores, directory)
+    table, problems = read_table(path, settings.score_column, images)
+    print("\n".join(problems) + "\n" * bool(problems), end="")
+    return Unfilled(path, table)
+
+
+def fill_in(unfilled: Unfilled, scored: "Scored", settings: FillingSettings) -> None:
+    """Write the first model's estimates, and print how they were made."""
+    path = unfilled.path if settings.in_place else beside(unfilled.path)
+    model_scores = dict(zip(scored.paths, scored.scores[:, 0].tolist(), strict=True))
+    scores, estimated, rescaling = fill(unfilled.table, model_scores)
+    print(rescaling)
+    if not settings.dry_run:
+        write_filled(path, unfilled.table, scores, estimated)
+    print(f"{estimated.sum()} estimates {'would go' if settings.dry_run else 'were written'} into {path}")
 
 
 @dataclass(frozen=True)

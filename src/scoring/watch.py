@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ..common import UserError
 from ..features import IMAGE_SUFFIXES, find_images
+from ..scores import shown
 
 SETTLED_SECONDS = 1.0  # a file that has not changed for so long may be whole
 PATIENCE_SECONDS = 5.0  # one that is not readable after so long is reported, and tried again should it change
@@ -134,6 +135,21 @@ class Watch:
             self.waiting[path] = _Waiting(state, now)
             return False
         return not waiting.tried and now - waiting.since >= self.settled_seconds
+
+
+def keep_watching(directory: Path, seen: Mapping[str, State | None], handle: Handle) -> None:
+    """`Watch` until Ctrl-C, with notes on stderr. seen: the files as they were before the first pass."""
+
+    def report(path: str, reason: str) -> None:
+        print(f"note: {shown(path)}: {reason}; not scored unless it changes", file=sys.stderr, flush=True)
+
+    print(f"Watching {directory}; Ctrl-C stops.", file=sys.stderr, flush=True)
+    waiting = Watch(directory, seen, handle, report)
+    try:
+        waiting.run()
+    except KeyboardInterrupt:
+        waiting.give_up()
+        print("Stopped.", file=sys.stderr)
 
 
 def image_path(root: Path, changed: str) -> str | None:

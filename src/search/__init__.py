@@ -13,7 +13,8 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .run_files import Found, RunFiles
     from .search import train_again
     from .settings import MetaparameterRanges, ObjectiveSettings, SearchSettings, StudySettings, TrainingSettings
-    from .study import count_finished, dashboard, open_storage, open_study, quiet
+    from .storage import elsewhere, existing_storage, shown_database
+    from .study import count_finished, dashboard, open_study, quiet
     from .training import search_networks, train_ridge
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

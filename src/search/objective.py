@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..common import METRICS, UserError
+from ..common import METRICS, UserError, number_of
 from ..model import Predictor
 from .dataset import Dataset
 from .settings import SearchSettings
@@ -63,7 +63,8 @@ def make_objective(settings: SearchSettings, data: Dataset, has_weights: bool) -
     _check_pairs(loss, data)
     if len(data.rows(subset)) < 2:
         raise UserError(
-            f"--set_for_scoring={subset}: {len(data.rows(subset))} images are in it, and at least 2 are needed; "
+            f"--set_for_scoring={subset}: it holds {number_of(len(data.rows(subset)), 'image')}, and at least 2 are "
+            "needed; "
             "raise --fraction_for_eval (or _test), score more images, --ignore_existing_split if the file's "
             "split column has too few, or --set_for_scoring=full"
         )

@@ -1,6 +1,7 @@
 """Settings of this package: what a search tries, what it is after, and where its trials are kept."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ..common import METRIC_NAMES, SEED
 from ..scores import BalanceSettings
@@ -86,9 +87,11 @@ class StudySettings:
     """Where the trials of a search are kept.
 
     name: of the study; where that is taken, a number is added. database: an Optuna storage URL; empty: in memory.
-    resume: go on with the newest study of this name.
+    resume: go on with the newest study of this name. other_folders: where a person may have the database instead, to
+    be told of it.
     """
 
     name: str
     database: str = "sqlite:///db.sqlite"
     resume: bool = False
+    other_folders: tuple[Path, ...] = ()

@@ -12,12 +12,18 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import TrialState
 
-from ..common import UserError, first_line
+from ..common import UserError
 from .settings import SearchSettings, StudySettings
+from .storage import database_file, elsewhere, existing_storage, open_storage, shown_database
 
 Direction = Literal["minimize", "maximize"]
 # Studies of the same name are numbered: faces, faces-2, faces-3…
 NUMBERED = "{name}-{number}"
+# What a person is told where it is no longer what it was: the values themselves are hashes and long texts.
+CHANGED = {
+    "images, scores and split": "your images, their scores, the split or the choices have changed since",
+    "extractor": "the image model, its weights or how it prepares images have changed since",
+}
 # How long the dashboard may take to answer.
 DASHBOARD_SECONDS = 30
 
@@ -32,24 +38,50 @@ def open_study(
     can't be had, there is nothing to resume, or `about` differs.
     """
     quiet()
-    storage = open_storage(settings.database)
-    taken = {study.study_name for study in optuna.get_all_study_summaries(storage, include_best_trial=False)}
-    newest, free = _newest_and_free(settings.name, taken)
-    if not settings.resume:
-        study = optuna.create_study(storage=storage, study_name=free, direction=direction)
+    if settings.resume:
+        study = _resumed(settings, about)
+    else:
+        _note_elsewhere(settings)
+        study = _new(open_storage(settings.database), settings.name, direction)
         for key, value in about.items():
             study.set_user_attr(key, value)
-    elif newest is None:
-        known = ", ".join(sorted(taken)) or "none"
-        where = settings.database or "memory"
-        raise UserError(f"--resume: there is no study '{settings.name}' in {where} (there: {known}); give its --name")
-    else:
-        study = optuna.load_study(storage=storage, study_name=newest)
-        _check_same(study, about)
-        _repeat_interrupted_trials(study)
     study.sampler = make_sampler(search.sampler, search.seed + len(study.get_trials(deepcopy=False)))
     study.pruner = make_pruner(search.pruner)
     return study
+
+
+def _note_elsewhere(settings: StudySettings) -> None:
+    """Whoever has a database in another folder hears that this one begins empty."""
+    file, there = database_file(settings.database), elsewhere(settings.database, settings.other_folders)
+    if file and there and not file.exists():
+        print(f"note: {file} is a new database{there}", file=sys.stderr)
+
+
+def _new(storage: optuna.storages.BaseStorage, name: str, direction: Direction) -> optuna.Study:
+    while True:
+        _, free = _newest_and_free(name, _names(storage))
+        try:
+            return optuna.create_study(storage=storage, study_name=free, direction=direction)
+        except optuna.exceptions.DuplicatedStudyError:  # another run was quicker
+            continue
+
+
+def _resumed(settings: StudySettings, about: Mapping[str, str]) -> optuna.Study:
+    storage = existing_storage(settings.database, "--resume", settings.other_folders)
+    taken = _names(storage)
+    newest, _ = _newest_and_free(settings.name, taken)
+    if newest is None:
+        known, where = ", ".join(sorted(taken)) or "none", shown_database(settings.database)
+        there = elsewhere(settings.database, settings.other_folders) or "; give its --name"
+        raise UserError(f"--resume: there is no study '{settings.name}' in {where} (there: {known}){there}")
+    study = optuna.load_study(storage=storage, study_name=newest)
+    _check_same(study, about)
+    _repeat_interrupted_trials(study)
+    return study
+
+
+def _names(storage: optuna.storages.BaseStorage) -> set[str]:
+    return {study.study_name for study in optuna.get_all_study_summaries(storage, include_best_trial=False)}
 
 
 def count_finished(study: optuna.Study) -> int:
@@ -122,17 +154,6 @@ def _outlives_us() -> dict[str, Any]:
     return {"start_new_session": True}
 
 
-def open_storage(database: str) -> optuna.storages.BaseStorage:
-    """The storage of `--database`, made if there is none; UserError if it can't be had."""
-    try:
-        return optuna.storages.get_storage(database or None)
-    except Exception as error:  # SQLAlchemy and Redis raise many kinds, all meaning this
-        said = first_line(error)
-        raise UserError(
-            f"--database={database}: can't be opened ({said}); such as sqlite:///db.sqlite would be right"
-        )
-
-
 def _newest_and_free(name: str, taken: set[str]) -> tuple[str | None, str]:
     newest, free, number = None, name, 1
     while free in taken:
@@ -147,9 +168,10 @@ def _check_same(study: optuna.Study, about: Mapping[str, str]) -> None:
         if was is None:
             raise UserError(f"--resume: study '{study.study_name}' is not one of this toolkit's; give another --name")
         if was != value:
+            changed = CHANGED.get(key, f"{key} was {was} and is {value} now")
             raise UserError(
-                f"--resume: study '{study.study_name}' was made with {key} {was}, now it is {value}; such trials "
-                "can't be compared: use the same, or start a new study without --resume"
+                f"--resume: study '{study.study_name}': {changed}, so its trials can't be compared with new ones; "
+                "leave --resume out for a new study, or go back to what was"
             )
 
 

@@ -26,6 +26,7 @@ from src.options.files import write_arguments
 from src.options.option import CHOOSE, TRAIN
 from src.scoring.model_scores import score_with
 from src.scoring.models import load_models
+from src.scoring.settings import ScoringSettings
 from tests.features.test_extractors import photograph_like, save_clip
 from tests.toys import ToyExtractor, colour, make_gallery
 
@@ -237,6 +238,6 @@ def test_the_ab_scorer_and_spotlight_read_such_a_model(tmp_path):
     photos, ids = tmp_path / "photos", {"0000.png": 5, "0002.png": 6}
     found = aesthetic_ab_scorer.score_with_model(arguments, photos, FeatureCache(tmp_path / "cache"), ids)
     assert sorted(found) == [5, 6]
-    [model] = load_models([photos / "model.safetensors"], [], "cpu")
+    [model] = load_models([photos / "model.safetensors"], ScoringSettings(device="cpu"))
     same = score_with(model, photos, list(ids), FeatureCache(tmp_path / "cache"), 2)
     assert same.scores.tolist() == list(found.values())

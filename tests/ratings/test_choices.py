@@ -249,4 +249,4 @@ def test_a_study_is_not_resumed_with_more_comparisons(here, monkeypatch, capsys)
         ids = [int(image) for image in database.log().images[:2]]
         database.add_choice(ids, ids[0])
     said = train(monkeypatch, capsys, *words, "--resume", code=2)
-    assert "was made with images, scores and split" in said
+    assert "your images, their scores, the split or the choices have changed since" in said

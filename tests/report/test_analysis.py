@@ -26,7 +26,7 @@ from src.report.analysis import (
     slope,
     standardised,
 )
-from src.report.learning_curve import Point, left_out, verdict
+from src.report.learning_curve import Point, beside_headline, gain_error, left_out, verdict
 from src.report.study_export import list_studies, summarise, write_trials
 from src.report.text import choices_lines
 
@@ -70,9 +70,26 @@ def test_coverage_is_that_of_a_normal_distribution():
 def test_extremes_hold_no_image_in_both_of_a_pair():
     scores, model = np.array([1.0, 5, 3, 3]), np.array([4.0, 2, 3, 3.5])
     found = extremes(scores, model)
-    assert found.over.tolist() == [0, 3]
-    assert found.under.tolist() == [1]
-    assert (found.top.tolist(), found.bottom.tolist()) == ([0, 3], [1, 2])
+    assert (found.over.tolist(), found.under.tolist()) == ([0], [1])
+    assert (found.top.tolist(), found.bottom.tolist()) == ([0], [1])
+
+
+def test_of_37_images_a_gallery_shows_8_and_of_1000_at_most_20():
+    generator = np.random.default_rng(1)
+    for images, shown in ((37, 8), (1000, 20), (2, 1)):
+        scores, model = generator.normal(size=(2, images))
+        found = extremes(scores, model)
+        assert len(found.top) == len(found.bottom) == shown
+        assert not {*found.top.tolist()} & {*found.bottom.tolist()}
+
+
+def test_the_pull_to_the_middle_is_no_disagreement():
+    scores = np.linspace(-2, 2, 50)
+    found = extremes(scores, 0.3 * scores)
+    assert len(found.over) == len(found.under) == 0
+    model = 0.3 * scores
+    model[0] = 0.3  # from the last place to the 31st
+    assert extremes(scores, model).over[0] == 0
 
 
 def test_combinations_count_who_passes_which_model():
@@ -152,8 +169,9 @@ def test_skips_make_no_pairs():
     assert found.model.total == 0
 
 
-def points(half, whole, trained):
-    rows = [Point(n, np.array([e]), np.array([t])) for n, e, t in ((50, half, 1.0), (100, whole, trained))]
+def points(half, whole, trained, error=0.0, tested=200):
+    sizes = (50, half, 1.0), (100, whole, trained)
+    rows = [Point(n, np.array([e]), np.array([t]), tested, error) for n, e, t in sizes]
     return [Point(12, np.array([0.1]), np.array([1.0])), Point(25, np.array([0.2]), np.array([1.0])), *rows]
 
 
@@ -168,6 +186,48 @@ def points(half, whole, trained):
 )
 def test_the_verdict_says_what_would_help(half, whole, trained, person, said):
     assert said in verdict(points(half, whole, trained), person)
+
+
+@pytest.mark.parametrize(
+    ("gain", "error", "said"),
+    [
+        (0.02, 0.05, "can't be told yet"),  # anything from -0.08 to 0.12
+        (-0.03, 0.05, "can't be told yet"),
+        (0.06, 0.05, "can't be told yet"),
+        (0.12, 0.05, "More images would help"),
+        (0.0, 0.01, "hardly help"),  # 0.02 at the most
+        (-0.05, 0.03, "hardly help"),
+    ],
+)
+def test_the_verdict_is_open_where_the_eval_images_are_too_few_to_tell(gain, error, said):
+    text = verdict(points(0.6, 0.6 + gain, 0.9, error, tested=37))
+    assert said in text
+    if said.startswith("can't"):
+        assert f"give or take {1.96 * error:.3f} (95 %), as 37 eval images can't show it more finely" in text
+
+
+def test_the_error_of_a_gain_is_that_of_drawing_other_images():
+    generator = np.random.default_rng(0)
+
+    def drawn(seed):
+        one = np.random.default_rng(seed)
+        truth = one.normal(size=60)
+        return truth, truth + one.normal(size=(1, 60)), truth + 0.7 * one.normal(size=(1, 60))
+
+    gains = []
+    for _ in range(400):
+        truth, before, after = drawn(generator.integers(2**31))
+        gains.append(stats.spearmanr(truth, after[0]).statistic - stats.spearmanr(truth, before[0]).statistic)
+    errors = [gain_error(*drawn(seed), seed) for seed in range(8)]
+    assert np.mean(errors) == pytest.approx(np.std(gains), rel=0.2)
+
+
+def test_the_gap_between_curve_and_headline_is_explained():
+    assert "The model has 0.720 on these images and the curve ends at 0.600: the model is the best of 60 trials" in (
+        beside_headline(points(0.5, 0.6, 0.9), 0.72, 60)
+    )
+    assert beside_headline(points(0.5, 0.6, 0.9), 0.605, 60) == ""
+    assert beside_headline([], 0.7, 60) == ""
 
 
 def test_the_learning_curve_says_what_it_leaves_out():
@@ -211,7 +271,7 @@ def test_a_summary_has_the_best_trials_first_and_what_mattered(database):
 def test_an_unknown_study_and_a_missing_database_are_said_and_none_is_made(database, tmp_path):
     with pytest.raises(UserError, match=r"--study=cars: not in .* \(there: faces\)"):
         write_trials(database, "cars", tmp_path / "t.csv")
-    with pytest.raises(UserError, match="there is no file"):
+    with pytest.raises(UserError, match="there is no database"):
         list_studies(f"sqlite:///{tmp_path / 'none.sqlite'}")
     assert not (tmp_path / "none.sqlite").exists()
 

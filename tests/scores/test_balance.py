@@ -158,6 +158,4 @@ def test_a_study_is_not_resumed_with_another_balance(here, monkeypatch, capsys):
     database = "--database=sqlite:///db.sqlite"
     train(monkeypatch, capsys, database, "--balance=max", "--trials=1")
     said = train(monkeypatch, capsys, database, "--balance=min", "--resume", code=2)
-    assert (
-        "was made with loss_model mse, balanced to max by score in 10 steps, now it is mse, balanced to min" in said
-    )
+    assert "loss_model was mse, balanced to max by score in 10 steps and is mse, balanced to min" in said

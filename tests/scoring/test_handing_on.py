@@ -1,4 +1,4 @@
-"""Copy, move and link: names that stay in the folder, and nothing overwritten."""
+"""Copy, move and link: nothing overwritten, and sidecars go along."""
 
 import os
 
@@ -6,9 +6,8 @@ import pytest
 
 from src.common.errors import UserError
 from src.scoring import handing_on
-from src.scoring.handing_on import carry_out, check_format, check_target, copy_new, move_new, new_name, plan
-
-VALUES = {"rank": 7, "score": 1.23456, "percentile": 50.0}
+from src.scoring.handing_on import carry_out, check_handing_on, check_target, copy_new, move_new, plan
+from src.scoring.settings import HandingOnSettings
 
 
 @pytest.fixture
@@ -17,71 +16,6 @@ def folder(tmp_path):
     for name in ("a.png", "sub/a.png", "b.png"):
         (tmp_path / "in" / name).write_text(f"content of {name}")
     return tmp_path
-
-
-def test_the_default_format_sorts_by_rank_and_keeps_the_name():
-    assert new_name("{rank:05}_{score:.3f}_{name}{extension}", "sub/a b.PNG", VALUES) == "00007_1.235_a b.PNG"
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["../{name}", "{name}/{rank}", "/{name}", "a\\{name}", "C:{name}", "{name}\0", "{rank:>4}|{name}"],
-)
-def test_a_format_that_leads_out_of_the_folder_is_refused(text):
-    with pytest.raises(UserError, match="a file name holds none of"):
-        check_format(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{name.__class__}", "there is no {name.__class__}"),
-        ("{name[0]}", r"there is no {name\[0\]}"),
-        ("{}", "there is no {}"),
-        ("{nme}", "there is no {nme}"),
-        ("{rank:{score}}", "is no width"),
-        ("{rank:0999999999}", "is no width"),
-        ("{rank:.3q}", "right would be"),
-        ("{name", "right would be"),
-    ],
-)
-def test_a_format_with_other_fields_is_refused(text, message):
-    with pytest.raises(UserError, match=message):
-        check_format(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "path", "problem"),
-    [
-        ("..", "a.png", "begins or ends with a dot"),
-        (".{name}", "a.png", "begins or ends with a dot"),
-        ("{name}.", "a.png", "begins or ends with a dot"),
-        ("CON{extension}", "a.png", "reserved"),
-        ("{score:/<9}", "a.png", "plain file name"),
-        ("{name}" * 3, "a" * 90 + ".png", "too long"),
-    ],
-)
-def test_a_name_that_is_none_is_said_with_its_image(text, path, problem):
-    with pytest.raises(UserError, match=problem):
-        new_name(text, path, VALUES)
-
-
-@pytest.mark.parametrize(
-    ("text", "path", "name"),
-    [
-        ("{name}", "sub/a.PNG", "a.PNG"),
-        ("{rank}", "a.v2.jpg", "7.jpg"),
-        ("{name}", "a.v2.jpg", "a.v2.jpg"),
-        ("{name}.JPG", "a.jpg", "a.JPG"),
-        ("{rank}.jpg", "a.png", "7.jpg.png"),
-    ],
-)
-def test_an_image_keeps_its_extension_also_where_the_format_has_none(text, path, name):
-    assert new_name(text, path, VALUES) == name
-
-
-def test_what_windows_forbids_in_a_name_becomes_an_underscore():
-    assert new_name("{name}{extension}", 'sub/a:b"c?.png', VALUES) == "a_b_c_.png"
 
 
 def test_names_that_are_taken_get_numbers_also_when_only_case_differs(folder):
@@ -183,3 +117,17 @@ def test_an_image_that_is_gone_stops_with_how_far_it_came(folder):
 def test_a_target_that_is_a_file_is_refused(folder):
     with pytest.raises(UserError, match="is a file; name a folder"):
         check_target("copy_to", folder / "in" / "a.png" / "deeper")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (HandingOnSettings(move_to="a", link_to="b"), "--move_to and --link_to: an image can go one way only"),
+        (HandingOnSettings(copy_to="a", filename_format="{nil}"), "there is no {nil}"),
+        (HandingOnSettings(link_to=__file__), "--link_to=.*is a file; name a folder"),
+    ],
+)
+def test_what_can_not_be_handed_on_is_refused(settings, message):
+    with pytest.raises(UserError, match=message):
+        check_handing_on(settings)
+    check_handing_on(HandingOnSettings(filename_format="{nil}"))  # which counts only where images go somewhere

@@ -205,7 +205,7 @@ def test_what_is_wrong_is_said_in_one_line(look, words, message):
 
 @pytest.mark.parametrize("words", [("--comparisons=none.sqlite",), ("--threshold=1", "--threshold=2")])
 def test_what_can_be_known_before_is_said_before_images_are_looked_at(look, monkeypatch, words):
-    monkeypatch.setattr("src.scoring.model_scores.read_all", lambda *_: pytest.fail("too late"))
+    monkeypatch.setattr("src.scores.scored_images.read_scored_images", lambda *_: pytest.fail("too late"))
     assert words[0].split("=")[0] in look(*words, code=2)
 
 

@@ -408,7 +408,7 @@ def test_what_is_wrong_is_said_in_one_line(here, words, message, monkeypatch, ca
 def test_a_model_whose_extractor_cannot_be_had_says_so(tmp_path, monkeypatch):
     path = make_model(tmp_path / "model.safetensors")
     with pytest.raises(errors.UserError, match=r"model\.safetensors: its image model toy can't be had: "):
-        scoring.load_models([path], [], "cpu")
+        scoring.load_models([path])
 
 
 def test_models_of_one_name_are_told_apart(tmp_path):

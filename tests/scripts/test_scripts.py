@@ -178,7 +178,7 @@ def test_a_broken_image_is_listed_with_its_reason_and_left_out(photos, train_her
         (("--directory=photos", "--fraction_for_eval=0.6", "--fraction_for_test=0.5"), "leave no image to train on"),
         (
             ("--directory=photos", "--fraction_for_eval=0"),
-            "--set_for_scoring=eval: 0 images are in it, and at least 2",
+            "--set_for_scoring=eval: it holds 0 images, and at least 2",
         ),
         (("--directory=photos", "--resume", "--name=never"), "there is no study 'never'"),
         (("--directory=photos", "--server=on", "--database="), "needs a --database that is a file"),

@@ -291,7 +291,7 @@ def test_ab_needs_train_images_of_different_scores(tmp_path):
 def test_an_empty_subset_cannot_decide(tmp_path):
     data = toy_data()
     data.split[data.split == "test"] = "train"
-    with pytest.raises(UserError, match=r"--set_for_scoring=test: 0 images are in it, and at least 2 are needed"):
+    with pytest.raises(UserError, match=r"--set_for_scoring=test: it holds 0 images, and at least 2 are needed"):
         run(tmp_path, "--set_for_scoring=test", data=data)
 
 

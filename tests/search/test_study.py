@@ -38,13 +38,15 @@ def test_resume_goes_on_with_the_newest_of_the_name(tmp_path):
 
 def test_resume_without_a_study_names_those_there_are(tmp_path):
     open_with(tmp_path, "--name=cats")
-    with pytest.raises(UserError, match=r"no study 'faces' in sqlite:.*\(there: cats\)"):
+    with pytest.raises(UserError, match=r"no study 'faces' in /\S*db.sqlite \(there: cats\)"):
         open_with(tmp_path, "--resume")
 
 
 def test_resume_with_another_loss_is_refused(tmp_path):
     open_with(tmp_path)
-    with pytest.raises(UserError, match="was made with loss_model mse, now it is ab"):
+    with pytest.raises(
+        UserError, match="study 'faces': loss_model was mse and is ab now, so its trials can't be compared"
+    ):
         open_with(tmp_path, "--resume", about={**ABOUT, "loss_model": "ab"})
 
 

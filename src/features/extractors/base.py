@@ -22,7 +22,8 @@ class Extractor(abc.ABC):
 
     name: as the person gave it. identity: a text that is equal exactly where the features are: family, weights,
     preprocessing, number format; it is known without loading the network. Hidden state 0 is the final output, 1 the
-    layer before it, and so on to n_hidden_states - 1; their widths may differ.
+    layer before it, and so on to n_hidden_states - 1; their widths may differ. fp16, aim_batch_norm: as
+    `load_extractor` was told, and is to be told again by whoever wants the same features.
     """
 
     name: str
@@ -30,6 +31,8 @@ class Extractor(abc.ABC):
     default_hidden_states: tuple[int, ...]
     default_hidden_states_mode: str
     n_hidden_states: int
+    fp16 = False
+    aim_batch_norm = "eval"
 
     @property
     def hidden_states(self) -> Sequence[int]:

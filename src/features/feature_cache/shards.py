@@ -82,3 +82,8 @@ def compact(features: np.ndarray) -> np.ndarray:
     if largest == 0 or (largest <= LARGEST_FLOAT16 and typical >= SMALLEST_TYPICAL):  # False for nan
         return features.astype(np.float16)
     return features
+
+
+def as_kept(features: np.ndarray) -> np.ndarray:
+    """Features (B, W) float32 as they come back from the cache."""
+    return compact(features).astype(np.float32)

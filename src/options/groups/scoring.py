@@ -1,5 +1,6 @@
 """Options of scoring: which images are chosen, and what is done with them."""
 
+from ...scoring import FillingSettings, HandingOnSettings, ScoringSettings, SelectionSettings, StarSettings
 from ..kinds import ON_OFF, STARS, TEXT, choice, number, whole
 from ..option import LOOK, SCORE, WAYS_TO, Group, of, scoring
 
@@ -26,12 +27,17 @@ SCORING = Group(
             None,
             (SCORE, LOOK),
         ),
-        scoring("--only_passed", "choose images that pass every model's --threshold", ON_OFF, False),
+        scoring(
+            "--only_passed",
+            "choose images that pass every model's --threshold",
+            ON_OFF,
+            SelectionSettings.only_passed,
+        ),
         scoring(
             "--gate",
             "images that the filter of a model (--filter_model in training) fails get the filter's score",
             ON_OFF,
-            True,
+            ScoringSettings.gate,
         ),
         scoring("--copy_to", "copy the chosen images into this folder, with a scores.csv", TEXT),
         scoring("--move_to", "move them there", TEXT),
@@ -40,14 +46,14 @@ SCORING = Group(
             "--filename_format",
             "their names there, of rank, score, percentile, name, extension",
             TEXT,
-            "{rank:05}_{score:.3f}_{name}{extension}",
+            HandingOnSettings.filename_format,
             needs=WAYS_TO,
         ),
         scoring(
             "--dry_run",
             "only print what would be copied, moved, linked, rated or filled in",
             ON_OFF,
-            False,
+            HandingOnSettings.dry_run,
             needs=(*WAYS_TO, "write_xmp", "update_scores"),
         ),
         scoring(
@@ -59,22 +65,22 @@ SCORING = Group(
             "--in_place",
             "change that score file itself, instead of writing beside it",
             ON_OFF,
-            False,
+            FillingSettings.in_place,
             needs=("update_scores",),
         ),
-        scoring("--write_xmp", "write stars (xmp:Rating) into sidecar files", ON_OFF, False),
+        scoring("--write_xmp", "write stars (xmp:Rating) into sidecar files", ON_OFF, StarSettings.write_xmp),
         scoring(
             "--stars",
             "percentiles where 2, 3, 4 and 5 stars begin",
             STARS,
-            (10, 30, 60, 85),
+            StarSettings.stars,
             needs=("write_xmp",),
         ),
         scoring(
             "--xmp_name",
             "a new sidecar of a.jpg: full is a.jpg.xmp, stem is a.xmp",
             choice("full", "stem"),
-            "full",
+            StarSettings.xmp_name,
             needs=("write_xmp",),
         ),
         scoring("--watch", "stay, and score images as they appear, until Ctrl-C", ON_OFF, False),

@@ -1,0 +1,101 @@
+"""Where studies are kept: Optuna storages by URL, mostly one SQLite file."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import optuna
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from ..common import UserError, first_line
+
+MAKING_SECONDS = 60  # how long another process may take to make the tables of a new database
+
+
+def open_storage(database: str) -> optuna.storages.BaseStorage:
+    """The storage of this URL, made if there is none, in memory for ""; UserError if it can't be had.
+
+    Several processes may ask for a new one at once.
+    """
+    try:
+        with _making_tables(database_file(database)):
+            return optuna.storages.get_storage(database or None)
+    except Exception as error:  # SQLAlchemy and Redis raise many kinds, all meaning this
+        said = first_line(error)
+        raise UserError(
+            f"--database={database}: can't be opened ({said}); such as sqlite:///db.sqlite would be right"
+        )
+
+
+def existing_storage(database: str, option: str, folders: Iterable[Path] = ()) -> optuna.storages.BaseStorage:
+    """The storage of this URL, which `option` needs to be there already: a missing file is not made.
+
+    folders: where a person may have it instead. Raises UserError where it is missing or can't be had.
+    """
+    if not database:
+        raise UserError(
+            f"{option}: --database is empty, and studies in memory are gone; name a file such as sqlite:///db.sqlite"
+        )
+    file = database_file(database)
+    if file is None or file.is_file():
+        return open_storage(database)
+    there = elsewhere(database, folders) or "; give its --database"
+    raise UserError(f"{option}: there is no database {file}{there}")
+
+
+def elsewhere(database: str, folders: Iterable[Path]) -> str:
+    """A clause that names databases of the same file name in other folders; empty where there is none."""
+    file = database_file(database)
+    if file is None or not file.parent.is_dir():
+        return ""
+    there = dict.fromkeys((folder.resolve() / file.name).as_posix() for folder in folders)
+    found = [path for path in there if path != file.as_posix() and Path(path).is_file()]
+    return f"; there is one in {found[0]}: --database=sqlite:///{found[0]}" if found else ""
+
+
+def database_file(database: str) -> Path | None:
+    """The file, with its whole path, that a SQLite URL names; None for memory and other databases."""
+    url = _url(database)
+    if url is None or not url.drivername.startswith("sqlite") or url.database in (None, "", ":memory:"):
+        return None
+    return Path(str(url.database)).resolve()
+
+
+def shown_database(database: str) -> str:
+    """For people: the file with its whole path, "memory", or the URL without its password."""
+    url = _url(database)
+    return str(database_file(database) or ("memory" if not database else url or database))
+
+
+def _url(database: str) -> URL | None:
+    try:
+        return make_url(database) if database else None
+    except ArgumentError:
+        return None
+
+
+@contextmanager
+def _making_tables(file: Path | None) -> Iterator[None]:
+    """One process at a time: Optuna's own making of tables and columns is not safe for two."""
+    if file is None or not file.parent.is_dir():
+        yield
+        return
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(file.with_name(f".{file.name}.lock"), timeout=MAKING_SECONDS)
+    try:
+        lock.acquire()
+    except (
+        OSError,
+        NotImplementedError,
+        Timeout,
+    ):  # a folder without locks, or that can't be written: said by Optuna
+        yield
+        return
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            Path(lock.lock_file).unlink()
+        lock.release()

@@ -1,0 +1,60 @@
+"""Where studies are kept: files by their whole path, none made by what only looks, several processes at once."""
+
+import subprocess
+import sys
+
+import pytest
+
+from src.common.errors import UserError
+from src.search.settings import SearchSettings, StudySettings
+from src.search.storage import database_file, existing_storage, open_storage, shown_database
+from src.search.study import open_study
+from tests import ROOT
+
+OPEN = """
+import sys
+from src.search.settings import SearchSettings, StudySettings
+from src.search.study import open_study
+print(open_study(StudySettings("faces", sys.argv[1]), SearchSettings(), "minimize", {}).study_name)
+"""
+
+
+def test_three_runs_at_once_on_a_new_database_have_a_study_each(tmp_path):
+    command = [sys.executable, "-c", OPEN, f"sqlite:///{tmp_path / 'db.sqlite'}"]
+    runs = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    assert sorted(run.communicate(timeout=60)[0].strip() for run in runs) == ["faces", "faces-2", "faces-3"]
+    assert [path.name for path in tmp_path.iterdir()] == ["db.sqlite"]
+
+
+def test_files_are_named_by_their_whole_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert database_file("sqlite:///db.sqlite") == tmp_path / "db.sqlite"
+    assert shown_database("sqlite:///db.sqlite") == str(tmp_path / "db.sqlite")
+    assert shown_database("") == "memory"
+    assert database_file("sqlite://") is None
+    assert "secret" not in shown_database("postgresql://me:secret@127.0.0.1/studies")
+    assert shown_database("nonsense") == "nonsense"
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_what_only_looks_makes_no_file_and_points_to_one_elsewhere(tmp_path, monkeypatch, capsys, resume):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "photos").mkdir()
+    other = tmp_path / "photos" / "db.sqlite"
+    open_storage(f"sqlite:///{other}")
+    monkeypatch.chdir(tmp_path / "here")
+    settings = StudySettings("faces", resume=resume, other_folders=(tmp_path / "photos",))
+    there = f"there is one in {other}: --database=sqlite:///{other}"
+    if not resume:
+        open_study(settings, SearchSettings(), "minimize", {})
+        assert f"note: {tmp_path / 'here' / 'db.sqlite'} is a new database; {there}" in capsys.readouterr().err
+        return
+    with pytest.raises(UserError, match="--resume: there is no database") as error:
+        open_study(settings, SearchSettings(), "minimize", {})
+    assert there in str(error.value)
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_studies_in_memory_are_gone():
+    with pytest.raises(UserError, match="--study: --database is empty, and studies in memory are gone"):
+        existing_storage("", "--study")
