@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # A worker for each core, and no more than there are long files; a file's tests stay together, as they share what it
-# makes, and tests/conftest.py puts the long files first.
+# makes, and tests/conftest.py puts the long files first. What one process compiles, all others use.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 PARALLEL := --numprocesses=logical --maxprocesses=6 --dist=loadfile --no-loadscope-reorder
 
 .PHONY: demo choose test quick chromium install spotlight test-spotlight clean
@@ -22,10 +23,10 @@ test: $(VENV)/.installed-dev chromium
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy src
-	$(BIN)/python -m pytest $(PARALLEL)
+	$(PYTEST) $(PARALLEL)
 
 quick: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest $(PARALLEL) -m "not browser and not script"
+	$(PYTEST) $(PARALLEL) -m "not browser and not script"
 
 chromium:  # the browser that the tests drive; elsewhere than on Debian install it by hand
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || ! command -v apt-get >/dev/null \

@@ -23,7 +23,7 @@ from src.search.dataset import Dataset
 from src.search.objective import make_objective
 from src.search.search import Search
 from src.search.settings import SearchSettings
-from tests.search.test_search import content, run, toy_data
+from tests.search.test_search import content, run, run_on_disk, toy_data
 from tests.toys import make_old
 from tests.training import make_photos, read_rows, train, use_toys
 
@@ -210,12 +210,12 @@ def test_scores_of_a_fold_do_not_move_what_is_held_out_of_it(tmp_path):
 
 
 def test_resume_works_with_folds_and_makes_a_lost_model_again(tmp_path):
-    run(tmp_path, "--folds=5", "--trials=2", data=folded())
-    study, best, _ = run(tmp_path, "--folds=5", "--trials=3", "--resume", data=folded())
+    run_on_disk(tmp_path, "--folds=5", "--trials=2", data=folded())
+    study, best, _ = run_on_disk(tmp_path, "--folds=5", "--trials=3", "--resume", data=folded())
     assert sum(trial.state == TrialState.COMPLETE for trial in study.trials) == 3
     original = content(best.path)
     best.path.unlink()
-    run(tmp_path, "--folds=5", "--trials=3", "--resume", data=folded())
+    run_on_disk(tmp_path, "--folds=5", "--trials=3", "--resume", data=folded())
     assert content(best.path) == original
 
 
