@@ -170,6 +170,15 @@ def test_equal_minimum_and_maximum_fix_a_value(tmp_path):
     assert {(trial.params["dropout"], trial.params["train_epochs"]) for trial in study.trials} == {(0.3, 7)}
 
 
+def test_of_equal_trials_the_earlier_are_the_best(tmp_path):
+    words = ["dropout=0", "input_dropout=0", "output_dropout=0", "train_epochs=7", "batch_size=20", "log_lr=-3"]
+    words += ["first_layer_size=9", "second_layer_size=9", "warmup_ratio=0.1"]
+    fixed = [f"--{end}_{word}" for word in words for end in ("min", "max")]
+    study, best, _ = run(tmp_path, *fixed, "--ensemble=2", "--trials=4")
+    assert len({trial.value for trial in study.trials}) == 1
+    assert json.loads(load_predictor(best.path)[1]["trials"]) == [0, 1]
+
+
 def test_resume_counts_the_trials_that_are_there(tmp_path):
     run_on_disk(tmp_path, "--trials=3")
     study, _, _ = run_on_disk(tmp_path, "--trials=5", "--resume")
