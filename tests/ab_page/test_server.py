@@ -25,6 +25,8 @@ from src.ratings.settings import RatingSettings
 from tests import profiles
 from tests.scorer import ROOT, Scorer, draw_images
 
+pytestmark = pytest.mark.script
+
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):

@@ -292,6 +292,7 @@ extract_features(directory, find_images(directory), extractor, (0, 1), store, ba
 """
 
 
+@pytest.mark.script
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX's")
 def test_after_kill_9_only_the_rest_is_extracted_and_the_result_is_the_same(tmp_path):
     paths = make_gallery(tmp_path / "killed", 400)

@@ -309,6 +309,7 @@ def _fill(folder: Path, hashes: list[str], features: np.ndarray) -> None:
         cache.flush()
 
 
+@pytest.mark.script
 def test_two_processes_write_at_once_and_nothing_is_lost(tmp_path):
     hashes, features = some_hashes(60), some_features(60)
     context = multiprocessing.get_context("spawn")
@@ -339,6 +340,7 @@ while True:
 """
 
 
+@pytest.mark.script
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX's")
 def test_a_killed_writer_leaves_everything_it_had_flushed(tmp_path, capsys):
     for round_ in range(2):

@@ -234,6 +234,7 @@ with Comparisons(Path(sys.argv[1]), "child") as database:
 """
 
 
+@pytest.mark.script
 def test_every_acknowledged_choice_survives_kill_9(path):
     acknowledged = []
     for round_ in range(4):
@@ -253,6 +254,7 @@ def test_every_acknowledged_choice_survives_kill_9(path):
     assert len(acknowledged) == len(set(acknowledged))
 
 
+@pytest.mark.script
 def test_a_kill_while_the_file_is_made_leaves_one_that_opens(tmp_path):
     for round_ in range(4):
         path = tmp_path / f"{round_}.sqlite"
@@ -267,6 +269,7 @@ def test_a_kill_while_the_file_is_made_leaves_one_that_opens(tmp_path):
             assert len(database.log()) >= 1
 
 
+@pytest.mark.script
 def test_two_scorers_on_one_file_lose_nothing(path):
     children = [run_python(APPEND, path, 200) for _ in range(2)]
     printed = [child.communicate(timeout=60)[0].split()[1:] for child in children]

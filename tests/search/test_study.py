@@ -126,6 +126,7 @@ def test_every_pruner_gives_up_hopeless_trials(name):
     assert len(study.get_trials(states=(TrialState.PRUNED,))) > 5
 
 
+@pytest.mark.script
 def test_the_dashboard_serves_the_study_and_ends_with_the_block(tmp_path):
     open_with(tmp_path)
     with dashboard("on", f"sqlite:///{tmp_path / 'db.sqlite'}") as address:
