@@ -237,7 +237,7 @@ def test_the_ab_scorer_and_spotlight_read_such_a_model(tmp_path):
     arguments = parse_arguments(CHOOSE, "", ["--device=cpu"])
     photos, ids = tmp_path / "photos", {"0000.png": 5, "0002.png": 6}
     found = aesthetic_ab_scorer.score_with_model(arguments, photos, FeatureCache(tmp_path / "cache"), ids)
-    assert sorted(found) == [5, 6]
+    assert sorted(found.scores) == [5, 6]
     [model] = load_models([photos / "model.safetensors"], ScoringSettings(device="cpu"))
     same = score_with(model, photos, list(ids), FeatureCache(tmp_path / "cache"), 2)
-    assert same.scores.tolist() == list(found.values())
+    assert same.scores.tolist() == list(found.scores.values())
