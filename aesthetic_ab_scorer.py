@@ -217,9 +217,10 @@ class ScoreFile:
         if not log.comparisons.any() and not self.path.exists():
             return False
         counts = log.comparisons[log.rows(list(self.ids.values()))]
-        return (
-            self.live.changed or self.written is not None or is_behind(self.path, self.column, list(self.ids), counts)
-        )
+        if self.live.changed or self.written is not None:
+            return True
+        back = self.live.taken_back(list(self.ids.values()))
+        return is_behind(self.path, self.column, list(self.ids), counts, back)
 
     def _replace(self, ratings: "Ratings", assisted_by: str) -> None:
         """An image never compared, nor scored before, has no score."""

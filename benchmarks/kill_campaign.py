@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 
 from benchmarks import killed_choosing, killed_scoring, killed_training
-from benchmarks.killing import COUNTS, Findings, use_toys
+from benchmarks.killing import COUNTS, Findings, end_all, use_toys
 
 ACTIVITIES = {**killed_choosing.ACTIVITIES, **killed_training.ACTIVITIES, **killed_scoring.ACTIVITIES}
 
@@ -48,8 +48,11 @@ def main() -> None:
     shares = {name: len(range(place, arguments.kills, len(names))) for place, name in enumerate(names)}
     with tempfile.TemporaryDirectory() as folder:
         use_toys()
-        for name in names:
-            ACTIVITIES[name].prepare(Path(folder) / name.replace(" ", "_"))
+        try:
+            for name in names:
+                ACTIVITIES[name].prepare(Path(folder) / name.replace(" ", "_"))
+        finally:
+            end_all()
         found = side_by_side(arguments.workers, shares, Path(folder), arguments.seed)
     report(found, time.monotonic() - start)
     sys.exit(any(findings.counts[count] for findings in found.values() for count in COUNTS[2:]))
@@ -73,6 +76,7 @@ def side_by_side(workers: int, shares: dict[str, int], folder: Path, seed: int) 
 
                 traceback.print_exc()
             finally:
+                end_all()
                 os._exit(code)
         pids.append(pid)
     codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]

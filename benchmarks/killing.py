@@ -53,6 +53,8 @@ def use_toys() -> None:
 class Run:
     """A script's main in a process of its own. Its output goes to `output`, a file."""
 
+    running: "set[Run]" = set()  # noqa: RUF012 - those of this process, to be ended where it fails
+
     def __init__(self, script: str, words: Sequence[str], folder: Path, output: Path, before: Callable = int) -> None:
         """before: called in that process, before the script."""
         self.output = output
@@ -61,6 +63,7 @@ class Run:
         self.pid = os.fork()
         if self.pid == 0:
             _become(script, words, folder, output, before)
+        Run.running.add(self)
 
     def kill(self) -> bool:
         """As by kill -9; whether it was still running."""
@@ -71,10 +74,7 @@ class Run:
 
     def poll(self) -> int | None:
         """Its exit code, negative for a signal; None while it runs."""
-        if self._code is None:
-            done, status = os.waitpid(self.pid, os.WNOHANG)
-            self._code = os.waitstatus_to_exitcode(status) if done else None
-        return self._code
+        return self._ask(os.WNOHANG)
 
     def is_over(self, wait: bool = False) -> bool:
         """Whether it has ended; its number stays its own until `poll` or `wait` has asked for its exit code."""
@@ -83,12 +83,26 @@ class Run:
 
     def wait(self) -> int:
         """Its exit code, once it has one."""
+        code = self._ask(0)
+        assert code is not None
+        return code
+
+    def _ask(self, how: int) -> int | None:
         if self._code is None:
-            self._code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+            done, status = os.waitpid(self.pid, how)
+            if done:
+                self._code = os.waitstatus_to_exitcode(status)
+                Run.running.discard(self)
         return self._code
 
     def said(self) -> str:
         return self.output.read_text(encoding="utf-8", errors="replace")
+
+
+def end_all() -> None:
+    """End the runs of this process that are still there: something went wrong."""
+    for run in [*Run.running]:
+        run.kill()
 
 
 def _become(script: str, words: Sequence[str], folder: Path, output: Path, before: Callable) -> None:
@@ -160,7 +174,7 @@ class Moment:
         """Kill it after this share of its time; whether it was still running."""
         time.sleep(self.seconds * share)
         killed = run.kill()
-        self.seconds *= 0.9 if not killed else 1.1 if share > 0.95 else 1
+        self.seconds *= 0.75 if not killed else 1.1 if share > 0.95 else 1
         return killed
 
 

@@ -65,11 +65,13 @@ def is_chosen(table: ScoreTable) -> bool:
     return {COMPARISONS, ERRORS} <= set(table.document.columns)
 
 
-def is_behind(path: Path, score_column: str, paths: Sequence[str], comparisons: np.ndarray) -> bool:
-    """Whether the score file is of fewer comparisons than there are by now: it was never written, or a scorer was
-    killed before it could. Not where it counts more of any image, which are another rater's.
+def is_behind(
+    path: Path, score_column: str, paths: Sequence[str], comparisons: np.ndarray, taken_back: np.ndarray | int = 0
+) -> bool:
+    """Whether the score file is of other comparisons than there are by now: it was never written, or a scorer was
+    killed before it could. Not where it counts more of any image than there ever were: those are another rater's.
 
-    comparisons: (N,) of the images at `paths`.
+    comparisons: (N,) of the images at `paths`; taken_back: (N,) of those that don't count any more.
     """
     if not path.exists():
         return bool(comparisons.any())
@@ -79,7 +81,7 @@ def is_behind(path: Path, score_column: str, paths: Sequence[str], comparisons: 
         return bool(comparisons.any())
     matched = dict(zip(table.paths, np.nan_to_num(counted).tolist(), strict=True))
     before = np.array([matched.get(image, 0) for image in paths])
-    return bool((before <= comparisons).all() and (before < comparisons).any())
+    return bool((before <= comparisons + taken_back).all() and (before != comparisons).any())
 
 
 def holds_assisted(path: Path, score_column: str) -> bool:

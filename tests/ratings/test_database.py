@@ -81,6 +81,16 @@ def test_undone_choices_leave_the_log_but_not_the_file(path, database):
     assert query(path, "SELECT kind, comparison_id FROM events") == [("undo", first)]
 
 
+def test_what_was_taken_back_is_counted_by_image_and_rater(path, database):
+    for shown in ([1, 2], [1, 3], [2, 3]):
+        comparison = database.add_choice(shown, shown[0])
+        if 1 in shown:
+            database.undo(comparison)
+    assert database.taken_back() == {1: 2, 2: 1, 3: 1}
+    with Comparisons(path, rater="somebody else") as other:
+        assert other.taken_back() == {}
+
+
 def test_undo_goes_back_step_by_step_in_this_session_only(path, database):
     earlier = database.add_choice([1, 2], 1)
     with Comparisons(path, rater="ann") as other:

@@ -108,6 +108,15 @@ def test_an_estimate_of_a_model_that_the_file_does_not_name_is_one_too(tmp_path,
     assert begun_at(read_scorefile(path)) == [name]
 
 
+def test_a_file_is_behind_too_where_it_counts_what_was_taken_back(tmp_path):
+    path, names = tmp_path / "scores.csv", ["a.png", "b.png", "c.png"]
+    write_chosen(path, "score", chosen())  # 2, 0, 0
+    assert is_behind(path, "score", names, np.array([1, 0, 0]), np.array([1, 1, 0]))
+    assert is_behind(path, "score", names, np.array([1, 3, 3]), np.array([1, 0, 0]))
+    assert not is_behind(path, "score", names, np.array([2, 0, 0]), np.array([1, 1, 0]))
+    assert not is_behind(path, "score", names, np.array([0, 0, 0]), np.array([1, 1, 0]))  # another rater's
+
+
 def test_a_file_is_behind_where_it_counts_fewer_comparisons_and_never_where_it_counts_more(tmp_path):
     path, names = tmp_path / "scores.csv", ["a.png", "b.png", "c.png"]
     assert not is_behind(path, "score", names, np.array([0, 0, 0]))
