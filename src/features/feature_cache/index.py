@@ -6,11 +6,11 @@ It can be lost: it is made again from the shards. docs/feature-cache.md.
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from ...common import UserError
+from ...common import UserError, working
 
 VERSION = 1
 SCHEMA = (
@@ -21,6 +21,7 @@ SCHEMA = (
     "hash BLOB NOT NULL, PRIMARY KEY (directory, path)) WITHOUT ROWID",
 )
 SECONDS_FOR_A_LOCK = 60.0
+NO_TEXT = "Could not decode"  # what sqlite3 says of a damaged text
 
 
 class ShardRow(NamedTuple):
@@ -93,6 +94,8 @@ class Index:
         try:
             yield
         except sqlite3.OperationalError as error:  # locked for a minute, disk full, read-only
+            if str(error).startswith(NO_TEXT):
+                raise UserError(f"{self.path}: damaged ({error}); delete it: it is made anew, no features are lost")
             raise UserError(f"{self.path}: {error}; close what else uses it, or give another --cache_directory")
         except sqlite3.DatabaseError as error:
             raise UserError(f"{self.path}: damaged ({error}); delete it: it is made anew, no features are lost")
@@ -101,14 +104,21 @@ class Index:
     def _connected(self) -> Iterator[sqlite3.Connection]:
         connection = sqlite3.connect(self.path, timeout=SECONDS_FOR_A_LOCK, isolation_level=None)
         try:
+            with self._patience():
+                connection.execute("SELECT name FROM sqlite_master LIMIT 1").fetchone()
             yield connection
         finally:
             connection.close()  # what was not committed is undone
 
+    def _patience(self) -> AbstractContextManager[None]:
+        """Where another program holds the file, it is said that we wait."""
+        return working(f"Waiting for another program that holds {self.path}")
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._connected() as connection:
-            connection.execute("BEGIN IMMEDIATE")
+            with self._patience():
+                connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
 
