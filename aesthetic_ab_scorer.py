@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before numpy: idle threads must not spin on a busy machine
 
-from src.common import UserError, run_script, working
+from src.common import UserError, number_of, run_script, working
 from src.options import CHOOSE, comparisons_file, image_directory, model_path, parse_arguments, settings_of
 from src.ratings import PairingSettings, RatingSettings
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from src.ab_page import Closed, Gallery, LiveRatings, Session
     from src.features import FeatureCache
-    from src.ratings import Assistance, Assistant, Comparisons, Ratings, Registered
+    from src.ratings import Assistance, Assistant, Comparisons, ModelPrior, Ratings, Registered
 
 DESCRIPTION = "Choose the better of two images in the browser; ratings are fitted to your choices."
 
@@ -45,7 +45,7 @@ def main() -> None:
 
     listening = listen(arguments.host, arguments.port)
     cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
-    hashes = hash_images(directory, cache)
+    hashes = hash_images(directory, arguments.exclude, cache)
     with Comparisons(comparisons_file(arguments, directory), arguments.rater) as comparisons:
         registered = comparisons.register(hashes)
         report_images(hashes, registered)
@@ -65,14 +65,18 @@ def main() -> None:
                 server.run(open_browser=not arguments.no_browser)
 
 
-def hash_images(directory: Path, cache: "FeatureCache") -> dict[str, str]:
-    """Relative path -> content hash of every image; those that can't be read are named."""
-    from src.features import find_images
+def hash_images(directory: Path, exclude: list[str], cache: "FeatureCache") -> dict[str, str]:
+    """Relative path -> content hash of every image; those that can't be read or shown are named."""
+    from src.features import find_images, leading_out
+    from src.scores import listing
 
-    paths = find_images(directory)
+    paths = find_images(directory, exclude)
+    if out := leading_out(directory, paths):
+        paths = sorted({*paths} - {*out})
+        print(f"left out, links that lead out of the folder, which the page doesn't show: {listing(out)}")
     if not paths:
         raise UserError(f"{directory}: there are no images; name the folder of your images with --directory")
-    print(f"{len(paths)} images in {directory}; those not known yet are read once ...", flush=True)
+    print(f"{number_of(len(paths), 'image')} in {directory}; those not known yet are read once ...", flush=True)
     hashes, unreadable = cache.hashes(directory, paths)
     for path, reason in unreadable.items():
         print(f"left out, can't be read: {path}: {reason}")
@@ -101,7 +105,7 @@ def import_scores(
     import numpy as np
 
     from src.ratings import start_from
-    from src.scores import is_chosen, match_images, read_scorefile
+    from src.scores import begun_at, is_chosen, match_images, read_scorefile
 
     if not path.exists():
         return
@@ -110,24 +114,28 @@ def import_scores(
     if is_chosen(table) and len(comparisons.log()):
         return  # the choices say more, whoever made them
     images = np.array([ids[image] for image in table.paths], dtype=np.int64)
-    if begun := start_from(comparisons, images, table.scores, rescale):
+    if begun := start_from(comparisons, images, table.scores, rescale, begun_at(table)):
         print(f"{begun} scores of {path} are the starting ratings of their images.")
 
 
 def score_with_model(
     arguments: argparse.Namespace, directory: Path, cache: "FeatureCache", ids: dict[str, int]
-) -> dict[int, float] | None:
-    """Image id -> model score; None without a model."""
+) -> "ModelPrior | None":
+    """What the model says of each image; None without a model."""
     path = model_path(arguments, directory)
     if not path.exists():
         print(f"note: there is no model {path} yet; train one with aesthetic_predictor_training.py")
         return None
-    from src.scoring import ScoringSettings, load_models, score_images
+    from src.ratings import ModelPrior
 
-    models = load_models([path], ScoringSettings(gate=False, device=arguments.device))
+    with working(f"Loading the model {path}"):
+        from src.scoring import ScoringSettings, held_out_correlation, load_models, score_images
+
+        models = load_models([path], ScoringSettings(gate=False, device=arguments.device))
     scored = score_images(directory, list(ids), models, cache, arguments.extract_batch_size)
     print(f"{len(scored)} images have a score of the model {path}.")
-    return {ids[p]: float(score) for p, score in zip(scored.paths, scored.scores[:, 0], strict=True)}
+    scores = {ids[p]: float(score) for p, score in zip(scored.paths, scored.scores[:, 0], strict=True)}
+    return ModelPrior(scores, path.name, held_out_correlation(models[0].metadata))
 
 
 def start_assistant(arguments: argparse.Namespace, gallery: "Gallery", cache: "FeatureCache") -> "Assistant":
@@ -179,6 +187,7 @@ class ScoreFile:
     ids: dict[str, int]
     live: "LiveRatings"
     written: "Ratings | None" = None
+    estimated: int = 0  # scores that are a model's still
 
     def write(self) -> str:
         """Write the scores if there are new choices; what became of the file, in words.
@@ -198,7 +207,8 @@ class ScoreFile:
         if ratings is not self.written:
             self._replace(ratings, assisted_by)
             self.written = ratings
-        return f"The scores are in {self.path}."
+        more = f"; {self.estimated} of them more a model's than yours by now" if self.estimated else ""
+        return f"The scores are in {self.path}{more}."
 
     def _is_new(self) -> bool:
         from src.scores import is_behind
@@ -224,7 +234,10 @@ class ScoreFile:
         scores = np.where(rated | ~np.isnan(self.live.log.starting_ratings), scores, np.nan)
         errors = np.where(rated, errors, np.nan)
         columns = scores[rows], errors[rows], ratings.comparisons[rows]
-        write_chosen(self.path, self.column, ChosenScores(list(self.ids), *columns, assisted_by))
+        began_at, share = self.live.log.began_at[rows].tolist(), ratings.choice_share
+        chosen = ChosenScores(list(self.ids), *columns, assisted_by, began_at, None if share is None else share[rows])
+        write_chosen(self.path, self.column, chosen)
+        self.estimated = int(chosen.estimated.sum())
 
 
 @contextmanager

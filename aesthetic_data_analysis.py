@@ -46,7 +46,7 @@ def main() -> None:
     from src.scores import read_scored_images
 
     cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
-    table = read_scored_images(directory, arguments.scores, arguments.score_column)
+    table = read_scored_images(directory, arguments.scores, arguments.score_column, arguments.exclude)
     with working("Loading torch"):
         from src.report import print_caution, print_choices, print_lines, print_tables, subsets_of, write_scorefiles
         from src.scoring import score_and_split

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.common import UserError, claimed, run_script, working
+from src.common import UserError, claimed, number_of, run_script, working
 from src.options import (
     TRAIN,
     argument_folders,
@@ -88,7 +88,7 @@ def read_scores(arguments: argparse.Namespace, directory: Path) -> "ScoreTable":
 
     path = find_scorefile(directory, arguments.scores)
     arguments.scores = str(path.relative_to(directory) if path.is_relative_to(directory) else path)
-    return read_scored_images(directory, arguments.scores, arguments.score_column)
+    return read_scored_images(directory, arguments.scores, arguments.score_column, arguments.exclude)
 
 
 def image_model(arguments: argparse.Namespace) -> "Extractor":
@@ -142,14 +142,14 @@ def read_features(
 def list_unreadable(unreadable: Mapping[str, str]) -> None:
     """Every image that was left out, with the reason."""
     if unreadable:
-        print(f"\n{len(unreadable)} images could not be read and were left out:")
+        print(f"\n{number_of(len(unreadable), 'image')} could not be read, left out:")
     for path, reason in unreadable.items():
         print(f"  {path}: {reason}")
 
 
 def say_ready(features: "Features") -> None:
     """What a run without trials has done."""
-    print(f"The features of {len(features.paths)} images are ready; --trials=0 trains nothing.")
+    print(f"The features of {number_of(len(features.paths), 'image')} are ready; --trials=0 trains nothing.")
     list_unreadable(features.unreadable)
 
 

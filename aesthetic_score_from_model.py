@@ -84,7 +84,8 @@ def images_to_score(arguments: argparse.Namespace, directory: Path) -> tuple[Pat
     if arguments.outfile:
         outfile = check_outfile(arguments.outfile, arguments.watch, arguments.score_column)
     handing_on = settings_of(HandingOnSettings, arguments)
-    images, paths = find_wanted(directory, arguments.regex, may_come=arguments.watch or may_be_over(handing_on))
+    may_come = arguments.watch or may_be_over(handing_on)
+    images, paths = find_wanted(directory, arguments.regex, may_come, arguments.exclude)
     paths = not_handed_on(directory, paths, handing_on)
     if outfile:
         check_names(outfile, paths)
@@ -153,7 +154,7 @@ def watch(
             write_stars(directory, chosen, stars)
         return new.unreadable
 
-    keep_watching(directory, seen, handle)
+    keep_watching(directory, seen, handle, arguments.exclude)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def main() -> None:
     from src.scoring import score_and_split
 
     cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
-    table = read_scored_images(directory, arguments.scores, arguments.score_column)
+    table = read_scored_images(directory, arguments.scores, arguments.score_column, arguments.exclude)
     files = models_to_look_at(arguments, directory)
     images = score_and_split(directory, table, files, cache, look_settings(arguments))
     with tempfile.TemporaryDirectory(prefix="aesthetic-spotlight-") as folder:

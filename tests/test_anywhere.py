@@ -63,6 +63,7 @@ def photos(tmp_path_factory):
     return folder
 
 
+@pytest.mark.script
 def test_a_copy_below_another_package_scores_beside_anothers_src_and_leaves_no_trace(tmp_path, photos):
     shutil.copytree(ROOT / "src", tmp_path / "host/some/package/src", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "other/src").mkdir(parents=True)

@@ -4,6 +4,7 @@ import csv
 import re
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests import ROOT
@@ -23,6 +24,7 @@ def draw(folder, count):
     return bright
 
 
+@pytest.mark.script
 def test_the_examples_run_and_print_what_they_say(tmp_path, monkeypatch, capfd):
     bright = draw(tmp_path / "photos", 40)
     draw(tmp_path / "new", 2)

@@ -13,14 +13,18 @@ from ..ratings import (
     Bools,
     Comparisons,
     Floats,
+    Guesses,
     Ints,
     Log,
+    ModelPrior,
     Ratings,
     RatingSettings,
     Similarity,
+    Start,
     fit_ratings,
+    guess,
+    no_guesses,
     predicted_winner,
-    rescale_to,
     speed_weights,
 )
 from .behind import Behind
@@ -38,9 +42,9 @@ class LiveRatings:
     """
 
     def __init__(
-        self, comparisons: Comparisons, settings: RatingSettings, model_scores: dict[int, float] | None = None
+        self, comparisons: Comparisons, settings: RatingSettings, model_scores: ModelPrior | None = None
     ) -> None:
-        """model_scores: by image id, any unit; with new_from_model the prior of images without comparisons."""
+        """model_scores: with new_from_model the prior of images without comparisons."""
         self.tell: Callable[[str], None] = print
         self.basis = WAITING if settings.rating == "assisted" else ""
         self.assisted_by = ""
@@ -50,7 +54,7 @@ class LiveRatings:
         self._pending: Future | None = None
         self._lock = threading.RLock()
         self._fitted: Log | None = None
-        self._guess = np.zeros(0)
+        self._guess = no_guesses(0)
         self.log: Log
         self.ratings: Ratings
         self._start: Ratings | None = None
@@ -63,7 +67,7 @@ class LiveRatings:
         wait: for that fit; else it is begun, unless there are new images, which have no rating before it is done.
         """
         log = self._comparisons.log(self._comparisons.rater)
-        if len(self._guess) == len(log.images):
+        if len(self._guess.rating) == len(log.images):
             self.log = log
         else:
             with self._lock:  # a fit that is under way must not see the one without the other
@@ -157,27 +161,30 @@ class LiveRatings:
         """(N,) where each image starts, in Elo units: its stored starting rating, else the model's guess, else 0."""
         return self._prior(self.log)
 
-    def first_guesses(self, screen: Ints) -> dict[int, float]:
+    def first_guesses(self, screen: Ints) -> dict[int, Start]:
         """Of the images on `screen` those that begin with the model's guess and have no comparisons: id -> guess."""
         new = [row for row in screen.tolist() if self._is_guess(row) and not self.log.comparisons[row]]
-        return {int(self.log.images[row]): float(self._guess[row]) for row in new}
+        return {int(self.log.images[row]): self._guess.start(row) for row in new}
 
-    def keep_guesses(self, guesses: dict[int, float]) -> None:
+    def keep_guesses(self, guesses: dict[int, Start]) -> None:
         """What was stored as a starting rating is one here too, without reading everything again."""
-        starting = self.log.starting_ratings.copy()
-        starting[self.log.rows(list(guesses))] = list(guesses.values())
-        self.log = replace(self.log, starting_ratings=starting)
+        log, rows, starts = self.log, self.log.rows(list(guesses)), list(guesses.values())
+        ratings, errors, models = log.starting_ratings.copy(), log.starting_errors.copy(), log.began_at.astype(object)
+        ratings[rows], errors[rows] = [one.rating for one in starts], [one.error for one in starts]
+        models[rows] = [one.model for one in starts]
+        began_at = models.astype(np.str_)
+        self.log = replace(log, starting_ratings=ratings, starting_errors=errors, began_at=began_at)
 
     def predict(self, screen: Ints) -> int:
         """The row on `screen` which the ratings favour now; −1 if they have no opinion."""
-        known = (self.log.comparisons > 0) | ~np.isnan(self.log.starting_ratings) | ~np.isnan(self._guess)
+        known = (self.log.comparisons > 0) | ~np.isnan(self.log.starting_ratings) | ~np.isnan(self._guess.rating)
         return predicted_winner(self.ratings.rating, known, screen)
 
     def scores_of_model(self) -> Floats | None:
         """(N,) the model's scores, nan where it has none; None without a model."""
         if self._model_scores is None:
             return None
-        return np.array([self._model_scores.get(image, np.nan) for image in self.log.images.tolist()])
+        return self._model_scores.of(self.log.images.tolist())
 
     def rated(self) -> Bools:
         """(N,) bool: compared at least once."""
@@ -219,6 +226,7 @@ class LiveRatings:
             log,
             method,
             prior_mean=self._prior(log),
+            prior_sd=np.where(np.isnan(log.starting_ratings), self._guess.error, log.starting_errors),
             k=settings.k,
             weights=speed_weights(settings, log.seconds),
             start=self._start,
@@ -226,21 +234,17 @@ class LiveRatings:
         )
 
     def _prior(self, log: Log) -> Floats:
-        return np.nan_to_num(np.where(np.isnan(log.starting_ratings), self._guess, log.starting_ratings))
+        return np.nan_to_num(np.where(np.isnan(log.starting_ratings), self._guess.rating, log.starting_ratings))
 
     def _is_guess(self, row: int) -> bool:
-        return bool(np.isnan(self.log.starting_ratings[row]) and not np.isnan(self._guess[row]))
+        return bool(np.isnan(self.log.starting_ratings[row]) and not np.isnan(self._guess.rating[row]))
 
-    def _model_prior(self) -> Floats:
-        """(N,) model scores in Elo units for images without comparisons, nan for all others."""
-        scores = self.scores_of_model()
-        none = np.full(len(self.log.images), np.nan)
-        if scores is None or not self.settings.new_from_model:
-            return none
-        self._guess = none  # the fit which the model is brought to begins without it
-        rated = self.rated()
-        guess = rescale_to(scores, self.fit().rating, rated)
-        return np.where(rated, np.nan, guess)
+    def _model_prior(self) -> Guesses:
+        """What the model says of images without comparisons, where they are to begin there."""
+        self._guess = no_guesses(len(self.log.images))  # the fit which the model is brought to begins without it
+        if self._model_scores is None or not self.settings.new_from_model:
+            return self._guess
+        return guess(self._model_scores, self.fit())
 
 
 def _named(error: Exception) -> str:

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from ..common import UserError
@@ -49,7 +49,7 @@ class Server:
         port = listening.getsockname()[1]
         token = None if is_loopback(host) else new_token()
         self.address = _address(host, port, token)
-        self.app = Guard(Starlette(routes=self._routes()), host, port, token)
+        self.app = Guard(Starlette(routes=self._routes(), exception_handlers={UserError: _refuse}), host, port, token)
         config = uvicorn.Config(
             self.app, log_level="error", access_log=False, timeout_graceful_shutdown=2, server_header=False, ws="none"
         )
@@ -99,11 +99,7 @@ class Server:
             raise HTTPException(409, "this choice belongs to another gallery")
         if self._session.phase == FINISHED:
             raise HTTPException(503, "the session is finished")
-        try:
-            act(body)
-        except UserError as error:
-            # A database that can't be written now may be later: the page keeps what it has, and tries again.
-            raise HTTPException(503 if error.__cause__ else 400, str(error))
+        act(body)
         if self._session.phase == FINISHED:
             self._uvicorn.should_exit = True
         self._tab = self._tab or tab  # a page that was open when the scorer was started again
@@ -172,6 +168,11 @@ _TYPES = {  # not from the system's table, which on Windows may say that scripts
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+
+
+def _refuse(request: Request, error: Exception) -> Response:
+    # A database that can't be written now may be later: the page keeps what it has, and tries again.
+    return PlainTextResponse(str(error), 503 if error.__cause__ else 400)
 
 
 async def _json(request: Request) -> Mapping[str, Any]:

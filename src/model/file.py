@@ -89,13 +89,21 @@ def load_predictor(path: Path, unsaid: Unsaid = Unsaid()) -> tuple[Predictor, di
         raise UserError(f"{path}: {str(error)[:1000]}")
 
 
-def check_extractor(path: Path, config: PredictorConfig, identity: str) -> None:
-    """Raise UserError if the model was trained on features of another identity; a note if it does not say."""
+def check_extractor(path: Path, config: PredictorConfig, identity: str, earlier_identity: str = "") -> None:
+    """Raise UserError if the model was trained on features of another identity; a note if it does not say.
+
+    earlier_identity: another name of this image model, in files that say less of how images are resized.
+    """
     name = config.feature_extractor_model
     if not config.extractor_identity:
         note(
             f"note: {path}: does not say which weights and preprocessing of {name} it was trained on; that these are "
             "the same cannot be verified"
+        )
+    elif config.extractor_identity == earlier_identity != identity:
+        note(
+            f"note: {path}: does not say with which Pillow it was trained; if that was 12 or older, the features of "
+            "tall images are a little different here"
         )
     elif config.extractor_identity != identity:
         raise UserError(

@@ -46,7 +46,8 @@ def write_arguments(path: Path, script: str, arguments: argparse.Namespace) -> N
         lines += ["", f"# {group.title}"]
         for option in group.options:
             value, write = getattr(arguments, option.dest), option.kind.write or to_text
-            lines += [f"#--{option.dest}="] if value is None else [f"--{option.dest}={write(value)}"]
+            values = value if script in option.repeatable else [] if value is None else [value]
+            lines += [f"--{option.dest}={write(one)}" for one in values] or [f"#--{option.dest}="]
     write_text(path, "\n".join(lines) + "\n")
 
 

@@ -10,13 +10,15 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .assisted import AssistedFit
     from .batch import Batch, batch_statistics
     from .choices import Choices, read_choices, read_log
-    from .database import BROKEN, Comparisons, Registered, check_screen
+    from .database import BROKEN, Comparisons
     from .fit import fit_ratings, speed_weights
     from .fitted import Ratings
-    from .log import KINDS, Bools, Floats, Ints, Log
+    from .guesses import Guesses, ModelPrior, guess, no_guesses
+    from .log import KINDS, Bools, Floats, Ints, Log, Start
     from .named import NamedRatings, rate
     from .pairing import HiddenRepeats, next_screen
     from .rescale import rescale_to, rescaled, standardise
+    from .rows import Registered, check_screen
     from .settings import METHODS, MOST_AT_ONCE, PAIRINGS, SCALES, PairingSettings, RatingSettings
     from .similarity import Similarity
     from .starting import start_from

@@ -7,7 +7,7 @@ from threadpoolctl import threadpool_limits
 
 from .bradley_terry import LN10
 from .expectation import Approximation, laplace_sites, propagate
-from .fitted import Ratings
+from .fitted import Ratings, share_of_choices
 from .hyperparameters import DEFAULT, Hyperparameters, prior_of, refresh, refresh_level
 from .log import Floats, Ints, Log
 from .outlook import choices_for_next, expected_spearman
@@ -41,23 +41,31 @@ class AssistedFit:
     _level: int = 0
     _last: _Last | None = None
 
-    def fit(self, log: Log, weights: Floats | None = None, prior_mean: Floats | None = None) -> Ratings:
+    def fit(
+        self,
+        log: Log,
+        weights: Floats | None = None,
+        prior_mean: Floats | None = None,
+        prior_sd: Floats | None = None,
+    ) -> Ratings:
         """Ratings, errors and outlook for all images of `log`, of one rater.
 
-        weights: (C,) of the comparisons, 0 or more. prior_mean: (N,) Elo units; None = 0. Images may have come or
-        gone since the last fit.
+        weights: (C,) of the comparisons, 0 or more. prior_mean: (N,) Elo units; None = 0. prior_sd: (N,) Elo units,
+        nan = s. Images may have come or gone since the last fit.
         """
+        none = np.zeros(len(log.images))
+        mean, error = (none if prior_mean is None else prior_mean, none + np.nan if prior_sd is None else prior_sd)
         with threadpool_limits(1, user_api="blas"):  # its threads cost more here than they save
-            return self._fit(log, weights, np.zeros(len(log.images)) if prior_mean is None else LN10 * prior_mean)
+            return self._fit(log, weights, LN10 * mean, LN10 * error)
 
-    def _fit(self, log: Log, weights: Floats | None, mean: Floats) -> Ratings:
+    def _fit(self, log: Log, weights: Floats | None, mean: Floats, error: Floats) -> Ratings:
         screens = screens_of(log, weights)
         vectors = self.similarity.of(log.images)
         level = refresh_level(log)
         if level > self._level:
-            self.hyperparameters = refresh(screens, mean, vectors)
+            self.hyperparameters = refresh(screens, mean, vectors, error)
             self._level = level
-        prior = prior_of(self.hyperparameters, mean, vectors)
+        prior = prior_of(self.hyperparameters, mean, vectors, error)
         mode = find_mode(screens, prior, *self._start(log, mean))
         self._last = _Last(log.images, mode.utilities, mode.curvature.through, self.hyperparameters)
         return _ratings(log, screens, prior, mode)
@@ -78,4 +86,5 @@ def _ratings(log: Log, screens: Screens, prior: Prior, mode: Mode) -> Ratings:
     error, counted = np.sqrt(found.curvature.variances[0]), ~log.excluded
     spearman = expected_spearman(found.mean[counted], error[counted])
     more = choices_for_next(log, found.curvature, found.mean, counted, spearman)
-    return Ratings(log.images, found.mean / LN10, error / LN10, log.comparisons, spearman, more)
+    share = share_of_choices(error, prior.deviations)
+    return Ratings(log.images, found.mean / LN10, error / LN10, log.comparisons, spearman, more, share)

@@ -2,20 +2,17 @@
 
 import json
 import math
-import threading
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
-from ..common import UserError
-from .log import KINDS, Log, log_from_columns
-from .schema import explaining, open_database, transaction
+from ..common import UserError, first_line
+from .log import Log, Start, log_from_columns
+from .rows import Comparison, Exclusion, Registered, check_screen, now, split_screens, storable, text_of
+from .store import Store
 
 BROKEN = "broken: "  # begins the reason of an exclusion that no person decided
 _EFFECTIVE = "id NOT IN (SELECT comparison_id FROM events WHERE kind = 'undo')"
@@ -39,41 +36,7 @@ _COLUMNS = {  # of a Log, in SQL
 }
 
 
-@dataclass(frozen=True)
-class Registered:
-    """What `Comparisons.register` found. ids: relative path -> image id; copies of one content share an id.
-
-    added: ids never seen before. moved: new path -> path where this content was seen last. replaced: path -> id of
-    the content it held before; that image keeps its history, the new content has its own.
-    """
-
-    ids: dict[str, int]
-    added: frozenset[int]
-    moved: dict[str, str]
-    replaced: dict[str, int]
-
-
-@dataclass(frozen=True)
-class Exclusion:
-    """id: of its event. after: the id of the last comparison before it, of anybody; 0 if there was none."""
-
-    id: int
-    image: int
-    after: int
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One stored screen. shown: image ids, left to right. winner: an id, None for ties and skips."""
-
-    id: int
-    kind: str
-    shown: tuple[int, ...]
-    winner: int | None
-    repeat_of: int | None
-
-
-class Comparisons:
+class Comparisons(Store):
     """A comparisons database, open; close it, or use it in a `with`. One object may be shared by several threads.
 
     Whatever a method stores is on the disk when it returns. Every method raises UserError where the file can't be
@@ -82,22 +45,9 @@ class Comparisons:
 
     def __init__(self, path: Path, rater: str = "") -> None:
         """Open the file at `path`, or make it. rater: who chooses now."""
-        self.path, self.rater = path, rater
-        self._connection = open_database(path)
-        self._lock = threading.RLock()
+        super().__init__(path)
+        self.rater = rater
         self._session: int | None = None
-
-    def __enter__(self) -> "Comparisons":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        with self._lock:
-            self._connection.close()
 
     def register(self, images: Mapping[str, str]) -> Registered:
         """Give every image an id. images: relative path -> content hash, all that is there now.
@@ -108,7 +58,7 @@ class Comparisons:
             known = dict(self._rows("SELECT content_hash, id FROM images"))
             added = [content for content in dict.fromkeys(images.values()) if content not in known]
             for content in added:
-                known[content] = self._insert("images", content_hash=content, added_at=_now())
+                known[content] = self._insert("images", content_hash=content, added_at=now())
             ids = {path: known[content] for path, content in images.items()}
             moved, replaced = self._note_paths(ids)
             return Registered(ids, frozenset(known[content] for content in added), moved, replaced)
@@ -204,45 +154,61 @@ class Comparisons:
         with self._reading():
             return self._excluded()
 
-    def add_starting_ratings(self, ratings: Mapping[int, float]) -> None:
-        """What was thought of these images before any choice: id -> Elo units. The latest of an image counts."""
-        wrong = next((image for image, rating in ratings.items() if not math.isfinite(rating)), None)
+    def add_starting_ratings(self, starts: Mapping[int, float | Start]) -> None:
+        """What was thought of these images before any choice: id -> Elo units, or more of it. The latest counts."""
+        whole = {i: start if isinstance(start, Start) else Start(float(start)) for i, start in starts.items()}
+        wrong = next((image for image, start in whole.items() if not math.isfinite(start.rating)), None)
         if wrong is not None:
-            raise UserError(f"image {wrong}: the starting rating is {ratings[wrong]}; a finite number is wanted")
+            raise UserError(f"image {wrong}: the starting rating is {whole[wrong].rating}; a finite number is wanted")
         with self._writing():
-            self._check_known(list(ratings), None)
-            for image, rating in ratings.items():
-                self._insert_in_session("starting_ratings", image_id=image, rating=float(rating))
+            self._check_known(list(whole), None)
+            for image, start in whole.items():
+                error = start.error if math.isfinite(start.error) and start.error > 0 else None
+                row = {"image_id": image, "rating": float(start.rating), "model": start.model, "error": error}
+                self._insert_in_session("starting_ratings", **row)
 
     def log(self, rater: str | None = None) -> Log:
         """All comparisons that aren't undone, in order, as arrays; with `rater`, only that person's."""
         with self._reading():
-            return log_from_columns(
-                [image for (image,) in self._rows("SELECT id FROM images")],
-                self._columns(rater),
-                raters=dict(self._rows("SELECT id, rater FROM sessions")),
-                excluded=self._excluded(),
-                starting_ratings=dict(self._rows("SELECT image_id, rating FROM starting_ratings ORDER BY id")),
-            )
+            try:
+                return self._log(rater)
+            except (ValueError, LookupError, ArithmeticError, TypeError) as error:
+                raise UserError(
+                    f"{self.path}: is damaged, for rows make no sense ({first_line(error)}); take a backup"
+                ) from error
+
+    def _log(self, rater: str | None) -> Log:
+        return log_from_columns(
+            [image for (image,) in self._rows("SELECT id FROM images")],
+            self._columns(rater),
+            raters=dict(self._rows("SELECT id, rater FROM sessions")),
+            excluded=self._excluded(),
+            starts={
+                image: Start(rating, model, math.nan if error is None else error)
+                for image, rating, model, error in self._rows(
+                    "SELECT image_id, rating, model, error FROM starting_ratings ORDER BY id"
+                )
+            },
+        )
 
     def _columns(self, rater: str | None) -> Mapping[str, Sequence | np.ndarray]:
         mine = "session_id IN (SELECT id FROM sessions WHERE ? IS NULL OR rater = ?)"
         query = f"SELECT {', '.join(_COLUMNS.values())} FROM comparisons WHERE {_EFFECTIVE} AND {mine} ORDER BY id"
         rows = self._rows(query, rater, rater)
         columns = {name: [row[place] for row in rows] for place, name in enumerate(_COLUMNS)}
-        return columns | _split_screens(",".join(columns["shown"]))
+        return columns | split_screens(",".join(columns["shown"]))
 
     def _note_paths(self, ids: dict[str, int]) -> tuple[dict[str, str], dict[str, int]]:
         at_path: dict[str, int] = {}  # path -> image it held last
         path_of: dict[int, str] = {}  # image -> path where it was seen last
         for image, stored in self._rows("SELECT image_id, relative_path FROM image_paths ORDER BY id"):
-            at_path[_text(stored)], path_of[image] = image, _text(stored)
+            at_path[text_of(stored)], path_of[image] = image, text_of(stored)
         still = {image for path, image in ids.items() if path_of.get(image) == path}
         moved = {path: path_of[i] for path, i in ids.items() if i in path_of and i not in still}
         replaced = {path: at_path[path] for path, i in ids.items() if at_path.get(path, i) != i}
         for path, image in ids.items():
             if at_path.get(path) != image or path in moved:
-                self._insert("image_paths", image_id=image, relative_path=_storable(path), seen_at=_now())
+                self._insert("image_paths", image_id=image, relative_path=storable(path), seen_at=now())
         return moved, replaced
 
     def _excluded(self) -> dict[int, str]:
@@ -252,7 +218,7 @@ class Comparisons:
 
     def _begin_session(self, settings: Mapping[str, object]) -> int:
         self._session = self._insert(
-            "sessions", rater=self.rater, settings=json.dumps(dict(settings)), started_at=_now()
+            "sessions", rater=self.rater, settings=json.dumps(dict(settings)), started_at=now()
         )
         return self._session
 
@@ -275,82 +241,14 @@ class Comparisons:
 
     def _insert_in_session(self, table: str, **values: object) -> int:
         session = self._session if self._session is not None else self._begin_session({})
-        return self._insert(table, session_id=session, made_at=_now(), **values)
-
-    def _insert(self, table: str, **values: object) -> int:
-        marks = ", ".join("?" * len(values))
-        cursor = self._connection.execute(
-            f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})", tuple(values.values())
-        )
-        return int(cursor.lastrowid or 0)
-
-    def _rows(self, query: str, *values: object) -> list[tuple]:
-        return self._connection.execute(query, values).fetchall()
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        # One read transaction, so that the tables are of one moment even while another program writes.
-        with self._lock, explaining(self.path):
-            self._connection.execute("BEGIN")
-            try:
-                yield
-            finally:
-                self._connection.execute("ROLLBACK")
+        return self._insert(table, session_id=session, made_at=now(), **values)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        with self._lock, explaining(self.path):
-            session = self._session
-            try:
-                with transaction(self._connection):
-                    yield
-            except BaseException:
-                self._session = session  # one begun in a transaction that failed doesn't exist
-                raise
-
-
-def check_screen(
-    kind: str,
-    shown: Sequence[int],
-    winner: int | None,
-    seconds: float | None = None,
-    predicted: int | None = None,
-) -> None:
-    """UserError where `add_choice` would refuse these, whichever images there are."""
-    if kind not in KINDS:
-        raise UserError(f"a comparison of kind {kind!r}; it can be {', '.join(KINDS)}")
-    if not 2 <= len(shown) <= 9 or len(set(shown)) != len(shown):
-        raise UserError(f"a screen of images {list(shown)}; it shows 2 to 9 different ones")
-    if (winner in shown) != (kind == "choice") or (winner is not None and kind != "choice"):
-        raise UserError(
-            f"a {kind} with winner {winner}, shown {list(shown)}; only a choice has one, and it was shown"
-        )
-    if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
-        raise UserError(f"a choice of {seconds} seconds; 0 or more is wanted")
-    if predicted is not None and predicted not in shown:
-        raise UserError(f"image {predicted} was predicted to win, but not shown (shown: {list(shown)})")
-
-
-def _split_screens(screens: str) -> dict[str, np.ndarray]:
-    """`[3,5],[2,9,4]` as shown: (S,) all of the numbers, and sizes: (C,) how many stood in each pair of brackets."""
-    letters = np.frombuffer(screens.encode("ascii"), dtype=np.uint8)
-    commas = np.cumsum(letters == ord(","))
-    sizes = commas[letters == ord("]")] - commas[letters == ord("[")] + 1
-    return {"shown": np.fromstring(screens.replace("[", "").replace("]", ""), sep=","), "sizes": sizes}
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-
-
-def _storable(path: str) -> str | bytes:
-    # A file name that isn't UTF-8 can't be stored as text: its bytes are.
-    try:
-        path.encode("utf-8")
-    except UnicodeEncodeError:
-        return path.encode("utf-8", "surrogateescape")
-    return path
-
-
-def _text(stored: str | bytes) -> str:
-    return stored if isinstance(stored, str) else stored.decode("utf-8", "surrogateescape")
+        session = self._session
+        try:
+            with super()._writing():
+                yield
+        except BaseException:
+            self._session = session  # one begun in a transaction that failed doesn't exist
+            raise

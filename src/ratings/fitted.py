@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from .log import Floats, Ints
 
 
@@ -12,6 +14,8 @@ class Ratings:
     images: (N,) ids, ascending. rating: (N,) Elo units. error: (N,) its standard error, nan if the method has none.
     comparisons: (N,) how often each image was shown and judged. expected_spearman: with the unknown true order, and
     choices_for_next: how many more choices raise it by 0.01; both only of assisted ratings, None where not known.
+    choice_share: (N,) 0…1, how much of what is known of an image comes from choices, not from where it began: 1 −
+    error² / the prior's variance.
     """
 
     images: Ints
@@ -20,3 +24,9 @@ class Ratings:
     comparisons: Ints
     expected_spearman: float | None = None
     choices_for_next: int | None = None
+    choice_share: Floats | None = None
+
+
+def share_of_choices(error: Floats, prior_error: Floats) -> Floats:
+    """(N,) 0…1. With Gaussians the posterior's mean is (1 − share) × the prior's + share × what the choices say."""
+    return np.clip(1 - np.square(error / prior_error), 0, 1)

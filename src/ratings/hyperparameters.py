@@ -32,12 +32,20 @@ class Hyperparameters:
 DEFAULT = Hyperparameters(2.8, 0.6)
 
 
-def prior_of(chosen: Hyperparameters, mean: Floats, vectors: Floats) -> Prior:
-    """The prior of images with these means (n,) and eigenvectors (n, r)."""
+def prior_of(chosen: Hyperparameters, mean: Floats, vectors: Floats, error: Floats | None = None) -> Prior:
+    """The prior of images with these means (n,) and eigenvectors (n, r).
+
+    error: (n,) natural units, how far off a mean may be where it says something of the image already, else nan. Such
+    an image varies less than others: all of it is scaled down to the error, and it is as alike to others as before.
+    """
     # Each image has the variance s²: what the eigenvectors lack of it, for an image like few others, is its own.
     spanned = chosen.share * np.einsum("nr,nr->n", vectors, vectors)
     own = chosen.variance * np.maximum(1 - spanned, OWN_AT_LEAST * (1 - chosen.share))
-    return Prior(mean, np.sqrt(chosen.variance * chosen.share) * vectors, own)
+    prior = Prior(mean, np.sqrt(chosen.variance * chosen.share) * vectors, own)
+    if error is None or np.isnan(error).all():
+        return prior
+    scale = np.minimum(1.0, np.where(np.isnan(error), 1.0, error / prior.deviations))
+    return Prior(mean, scale[:, None] * prior.vectors, scale**2 * own)
 
 
 def refresh_level(log: Log) -> int:
@@ -46,14 +54,15 @@ def refresh_level(log: Log) -> int:
     return int(np.searchsorted(REFRESHED_AT, per_image, side="right"))
 
 
-def refresh(screens: Screens, mean: Floats, vectors: Floats) -> Hyperparameters:
+def refresh(screens: Screens, mean: Floats, vectors: Floats, error: Floats | None = None) -> Hyperparameters:
     """Their posterior mean over the grid, of log s² and of ρ. Images without choices don't matter to it."""
     rows = _sample(screens)
     few = screens.among(rows)
     found = np.zeros((len(SHARES), len(VARIANCES)))
     guess, sites = mean[rows], laplace_sites(few, mean[rows])
     for i, j in np.ndindex(found.shape):
-        prior = prior_of(Hyperparameters(VARIANCES[j], SHARES[i]), mean[rows], vectors[rows])
+        own = None if error is None else error[rows]
+        prior = prior_of(Hyperparameters(VARIANCES[j], SHARES[i]), mean[rows], vectors[rows], own)
         posterior = propagate(few, prior, gaussian(few, prior, sites, guess))
         guess, sites = posterior.mean, posterior.sites
         found[i, j] = log_evidence(few, prior, posterior) + _log_prior(VARIANCES[j])

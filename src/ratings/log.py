@@ -21,6 +21,19 @@ Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
+class Start:
+    """What was thought of an image before any choice.
+
+    rating: Elo units. model: the name of the one whose score it was, "" for a person's. error: its standard deviation
+    in Elo units, nan where the ratings' own prior is to be used.
+    """
+
+    rating: float
+    model: str = ""
+    error: float = float("nan")
+
+
+@dataclass(frozen=True)
 class Pairs:
     """Two-image results, M of them, in the order they were chosen.
 
@@ -43,6 +56,7 @@ class Log:
     shown[starts[c]:starts[c + 1]], starts: (C + 1,). seconds: (C,), nan if unknown. raters: (C,) into rater_names.
     repeat_of: (C,) id of the comparison that this one silently repeats, 0 = none. predicted: (C,) row which the
     ratings favoured when the choice was made, −1 = none. excluded: (N,) bool. starting_ratings: (N,), nan = none.
+    starting_errors: (N,), nan = not known. began_at: (N,) texts, the model whose score an image started at, or "".
     """
 
     images: Ints
@@ -58,6 +72,8 @@ class Log:
     predicted: Ints
     excluded: Bools
     starting_ratings: Floats
+    starting_errors: Floats
+    began_at: NDArray[np.str_]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -96,6 +112,9 @@ class Log:
         return _rows(self.images, np.asarray(image_ids, dtype=np.int64))
 
 
+_NO_START = Start(float("nan"))
+
+
 def make_log(
     images: ArrayLike,
     screens: Sequence[Sequence[int]],
@@ -116,7 +135,8 @@ def make_log(
         "seconds": np.full(len(screens), np.nan) if seconds is None else seconds,
     }
     columns |= {name: np.zeros(len(screens)) for name in ("sessions", "repeat_of", "predicted")}
-    return log_from_columns(images, columns, raters={0: ""}, starting_ratings=starting_ratings or {})
+    starts = {image: Start(rating) for image, rating in (starting_ratings or {}).items()}
+    return log_from_columns(images, columns, raters={0: ""}, starts=starts)
 
 
 def log_from_columns(
@@ -125,7 +145,7 @@ def log_from_columns(
     *,
     raters: Mapping[int, str],
     excluded: Collection[int] = (),
-    starting_ratings: Mapping[int, float],
+    starts: Mapping[int, Start],
 ) -> Log:
     """A Log from what is stored: images by id, and 0 where there is no winner, repeat_of or predicted.
 
@@ -135,6 +155,7 @@ def log_from_columns(
     whole = {name: np.asarray(column).astype(np.int64) for name, column in columns.items() if name != "seconds"}
     known = np.unique(np.asarray(images, dtype=np.int64))
     sessions, place = np.unique(whole["sessions"], return_inverse=True)
+    begun = [starts.get(image, _NO_START) for image in known.tolist()]
     names = sorted({raters[session] for session in sessions.tolist()})
     rater_of = np.array([names.index(raters[session]) for session in sessions.tolist()], dtype=np.int64)
     return Log(
@@ -150,7 +171,9 @@ def log_from_columns(
         repeat_of=whole["repeat_of"],
         predicted=_rows_or_none(known, whole["predicted"]),
         excluded=np.isin(known, list(excluded)),
-        starting_ratings=np.array([starting_ratings.get(i, np.nan) for i in known.tolist()], dtype=np.float64),
+        starting_ratings=np.array([start.rating for start in begun], dtype=np.float64),
+        starting_errors=np.array([start.error for start in begun], dtype=np.float64),
+        began_at=np.array([start.model for start in begun], dtype=np.str_),
     )
 
 

@@ -34,6 +34,11 @@ class Prior:
         """D⁻¹Φ (n, r)."""
         return self.vectors / self.own[:, None]
 
+    @property
+    def deviations(self) -> Floats:
+        """(n,) of each utility by itself."""
+        return np.sqrt(np.einsum("nr,nr->n", self.vectors, self.vectors) + self.own)
+
     @cached_property
     def inner(self) -> Floats:
         """1 + ΦᵀD⁻¹Φ (r, r)."""

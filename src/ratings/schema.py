@@ -2,15 +2,18 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from ..common import UserError
 
 APPLICATION_ID = 0x41455354  # "AEST" in bytes 68…71 of the file: says whose SQLite file it is
 VERSION = 1
 WAIT_SECONDS = 10.0  # for another program that is writing; a write takes milliseconds
+NOTE_SECONDS = 1.0  # until the person is told that it is waited for
+T = TypeVar("T")
 
 _TABLES = """
 CREATE TABLE images (
@@ -60,9 +63,14 @@ CREATE TABLE starting_ratings (
     session_id INTEGER NOT NULL REFERENCES sessions (id),
     image_id INTEGER NOT NULL REFERENCES images (id),
     rating REAL NOT NULL,
-    made_at TEXT NOT NULL
+    made_at TEXT NOT NULL,
+    model TEXT NOT NULL DEFAULT '',
+    error REAL CHECK (error > 0)
 );
 """
+_LATER = {  # columns that files of earlier versions lack
+    "starting_ratings": {"model": "TEXT NOT NULL DEFAULT ''", "error": "REAL CHECK (error > 0)"},
+}
 APPEND_ONLY = ("images", "image_paths", "sessions", "comparisons", "events", "starting_ratings")
 _TRIGGERS = """
 CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table}
@@ -91,7 +99,7 @@ def _explanation(said: str) -> str:
         "not a database": "is no comparisons database; name another file with --comparisons",
         "unable to open": "can't be opened; name a file in a folder that exists and is writable",
         "readonly": "can't be written; make the file and its folder writable",
-        "malformed": "is damaged; see `sqlite3 FILE .recover`, or take a backup",
+        "malformed": "is damaged; start the scorer again, which keeps what can be read, or take a backup",
         "full": "the disk is full; make room, what is stored is safe",
     }
     return next((f"{text} ({said})" for key, text in advice.items() if key in said), f"SQLite says: {said}")
@@ -101,16 +109,17 @@ def open_database(path: Path) -> sqlite3.Connection:
     """A connection to the comparisons database at `path`, made if there is none; safe to use from several threads
     one at a time. Raises UserError for a file that isn't one, or that a newer version of this program made."""
     with explaining(path):
-        connection = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(path, timeout=NOTE_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         with explaining(path):
-            _check(connection, path)
+            patiently(path, lambda: _check(connection, path))
             _write_ahead(connection, path)
             connection.execute("PRAGMA synchronous = FULL")  # a commit is on the disk before it is acknowledged
             connection.execute("PRAGMA foreign_keys = ON")
-            with transaction(connection):
+            with transaction(connection, path):
                 if _is_empty(connection):
-                    _create(connection)
+                    create(connection)
+                _add_columns(connection)
             _check(connection, path)
     except BaseException:
         connection.close()
@@ -118,10 +127,32 @@ def open_database(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def read_only(path: Path, alone: bool = False) -> sqlite3.Connection:
+    """A connection that changes nothing. alone: without the write-ahead log. sqlite3.Error if there is no file."""
+    words = "mode=ro&immutable=1" if alone else "mode=ro"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{words}", uri=True, timeout=NOTE_SECONDS)
+
+
+def patiently(path: Path, act: Callable[[], T]) -> T:
+    """Do it once no other program locks the file; who waits for that is told after a second, and fails after ten."""
+    begun, told = time.monotonic(), False
+    while True:
+        try:
+            return act()
+        except sqlite3.OperationalError as error:
+            waited = time.monotonic() - begun
+            if waited > WAIT_SECONDS or not ("locked" in str(error) or "busy" in str(error)):
+                raise
+            if waited >= NOTE_SECONDS and not told:
+                print(f"note: {path}: another program is writing; waiting for it ...", flush=True)
+                told = True
+        time.sleep(0.02)
+
+
 @contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
     """Everything or nothing of the block; the write lock is taken at once, so that what is read in it stays true."""
-    connection.execute("BEGIN IMMEDIATE")
+    patiently(path, lambda: connection.execute("BEGIN IMMEDIATE"))
     try:
         yield
         connection.execute("COMMIT")
@@ -134,35 +165,36 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def _check(connection: sqlite3.Connection, path: Path) -> None:
     if _is_empty(connection):
         return
-    if _pragma(connection, "application_id") != APPLICATION_ID:
+    if pragma(connection, "application_id") != APPLICATION_ID:
         raise UserError(f"{path}: is an SQLite file, but no comparisons database; name another with --comparisons")
-    version = _pragma(connection, "user_version")
+    version = pragma(connection, "user_version")
     if version > VERSION:
         raise UserError(f"{path}: was made by a newer version (format {version}, this one knows {VERSION}); update")
 
 
 def _write_ahead(connection: sqlite3.Connection, path: Path) -> None:
     # Two programs that open a new file at once: this switch doesn't wait for a lock as other statements do.
-    deadline = time.monotonic() + WAIT_SECONDS
-    while True:
-        try:
-            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-            break
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
+    mode = patiently(path, lambda: connection.execute("PRAGMA journal_mode = WAL").fetchone()[0])
     if mode != "wal":
         raise UserError(f"{path}: this drive can't keep a write-ahead log; put the file on a local disk")
 
 
-def _create(connection: sqlite3.Connection) -> None:
+def create(connection: sqlite3.Connection) -> None:
+    """All tables, in a transaction that is open."""
     # One by one: executescript would commit the transaction that keeps a half-made file from being seen.
     script = _TABLES + "".join(_TRIGGERS.format(table=table) for table in APPEND_ONLY)
     for statement in _statements(script):
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    for table, columns in _LATER.items():
+        there = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+        for name, kind in columns.items():
+            if name not in there:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
 
 
 def _statements(script: str) -> Iterator[str]:
@@ -176,9 +208,9 @@ def _statements(script: str) -> Iterator[str]:
 
 def _is_empty(connection: sqlite3.Connection) -> bool:
     with closing(connection.execute("SELECT count(*) FROM sqlite_master")) as cursor:
-        return cursor.fetchone()[0] == 0 and _pragma(connection, "application_id") == 0
+        return cursor.fetchone()[0] == 0 and pragma(connection, "application_id") == 0
 
 
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
+def pragma(connection: sqlite3.Connection, name: str) -> int:
     with closing(connection.execute(f"PRAGMA {name}")) as cursor:
         return cursor.fetchone()[0]

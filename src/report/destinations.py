@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..common import UserError, check_writable, plain
+from ..common import UserError, check_writable, number_of, plain
 from ..scores import find_scorefile, new_table, refuse_lost_scores, write_scorefile
 from .settings import SaveSettings
 
@@ -71,4 +71,4 @@ def write_scorefiles(directory: Path, images: "ScoredImages", settings: SaveSett
             write_scorefile(path, table, {**columns, "split": split})
         else:
             write_scorefile(path, new_table(table.paths, path.name), {"score": content, "split": split})
-        print(f"{len(table.paths)} images are in {path}")
+        print(f"{number_of(len(table.paths), 'image', 'is')} in {path}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..common import ab, correlations, working, write_text
+from ..common import ab, correlations, number_of, working, write_text
 from ..model import said_by
 from ..scores import caution, errors_counted
 from . import plots
@@ -44,7 +44,9 @@ def build_page(material: Material) -> str:
 def _lead(material: Material) -> str:
     order = ab(material.scores, material.model_scores)
     if len(material.rows) < 3 or np.isnan(order):
-        return f"{len(material.rows)} images were looked at, too few or too equal to say how good it is."
+        return (
+            f"{number_of(len(material.rows), 'image', 'was')} looked at, too few or too equal to say how good it is."
+        )
     which = "it was not trained on"
     if (material.split[material.rows] == "train").any():
         which = "(those it was trained on included, which flatters)"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..common import UserError
+from ..common import UserError, number_of
 from ..features import FeatureCache
 from ..ratings import ChoiceAgreement, choice_agreement, read_log
 from ..scores import ScoreTable, caution, errors_counted
@@ -47,7 +47,8 @@ def _looked_at(split: np.ndarray, include_train: bool) -> np.ndarray:
         raise UserError(
             "no image is in the eval or test split; look at all with --include_train_split, or give a --split"
         )
-    print(f"{wanted.sum()} images of the {name} split; --include_train_split looks at all {len(split)}.")
+    looked_at = number_of(int(wanted.sum()), "image")
+    print(f"{looked_at} of the {name} split; --include_train_split looks at all {len(split)}.")
     return wanted
 
 
@@ -72,7 +73,10 @@ def _lines(table: ScoreTable, model: "ModelScores", subset: Subset, settings: An
     if settings.confidence and len(scores) >= FEWEST_IMAGES:
         lines.append(interval_line(bootstrap(scores, model_scores, settings.seed)))
     elif settings.confidence and len(scores) >= 3:
-        lines.append(f"      95 % intervals: none, {len(scores)} images are too few ({FEWEST_IMAGES} are needed)")
+        lines.append(
+            f"      95 % intervals: none, {number_of(len(scores), 'image', 'is')} too few "
+            f"({FEWEST_IMAGES} are needed)"
+        )
     return lines
 
 

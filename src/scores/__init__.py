@@ -7,7 +7,7 @@ from ..common.lazy import lazily
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .assisted import Counted, assisted_by, caution, errors_counted
     from .balance import Groups, balance_groups, balance_table, balanced
-    from .chosen import ChosenScores, chosen_file, holds_assisted, is_behind, is_chosen, write_chosen
+    from .chosen import ChosenScores, begun_at, chosen_file, holds_assisted, is_behind, is_chosen, write_chosen
     from .document import listing, normal, shown
     from .estimates import estimated, estimates_note
     from .folds import draw_folds, draw_whole_groups

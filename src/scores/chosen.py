@@ -15,6 +15,8 @@ from .spelling import match_images
 from .weights import COLUMN as ERRORS
 
 COMPARISONS = "comparisons"
+BEGAN_AT, CHOICE_SHARE, ESTIMATED = "began_at", "choice_share", "estimated"
+ENOUGH_CHOICE = 0.5  # from this share on a score is a person's more than a model's
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class ChosenScores:
 
     paths: relative, all different. scores: (N,) in any unit, nan = none. errors: (N,) their standard errors in the
     same unit, nan = none. comparisons: (N,) how often each image was compared. assisted_by: the extractor whose
-    features had a part in the scores, or "".
+    features had a part in the scores, or "". began_at: N names of the models whose scores images began at, "" for
+    none. choice_share: (N,) 0…1, how much of a score comes from choices by now.
     """
 
     paths: list[str]
@@ -31,6 +34,16 @@ class ChosenScores:
     errors: np.ndarray
     comparisons: np.ndarray
     assisted_by: str
+    began_at: Sequence[str] = ()
+    choice_share: np.ndarray | None = None
+
+    @property
+    def estimated(self) -> np.ndarray:
+        """(N,) bool: a model's scores more than a person's."""
+        if self.choice_share is None or not len(self.began_at):
+            return np.zeros(len(self.paths), dtype=bool)
+        begun = np.array([bool(name) for name in self.began_at]) & ~np.isnan(self.scores)
+        return begun & ((self.comparisons == 0) | (self.choice_share < ENOUGH_CHOICE))
 
 
 def chosen_file(directory: Path, name: str | None) -> Path:
@@ -86,13 +99,60 @@ def write_chosen(path: Path, score_column: str, chosen: ChosenScores, directory:
         table = add_images(match_images(everything, chosen.paths, keep_unscored=True)[0], chosen.paths)
     places = {image: place for place, image in enumerate(chosen.paths)}
     rows = np.array([places[image] for image in table.paths], dtype=np.int64)
+    new, others = ~np.isnan(chosen.scores)[rows], _scored_elsewhere(table, chosen.comparisons[rows])
     columns: dict[str, Sequence[Any] | np.ndarray] = {
-        score_column: chosen.scores[rows],
+        score_column: _kept(table, score_column, chosen.scores[rows], ~new & others),
         COMPARISONS: chosen.comparisons[rows],
         ERRORS: chosen.errors[rows],
-        **assisted.column(table, chosen.assisted_by, ~np.isnan(chosen.scores)[rows]),
+        **assisted.column(table, chosen.assisted_by, new),
+        **_marks(table, chosen, rows, ~new & others),
     }
     write_scorefile(path, table, columns)
+
+
+def _scored_elsewhere(table: ScoreTable, comparisons: np.ndarray) -> np.ndarray:
+    """(N,) bool: images that another program or a person gave a score, as the file counts no comparison of them."""
+    counted, errors = (read_numbers(table, name) for name in (COMPARISONS, ERRORS))
+    none = np.full(len(table.paths), np.nan)
+    ours = (np.nan_to_num(none if counted is None else counted) > 0) | np.isfinite(none if errors is None else errors)
+    return ~np.isnan(table.scores) & ~ours & (comparisons == 0)
+
+
+def _kept(table: ScoreTable, name: str, values: np.ndarray, stay: np.ndarray) -> list[Any]:
+    """N values, and where `stay`, (N,) bool, what stands there."""
+    column, rows = table.document.column(name), table.document.rows
+    both = zip(values.tolist(), table.rows.tolist(), stay.tolist(), strict=True)
+    return [rows[row].get(column) if keep else value for value, row, keep in both]
+
+
+def _marks(table: ScoreTable, chosen: ChosenScores, rows: np.ndarray, stay: np.ndarray) -> dict[str, list[Any]]:
+    """The columns that say which scores began at a model's, where any did or the file has them."""
+    names = np.array(list(chosen.began_at) or [""] * len(chosen.paths), dtype=object)
+    begun = names.astype(bool) & ~np.isnan(chosen.scores)
+    share = np.zeros(len(begun)) if chosen.choice_share is None else chosen.choice_share
+    columns = {
+        BEGAN_AT: names,
+        CHOICE_SHARE: np.array([round(value, 3) for value in share.tolist()], dtype=object),
+        ESTIMATED: np.array([1 if mark else None for mark in chosen.estimated], dtype=object),
+    }
+    return {
+        name: _kept(table, name, np.where(begun, values, np.array(None, dtype=object))[rows], stay)
+        for name, values in columns.items()
+        if begun.any() or table.document.column(name) in table.document.columns
+    }
+
+
+def begun_at(table: ScoreTable) -> list[str]:
+    """Of each image of a score file the model whose score its own is or began at; "" for those of persons."""
+    names = _cells(table, BEGAN_AT)
+    estimated = [cell not in ("", "0", "0.0", "False", "false") for cell in _cells(table, ESTIMATED)]
+    return [name or ("a model" if mark else "") for name, mark in zip(names, estimated, strict=True)]
+
+
+def _cells(table: ScoreTable, name: str) -> list[str]:
+    column = table.document.column(name)
+    values = (table.document.rows[row].get(column) for row in table.rows.tolist())
+    return ["" if value is None else str(value).strip() for value in values]
 
 
 def _keep_original(path: Path, table: ScoreTable) -> None:

@@ -6,6 +6,7 @@ from ..common.lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .handing_on import check_handing_on, hand_on, may_be_over, not_handed_on
+    from .held_out import held_out_correlation
     from .model_scores import ModelScores
     from .models import Model, Scored, load_models, score_images
     from .output import (

@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -13,13 +12,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..common import UserError, check_writable, claimed, number_of
+from ..common import UserError, check_writable, claimed, note, number_of, remove_parts
 from ..scores import shown
 from .file_names import check_format, new_name
-from .handed_on import end_move, find_there, has_unfinished_move, listed, note_move, unfinished_move, write_table
+from .handed_on import (
+    Table,
+    end_move,
+    find_there,
+    has_unfinished_move,
+    listed,
+    note_move,
+    unfinished_move,
+    write_table,
+)
 from .names_there import NamesThere
 from .output import columns_of, rows_of
-from .placing import add_name, copy_new, link_new, remove_parts, same_content
+from .placing import add_name, copy_new, link_new, same_content
 from .selection import ranks
 from .settings import HandingOnSettings
 from .siblings import Folder, Sibling
@@ -64,7 +72,7 @@ def not_handed_on(directory: Path, paths: list[str], settings: HandingOnSettings
     left = [path for path in paths if path not in there]
     if len(left) < len(paths):
         number = number_of(len(paths) - len(left), "image")
-        print(f"{number} in {target} left out: put there before, by the tables there", file=sys.stderr)
+        note(f"{number} in {target} left out: put there before, by the tables there")
     return left
 
 
@@ -78,23 +86,42 @@ def hand_on(
     """
     (way,), target = settings.ways, Path(settings.folder or "").expanduser()
     words = json.dumps([str(directory.resolve()), asdict(replace(settings, dry_run=False)), asked], default=str)
-    rank = ranks(scored.scores[:, 0])
-    order = chosen[rank[chosen].argsort()]
     if way == "move" and (table := unfinished_move(target, words)):
         print(f"{target}: the same move did not come to its end; it goes on as {table.path.name} there says.")
-        columns, rows = table.columns, [row for row in table.rows if os.path.lexists(directory / row[1])]
-        named = [(row[1], row[0]) for row in rows]
+        order = _left(directory, table)
     else:
-        columns = ["relative_path", "source", "rank", *columns_of(list(scored.models))[1:]]
-        named = _named(scored, order, rank, settings.filename_format)
-        known = zip(named, rank[order].tolist(), rows_of(scored.part(order)), strict=True)
-        rows = [[name, path, place, *row[1:]] for (path, name), place, row in known]
+        order = _order(scored, chosen, settings.filename_format)
     with nullcontext() if settings.dry_run else _alone(way, target):
-        steps = plan(way, directory, target, named, settings.with_siblings)
+        steps = plan(way, directory, target, order.named, settings.with_siblings)
         if settings.dry_run:
             print("\n".join(line for step in steps for line in _planned(way, step)))
         else:
-            print(carry_out(way, target, steps, columns, rows, words))
+            print(carry_out(way, target, steps, order.columns, order.rows, words), flush=True)
+            end_move(target)  # after that was said: whoever did not read it asks again
+
+
+class Order(NamedTuple):
+    """Which images go, best first. named: (relative path, new name); columns, rows: what the table says of them."""
+
+    named: list[tuple[str, str]]
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+
+def _left(directory: Path, table: Table) -> Order:
+    """What a move that was killed has left where it was."""
+    rows = [row for row in table.rows if os.path.lexists(directory / row[1])]
+    return Order([(row[1], row[0]) for row in rows], table.columns, rows)
+
+
+def _order(scored: "Scored", chosen: np.ndarray, text: str) -> Order:
+    """Of the images at these positions, with new names as the format says."""
+    rank = ranks(scored.scores[:, 0])
+    positions = chosen[rank[chosen].argsort()]
+    named = _named(scored, positions, rank, text)
+    columns = ["relative_path", "source", "rank", *columns_of(list(scored.models))[1:]]
+    known = zip(named, rank[positions].tolist(), rows_of(scored.part(positions)), strict=True)
+    return Order(named, columns, [[name, path, place, *row[1:]] for (path, name), place, row in known])
 
 
 @contextmanager
@@ -193,11 +220,10 @@ def carry_out(
         if new:
             target.mkdir(parents=True, exist_ok=True)
             table = write_table(target, columns, new)
-        if way == "move" and table:
+        if way == "move" and table and asked:
             note_move(target, asked, table)
         for step in steps:
             _carry(way, step, done)
-        end_move(target)
     except OSError as error:
         where = steps[done.steps].path if done.steps < len(steps) else target
         said = error.strerror or error
@@ -255,5 +281,5 @@ def _bring(act: Callable[[Path, Path], None], way: str, step: Step, sibling: Sib
         done.siblings += 1
         return True
     if not again:
-        print(f"note: {shown(str(sibling.source))}: stays, for there are other files of its names", file=sys.stderr)
+        note(f"note: {shown(str(sibling.source))}: stays, for there are other files of its names")
     return False

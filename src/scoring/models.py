@@ -150,7 +150,7 @@ def _load(
         except UserError as error:
             raise UserError(f"{path}: its image model {key[0][:200]} can't be had: {str(error)[:1000]}")
     extractor = extractors[key]
-    check_extractor(path, config, extractor.identity)
+    check_extractor(path, config, extractor.identity, extractor.earlier_identity)
     gate = None
     if settings.gate and (found := find_filter(path, metadata)):
         # A filter is never itself behind one: training refuses that.

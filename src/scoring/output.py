@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..common import UserError, check_writable, replacing
+from ..common import UserError, check_writable, number_of, replacing
 from ..scores import json_text, refuse_lost_scores, shown
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def terminal_table(scored: "Scored") -> Iterator[str]:
 def unreadable_lines(scored: "Scored") -> list[str]:
     """What could not be read, and why."""
     lines = [f"  {shown(path)}: {reason}" for path, reason in scored.unreadable.items()]
-    return [f"{len(lines)} images could not be read and were left out:", *lines] if lines else []
+    return [f"{number_of(len(lines), 'image')} could not be read, left out:", *lines] if lines else []
 
 
 def check_readable(directory: Path, scored: "Scored", may_come: bool) -> None:
@@ -200,7 +200,7 @@ def summary_lines(scored: "Scored", chosen: int, seconds: float) -> list[str]:
     through = f"{scored.extracted} through the image model"
     if scored.extracted < len(scored):
         through += ", the others known from the cache or as copies of others"
-    return [*lines, f"{len(scored)} images scored in {seconds:.1f} s: {through}; {chosen} chosen."]
+    return [*lines, f"{number_of(len(scored), 'image')} scored in {seconds:.1f} s: {through}; {chosen} chosen."]
 
 
 def _cell(value: Any, width: int) -> str:

@@ -2,13 +2,12 @@
 
 import hashlib
 import os
-import re
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-PART = re.compile(r"\..*\.\d+\.part")
+from ..common import PART, flush_to_disk, part_prefix
 
 
 def copy_new(source: Path, target: Path) -> None:
@@ -18,20 +17,12 @@ def copy_new(source: Path, target: Path) -> None:
 
 def put_new(target: Path, write: Callable[[Path], object]) -> None:
     """A new file that `write` makes under the name it is given; FileExistsError where there is one."""
-    part = target.with_name(f".{target.name[:40]}.{os.getpid()}.part")
+    part = target.with_name(f"{part_prefix(target)}new{PART}")
     try:
         write(part)
         _take_place(part, target)
     finally:
         part.unlink(missing_ok=True)
-
-
-def remove_parts(folder: Path) -> None:
-    """Remove what a killed run left half done; only while no other run can be at work there."""
-    for path in folder.iterdir():
-        if PART.fullmatch(path.name):
-            with suppress(OSError):
-                path.unlink()
 
 
 def _take_place(part: Path, target: Path) -> None:
@@ -68,7 +59,7 @@ def add_name(source: Path, target: Path) -> None:
 
 def _flush(path: Path) -> None:
     with suppress(OSError), path.open("rb+") as file:  # best effort: some drives and read-only files refuse it
-        os.fsync(file.fileno())
+        flush_to_disk(file.fileno())
 
 
 def link_new(source: Path, target: Path) -> None:

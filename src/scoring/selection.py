@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from .models import Scored
 
 
-def find_wanted(directory: Path, patterns: Sequence[str], may_come: bool) -> tuple[list[str], list[str]]:
+def find_wanted(
+    directory: Path, patterns: Sequence[str], may_come: bool, exclude: Sequence[str] = ()
+) -> tuple[list[str], list[str]]:
     """All images of the directory, and those that the patterns leave; see `matching`.
 
-    may_come: there may be none of them yet. Raises UserError where there are none, nor will be.
+    may_come: there may be none of them yet. exclude: as `find_images` takes it. Raises UserError where there are
+    none, nor will be.
     """
-    images = find_images(directory)
+    images = find_images(directory, exclude)
     paths = matching(images, patterns)
     if not (images or may_come):
         raise UserError(f"{directory}: there are no images; name the folder of your images with --directory")

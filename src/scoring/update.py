@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..common import UserError, check_writable, plain
-from ..scores import ScoreTable, add_images, match_images, read_scorefile, shown, write_scorefile
+from ..common import UserError, check_writable, number_of, plain
+from ..scores import ScoreTable, add_images, estimated, match_images, read_scorefile, shown, write_scorefile
 from .settings import FillingSettings
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ def fill_in(unfilled: Unfilled, scored: "Scored", settings: FillingSettings) -> 
     """Write the first model's estimates, and print how they were made."""
     path = unfilled.path if settings.in_place else beside(unfilled.path)
     model_scores = dict(zip(scored.paths, scored.scores[:, 0].tolist(), strict=True))
-    scores, estimated, rescaling = fill(unfilled.table, model_scores)
+    scores, filled, rescaling = fill(unfilled.table, model_scores)
     print(rescaling)
     if not settings.dry_run:
-        write_filled(path, unfilled.table, scores, estimated)
-    print(f"{estimated.sum()} estimates {'would go' if settings.dry_run else 'were written'} into {path}")
+        write_filled(path, unfilled.table, scores, filled)
+    print(f"{filled.sum()} estimates {'would go' if settings.dry_run else 'were written'} into {path}")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,9 @@ def fit_rescaling(scores: np.ndarray, model_scores: np.ndarray) -> Rescaling:
     Raises UserError where there is no scale to be had: fewer than two images, or all of one score.
     """
     if len(scores) < 2:
-        raise UserError(f"{len(scores)} images have both a score and a model score; rescaling needs at least 2")
+        raise UserError(
+            f"{number_of(len(scores), 'image', 'has')} both a score and a model score; rescaling needs at least 2"
+        )
     if np.ptp(scores) == 0 or np.ptp(model_scores) == 0:
         which = "scores" if np.ptp(scores) == 0 else "model scores"
         raise UserError(f"the {which} of the {len(scores)} images that have both are all equal: there is no scale")
@@ -110,32 +112,34 @@ def read_table(
 
 
 def fill(table: ScoreTable, model_scores: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray, Rescaling]:
-    """(N,) scores with estimates where there was none, (N,) bool where that is, and the rescaling.
+    """(N,) scores with estimates where a person gave none, (N,) bool where that is, and the rescaling.
 
+    Estimates of an earlier time (column `estimated`) are made anew, and the scale is that of the person's own scores.
     model_scores: {relative path: model score}; an image without one stays without a score. UserError where there is
     no scale to be had, see `fit_rescaling`.
     """
     model = np.array([model_scores.get(path, np.nan) for path in table.paths])
-    both = ~np.isnan(table.scores) & ~np.isnan(model)
+    own = ~np.isnan(table.scores) & ~estimated(table)
+    both = own & ~np.isnan(model)
     rescaling = fit_rescaling(table.scores[both], model[both])
-    estimated = np.isnan(table.scores) & ~np.isnan(model)
+    filled = ~own & ~np.isnan(model)
     with np.errstate(over="ignore"):
-        scores = np.where(estimated, rescaling(model), table.scores)
+        scores = np.where(filled, rescaling(model), table.scores)
     if np.isinf(scores).any():
         raise UserError(f"{table.document.name}: estimates on this scale are ones that no number can hold; divide it")
-    return scores, estimated, rescaling
+    return scores, filled, rescaling
 
 
-def write_filled(path: Path, table: ScoreTable, scores: np.ndarray, estimated: np.ndarray) -> None:
+def write_filled(path: Path, table: ScoreTable, scores: np.ndarray, filled: np.ndarray) -> None:
     """Write all that the file held; cells of existing scores stay as they were written."""
     column = table.document.score_column
     rows, place = table.document.rows, table.rows
     kept = [rows[row].get(column) for row in place]
-    digits = _digits(scores[estimated])
+    digits = _digits(scores[filled])
     values = [
-        round(score, digits) if new else old for score, new, old in zip(scores.tolist(), estimated, kept, strict=True)
+        round(score, digits) if new else old for score, new, old in zip(scores.tolist(), filled, kept, strict=True)
     ]
-    write_scorefile(path, table, {column: values, "estimated": _marks(table, estimated)})
+    write_scorefile(path, table, {column: values, "estimated": _marks(table, filled)})
 
 
 def _digits(estimates: np.ndarray) -> int:
@@ -144,11 +148,11 @@ def _digits(estimates: np.ndarray) -> int:
     return max(6, 6 - math.floor(math.log10(spread))) if 0 < spread < math.inf else 300
 
 
-def _marks(table: ScoreTable, estimated: np.ndarray) -> list[int | str | None]:
+def _marks(table: ScoreTable, filled: np.ndarray) -> list[int | str | None]:
     """1 where the score is an estimate, also of an earlier time; else what stood there."""
     column = table.document.column("estimated")
     old = [table.document.rows[row].get(column) for row in table.rows]
-    return [1 if new else before for new, before in zip(estimated, old, strict=True)]
+    return [1 if new else before for new, before in zip(filled, old, strict=True)]
 
 
 def beside(path: Path) -> Path:

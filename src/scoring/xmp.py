@@ -98,7 +98,8 @@ def stars_inside(image: Path) -> float:
         with warnings.catch_warnings(), Image.open(image, formats=WITH_METADATA) as opened:
             warnings.simplefilter("ignore")
             packet = opened.info.get("xmp") or opened.info.get("XML:com.adobe.xmp") or b""
-            exif = opened.getexif()
+            # Where there is none ahead of the pixels, Pillow would read all of them to see what is behind.
+            exif = opened.getexif() if "exif" in opened.info or opened.format == "TIFF" else Image.Exif()
             found = [Property("", str(exif.get(EXIF_STARS, "")), 0, 0)]
             found += [Property("http://ns.microsoft.com/photo/1.0 ", str(exif.get(EXIF_PERCENT, "")), 0, 0)]
     except Exception:  # Pillow raises nearly anything for damaged metadata; an image that is none was said before

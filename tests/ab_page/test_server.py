@@ -22,7 +22,10 @@ from src.ab_page.server import PAGE, STATIC
 from src.common.errors import UserError
 from src.ratings.database import Comparisons
 from src.ratings.settings import RatingSettings
+from tests import profiles
 from tests.scorer import ROOT, Scorer, draw_images
+
+pytestmark = pytest.mark.script
 
 
 @pytest.fixture(scope="module")
@@ -106,19 +109,19 @@ def test_images_are_scaled_to_what_is_asked_for_and_full_on_zoom(gallery):
     assert {picture.format for picture in full} == {"JPEG"}
 
 
-def test_an_image_lying_on_its_side_by_exif_is_sent_upright_and_its_profile_goes_with_it(gallery):
-    from PIL import ImageCms
-
+def test_an_image_lying_on_its_side_by_exif_is_sent_upright_and_in_srgb(gallery):
     shutil.rmtree(gallery)
     draw_images(gallery, 2)
     exif = Image.Exif()
     exif[0x0112] = 6
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    Image.new("RGB", (80, 40), "red").save(gallery / "side.jpg", exif=exif, icc_profile=profile)
+    profile = profiles.rgb_profile(profiles.PROPHOTO, 1.8)
+    Image.new("RGB", (80, 40), (120, 100, 80)).save(gallery / "side.jpg", quality=100, exif=exif, icc_profile=profile)
     with Scorer(gallery) as scorer:
         pictures = [Image.open(io.BytesIO(scorer.request("GET", f"/image/{i}/full")[2])) for i in (1, 2, 3)]
     upright = next(picture for picture in pictures if picture.size == (40, 80))
-    assert upright.info["icc_profile"] == profile
+    assert "icc_profile" not in upright.info
+    expected = profiles.in_srgb(np.array([120, 100, 80]), profiles.PROPHOTO, 1.8)
+    assert np.abs(np.asarray(upright)[40, 20] - expected).max() < 4
     assert not upright.getexif()
 
 
@@ -600,6 +603,31 @@ def test_scores_of_the_predecessors_become_starting_ratings_once(tmp_path, name,
         (tmp_path / name.replace(".", ".before_choosing.")).read_text(encoding="utf-8").index(text)
         aesthetic_ab_scorer.import_scores(path, "score", rescale, comparisons, ids)  # its own file: not imported
         assert comparisons.log().starting_ratings[:2].tolist() == pytest.approx(expected)
+
+
+def test_estimates_are_marked_as_a_models_until_there_are_enough_choices(tmp_path):
+    path, ids = tmp_path / "scores.csv", {f"{number:03}.png": number + 1 for number in range(4)}
+    path.write_text("relative_path,score,estimated\n000.png,1,\n001.png,3,1\n002.png,2,1\n", encoding="utf-8")
+    with Comparisons(tmp_path / "c.sqlite", "me") as comparisons:
+        comparisons.register({path: path for path in ids})
+        aesthetic_ab_scorer.import_scores(path, "score", "standard", comparisons, ids)
+        for _ in range(12):
+            comparisons.add_choice([1, 2], 1)
+            comparisons.add_choice([2, 4], 2)
+        live = LiveRatings(comparisons, RatingSettings("bradley_terry"))
+        said = aesthetic_ab_scorer.ScoreFile(path, "score", ids, live).write()
+        assert said == f"The scores are in {path}; 1 of them more a model's than yours by now."
+        marks = [(row["began_at"], row["estimated"], row["score"] != "") for row in rows(path)]
+        assert marks == [("", "", True), ("a model", "", True), ("a model", "1", True), ("", "", True)]
+        share = [float(row["choice_share"] or -1) for row in rows(path)]
+        assert share[0] == share[3] == -1
+        assert share[1] > 0.5
+        assert share[2] == 0
+    shutil.copy(path, tmp_path / "other.csv")
+    with Comparisons(tmp_path / "other.sqlite", "me") as others:  # the choices are gone: nothing is laundered
+        others.register({path: path for path in ids})
+        aesthetic_ab_scorer.import_scores(tmp_path / "other.csv", "score", "standard", others, ids)
+        assert others.log().began_at.tolist() == ["", "a model", "a model", ""]
 
 
 def test_ones_own_scores_are_no_starting_ratings_for_another_rater(tmp_path):

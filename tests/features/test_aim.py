@@ -330,6 +330,7 @@ def test_an_identity_says_weights_norm_and_format_but_not_what_is_probed(tmp_pat
     assert len({identity, *other}) == 5
 
 
+@pytest.mark.script
 def test_training_with_aim_writes_down_by_whose_statistics_and_scoring_does_the_same(tmp_path, monkeypatch):
     """The script's own main, with the checkpoint's default states; then the features that its model is given."""
     folder, paths = save_aim(tmp_path / "aim"), make_gallery(tmp_path / "photos", 12)

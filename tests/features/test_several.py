@@ -202,6 +202,7 @@ def run(main, monkeypatch, *words):
         main()
 
 
+@pytest.mark.script
 def test_a_model_of_two_image_models_is_trained_and_then_read_by_every_script(tmp_path, monkeypatch, capsys):
     paths = make_gallery(tmp_path / "photos", 24)
     scores = "".join(f"{path},{number % 7}\n" for number, path in enumerate(paths))

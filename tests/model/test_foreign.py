@@ -377,6 +377,7 @@ def score(monkeypatch, folder, *words):
         return {row["relative_path"]: row for row in csv.DictReader(file)}
 
 
+@pytest.mark.script
 def test_images_are_scored_with_laions_head_as_it_is_and_converted(clip, monkeypatch, capsys):
     folder, features = clip
     name, extractor = "sac+logos+ava1-l14-linearMSE.pth", f"--head_extractor={folder / 'clip'}"
@@ -394,6 +395,7 @@ def test_images_are_scored_with_laions_head_as_it_is_and_converted(clip, monkeyp
     assert score(monkeypatch, folder, "-m", "ours.safetensors") == found
 
 
+@pytest.mark.script
 def test_a_head_for_another_image_model_is_refused(clip, monkeypatch):
     folder, _ = clip
     torch.save(nn.Linear(512, 1).state_dict(), folder / "head.pth")

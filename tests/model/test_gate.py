@@ -20,6 +20,8 @@ from src.scoring.settings import LookSettings, ScoringSettings
 from tests.scripts.test_score_script import make_model
 from tests.training import make_photos, read_rows, train, use_toys
 
+pytestmark = pytest.mark.script
+
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """The comparisons database: nothing lost, nothing rewritten, and clear refusals."""
 
+import os
 import random
 import re
 import shutil
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from src.common.errors import UserError
+from src.ratings import schema
 from src.ratings.database import Comparisons
 from src.ratings.log import CHOICE, SKIP, TIE
 from src.ratings.schema import APPEND_ONLY, VERSION
@@ -232,6 +234,7 @@ with Comparisons(Path(sys.argv[1]), "child") as database:
 """
 
 
+@pytest.mark.script
 def test_every_acknowledged_choice_survives_kill_9(path):
     acknowledged = []
     for round_ in range(4):
@@ -251,6 +254,7 @@ def test_every_acknowledged_choice_survives_kill_9(path):
     assert len(acknowledged) == len(set(acknowledged))
 
 
+@pytest.mark.script
 def test_a_kill_while_the_file_is_made_leaves_one_that_opens(tmp_path):
     for round_ in range(4):
         path = tmp_path / f"{round_}.sqlite"
@@ -265,6 +269,7 @@ def test_a_kill_while_the_file_is_made_leaves_one_that_opens(tmp_path):
             assert len(database.log()) >= 1
 
 
+@pytest.mark.script
 def test_two_scorers_on_one_file_lose_nothing(path):
     children = [run_python(APPEND, path, 200) for _ in range(2)]
     printed = [child.communicate(timeout=60)[0].split()[1:] for child in children]
@@ -406,24 +411,92 @@ def test_a_folder_and_a_missing_folder_are_refused(tmp_path):
         Comparisons(tmp_path / "missing" / "comparisons.sqlite")
 
 
-def test_a_damaged_file_is_told(path):
-    with Comparisons(path) as database:
-        database.register({f"{i}.jpg": f"{i:064}" for i in range(2000)})
-    content = bytearray(path.read_bytes())
-    content[8192 : len(content) - 4096] = b"\xff" * (len(content) - 12288)
-    path.write_bytes(content)
-    with pytest.raises(UserError, match=r"is damaged|SQLite says"), Comparisons(path) as database:
-        database.log()
+def refused(database):
+    with pytest.raises(UserError, match="another program has been writing"):
+        database.add_choice([1, 2], 1)
 
 
-def test_a_file_that_stays_locked_is_told(path, database, monkeypatch):
-    database._connection.execute("PRAGMA busy_timeout = 50")
+def test_a_file_that_stays_locked_is_told_and_before_that_that_it_is_waited_for(path, database, monkeypatch, capsys):
+    monkeypatch.setattr(schema, "WAIT_SECONDS", 2.5)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(UserError, match="another program has been writing"):
-            database.add_choice([1, 2], 1)
+        begun = time.monotonic()
+        waiting = threading.Thread(target=refused, args=(database,))
+        waiting.start()
+        while "note:" not in (said := capsys.readouterr().out):
+            assert time.monotonic() - begun < 10
+            time.sleep(0.05)
+        assert said == f"note: {path}: another program is writing; waiting for it ...\n"
+        waiting.join()
+        refused(database)
+        assert capsys.readouterr().out.count("note:") == 1
         other.execute("ROLLBACK")
     assert database.add_choice([1, 2], 1) == 1
+
+
+def test_who_opens_a_file_that_another_program_has_to_itself_is_told_too(path, database, monkeypatch, capsys):
+    database.close()
+    monkeypatch.setattr(schema, "WAIT_SECONDS", 1.5)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(UserError, match="another program has been writing"):
+            Comparisons(path)
+    assert f"note: {path}: another program is writing" in capsys.readouterr().out
+
+
+# --- a file that goes away while it is open ---
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps a file that is open")
+@pytest.mark.parametrize("how", ["deleted", "moved", "deleted with its log"])
+def test_a_file_that_goes_away_comes_back_with_everything(path, database, how, capsys):
+    for _ in range(20):
+        database.add_choice([1, 2], 1)
+    if how == "moved":
+        path.rename(path.with_name("elsewhere"))
+    else:
+        for file in path.parent.glob("*" if "log" in how else path.name):
+            file.unlink()
+    database.add_choice([1, 3], 3)
+    assert f"{path} was gone and is back, with everything that was stored" in capsys.readouterr().out
+    database.undo(1)
+    assert len(database.log()) == 20
+    with Comparisons(path) as again:
+        assert len(again.log()) == 20
+        assert again.excluded() == {}
+    database.add_choice([1, 3], 3)
+    assert len(query(path, "SELECT 1 FROM comparisons")) == 22
+
+
+def another_file(path, images=IMAGES):
+    other = path.with_name("other.sqlite")
+    with Comparisons(other, rater="ann") as database:
+        database.register(images)
+    return other
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps a file that is open")
+def test_a_file_that_another_took_the_place_of_is_told_and_kept(path, database):
+    for _ in range(5):
+        database.add_choice([1, 2], 1)
+    another_file(path).replace(path)
+    for _ in range(2):
+        with pytest.raises(UserError, match="another file took its place while the scorer runs") as error:
+            database.add_choice([1, 2], 1)
+        assert error.value.__cause__  # for the page to keep its answer, and to send it again
+    assert query(path, "SELECT 1 FROM comparisons") == []
+    with Comparisons(path.with_name("comparisons.replaced1.sqlite")) as kept:
+        assert len(kept.log()) == 5
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps a file that is open")
+def test_a_copy_of_itself_in_its_place_is_gone_on_with(path, database, tmp_path):
+    database.add_choice([1, 2], 1)
+    query(path, f"VACUUM INTO '{tmp_path / 'copy.sqlite'}'")
+    (tmp_path / "copy.sqlite").replace(path)
+    database.add_choice([1, 2], 1)
+    assert len(query(path, "SELECT 1 FROM comparisons")) == 2
 
 
 # --- choices that are sent twice ---

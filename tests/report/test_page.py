@@ -163,6 +163,7 @@ def test_a_thumbnail_is_small_and_a_broken_image_is_none(material):
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
+@pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_in_a_browser_the_page_asks_for_nothing_and_shows_all_pictures(material, tmp_path):
     from playwright.sync_api import sync_playwright

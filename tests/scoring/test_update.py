@@ -21,7 +21,7 @@ def test_the_estimate_has_the_mean_and_deviation_of_the_scores():
 @pytest.mark.parametrize(
     ("scores", "model", "message"),
     [
-        ([1.0], [1.0], "1 images have both"),
+        ([1.0], [1.0], "1 image has both"),
         ([2.0, 2.0], [1.0, 2.0], "the scores of the 2 images that have both are all equal"),
         ([1.0, 2.0], [1.0, 1.0], "the model scores of the 2 images that have both are all equal"),
     ],
@@ -86,6 +86,16 @@ def test_a_second_time_keeps_the_marks_of_the_first(tmp_path):
     written = json.loads(path.read_text())["ImageRecords"]
     assert [written[name]["score"] for name in sorted(written)] == [1, 2, 3.0, 4.0]
     assert [written[name].get("estimated") for name in sorted(written)] == [None, None, 1, 1]
+
+
+def test_estimates_are_made_anew_and_do_not_count_for_the_scale(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text("relative_path,score,estimated\na.png,1,\nb.png,3,0\nc.png,99,1\n", newline="")
+    table, _ = read_table(path, "score", ["a.png", "b.png", "c.png"])
+    scores, filled, rescaling = fill(table, {"a.png": 10.0, "b.png": 30.0, "c.png": 20.0})
+    assert (scores.tolist(), filled.tolist(), rescaling.images) == ([1.0, 3.0, 2.0], [False, False, True], 2)
+    write_filled(path, table, scores, filled)
+    assert path.read_text() == "relative_path,score,estimated\na.png,1,\nb.png,3,0\nc.png,2.0,1\n"
 
 
 def test_a_score_file_that_is_not_there_is_said(tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.scoring.xmp import EMPTY, persons_rating, sidecars, stars, write_rating
+from src.scoring.xmp import EMPTY, persons_rating, sidecars, stars, stars_inside, write_rating
 from src.scoring.xmp_packet import OURS, RDF, XMP, NotXmp, with_rating
 
 LIGHTROOM = """<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="Adobe XMP Core 7.0">
@@ -185,6 +185,17 @@ def test_a_rating_inside_the_image_is_the_persons_but_for_a_copy_of_ours(tmp_pat
     assert persons_rating(image) is None
     write_rating(tmp_path / "a.jpg.xmp", 2)
     assert persons_rating(image) == (image, "4")
+
+
+def test_the_pixels_of_an_image_are_not_read_for_its_rating(tmp_path):
+    image, exif = tmp_path / "a.png", Image.Exif()
+    for rating, said in ((0, 0), (4, 4)):
+        exif[0x4746] = rating
+        Image.effect_noise((200, 200), 50).save(image, exif=exif if rating else None)
+        image.write_bytes(image.read_bytes()[:9000])
+        with pytest.raises(OSError, match="truncated"), Image.open(image) as opened:
+            opened.load()
+        assert stars_inside(image) == said
 
 
 def test_a_rating_with_qualifiers_is_left_alone():

@@ -1,9 +1,7 @@
 """aesthetic_data_analysis.py and the report of training, run as a person runs them."""
 
-import contextlib
 import csv
 import html
-import io
 import json
 import re
 import sys
@@ -13,12 +11,12 @@ import pytest
 from PIL import Image
 
 import aesthetic_data_analysis
-import aesthetic_predictor_training
 from src.common import errors
 from src.common.order import ab
 from src.features.images import content_hash
-from src.options.option import LOOK, TRAIN
+from src.options.option import LOOK
 from src.ratings.database import Comparisons
+from tests import training
 from tests.scripts.test_scripts import QUICK, photos  # noqa: F401  (photos is a fixture)
 
 COUNT = 30
@@ -223,16 +221,10 @@ def test_without_a_model_and_model_scores_it_is_said(look):
 @pytest.fixture(scope="module")
 def trained(photos):  # noqa: F811
     """Two models of the same split, the second trained with --report; the folder, and what the first run printed."""
-    words = ["--directory=photos", "--trials=1", "--max_train_epochs=5"]
-    printed = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-        patch.chdir(photos)
-        for more in (["--model=first.safetensors"], ["--model=second.safetensors", "--report=trained.html"]):
-            patch.setattr(sys, "argv", [TRAIN, *QUICK, *words, *more])
-            with pytest.raises(SystemExit) as end:
-                aesthetic_predictor_training.main()
-            assert end.value.code == 0
-    return photos, printed.getvalue()
+    words = [*QUICK, "--directory=photos", "--trials=1", "--max_train_epochs=5"]
+    printed = training.train_once(photos, *words, "--model=first.safetensors")
+    training.train_once(photos, *words, "--model=second.safetensors", "--report=trained.html")
+    return photos, printed
 
 
 def test_training_writes_the_report(trained):
@@ -258,8 +250,6 @@ def test_models_are_compared_on_the_split_that_training_drew(trained, monkeypatc
 
 
 def test_a_model_of_its_own_error_is_held_to_it(tmp_path, monkeypatch, capsys):
-    from tests import training
-
     monkeypatch.chdir(tmp_path)
     training.use_toys(monkeypatch)
     training.make_photos(tmp_path)

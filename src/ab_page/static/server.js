@@ -5,6 +5,7 @@ import { $, note } from "./dom.js";
 import { page } from "./shared.js";
 
 export const RETRY = 1000; // ms between attempts while the server doesn't answer
+const SLOW = 2500; // ms without an answer, after which the person is told
 const tab = (sessionStorage.tab ??= newName());
 export const outbox = [];
 let sending = false;
@@ -20,7 +21,7 @@ async function ask(path, body) {
   try {
     const options = body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
     const response = await fetch(path, { ...options, cache: "no-store", signal: AbortSignal.timeout(20000) });
-    if (response.status >= 500) return { gone: true };
+    if (response.status >= 500) return { gone: true, reason: response.status === 503 ? `${await response.text()}.` : undefined };
     if (response.status === 403) return { gone: true, reason: "Open the whole address again that the scorer printed, with its token." };
     return response.ok ? { state: await response.json() } : { refused: await response.text() };
   } catch {
@@ -56,7 +57,9 @@ export async function pump() {
       keepOutbox();
     }
     const nothingToUndo = name === "undo" && !body.step;
+    const slow = setTimeout(() => showGone("The scorer takes its time; what it waits for is said in the terminal."), SLOW);
     const answer = nothingToUndo ? { state: page.state } : await ask(`/api/${name}`, { ...body, tab, gallery: page.state.gallery });
+    clearTimeout(slow);
     if (answer.gone) {
       showGone(answer.reason);
       await new Promise((resolve) => setTimeout(resolve, RETRY));

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ...common import UserError, by_place, write_states
+from .resizing import earlier
 
 MEGABYTE = 1 << 20
 
@@ -35,6 +36,11 @@ class Extractor(abc.ABC):
     fp16 = False
     aim_batch_norm = "eval"
     heedless: Collection[str] = ("aim_batch_norm",)
+
+    @property
+    def earlier_identity(self) -> str:
+        """What model files of before name it by: of their features it is not known in which order Pillow resized."""
+        return earlier(self.identity)
 
     @property
     def hidden_states(self) -> Sequence[int]:

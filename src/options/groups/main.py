@@ -3,12 +3,19 @@
 from ...common import SEED
 from ...search import StudySettings
 from ..kinds import ANY_TEXT, TEXT, choice, whole
-from ..option import DEFAULT_MODEL, NO_SEARCH, USING_MODELS, Group, option, shared, trained, with_scores
+from ..option import DEFAULT_MODEL, NO_SEARCH, SCRIPTS, USING_MODELS, Group, option, shared, trained, with_scores
 
 MAIN = Group(
     "Main arguments",
     (
         shared("-d --directory", "the folder of images, sub-folders included", TEXT),
+        shared(
+            "--exclude",
+            "leave out folders and files of this name or relative path; * is any text; may stand several times",
+            TEXT,
+            None,
+            SCRIPTS,
+        ),
         with_scores("--scores", "the score file in the directory (default: scores.json, else scores.csv)", TEXT),
         shared("--score_column", "the column (CSV) or key (JSON) of the score file to learn", TEXT, "score"),
         shared(

@@ -1,0 +1,130 @@
+"""Damaged comparisons files: never opened as if nothing were, never changed, and what can be read is kept."""
+
+import random
+import re
+import sqlite3
+from contextlib import closing
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from src.common.errors import UserError
+from src.ratings.damage import find_damage
+from src.ratings.database import Comparisons
+
+CHOICES = 133
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A file as a scorer leaves it."""
+    path = tmp_path_factory.mktemp("whole") / "comparisons.sqlite"
+    generator = random.Random(0)
+    with Comparisons(path, "me") as database:
+        database.register({f"{i}.jpg": f"{i:064}" for i in range(60)})
+        for number in range(CHOICES):
+            shown = generator.sample(range(1, 61), 2)
+            database.add_choice(shown, shown[0], 1.0, client_id=f"{generator.getrandbits(128):032x}")
+            if number % 10 == 9:
+                database.undo(number + 1)
+        database.exclude(7, "by the rater")
+        database.add_starting_ratings({5: 0.5})
+    return path.read_bytes()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "comparisons.sqlite"
+
+
+def rescued(path):
+    return path.with_name("comparisons.rescued.sqlite")
+
+
+def test_a_whole_file_has_no_damage_and_neither_has_one_that_is_not_there(path, whole):
+    assert find_damage(path) == ""
+    path.write_bytes(whole)
+    assert find_damage(path) == ""
+    path.write_bytes(b"relative_path,score")
+    assert find_damage(path) == ""
+
+
+@pytest.mark.parametrize("cut", [1, 1000, 4096, 5000, 20000])
+def test_a_file_cut_short_is_refused_kept_and_rescued(path, whole, cut):
+    path.write_bytes(whole[:-cut])
+    for attempt in ("what can be read is in", "what could be read at an earlier start is in"):
+        with pytest.raises(
+            UserError, match=f"is damaged .* and stays as it is; {attempt} comparisons.rescued.sqlite"
+        ):
+            Comparisons(path, "me")
+    assert path.read_bytes() == whole[:-cut]
+    with Comparisons(rescued(path), "me") as database:
+        log = database.log("me")
+    assert len(log) <= CHOICES
+    with closing(sqlite3.connect(path.with_name("before.sqlite"))) as raw:
+        path.with_name("before.sqlite").write_bytes(whole)
+        before = dict(raw.execute("SELECT id, shown FROM comparisons"))
+    shown = [log.images[log.screen(c)].tolist() for c in range(len(log))]
+    assert [before[i] for i in log.ids.tolist()] == [str(one) for one in shown]
+
+
+def test_how_many_are_missing_is_said_wherever_the_damage_is(path, whole):
+    gaps = set()
+    for start in range(4096, len(whole), 4096):
+        path.write_bytes(whole[:start] + bytes(4096) + whole[start + 4096 :])
+        rescued(path).unlink(missing_ok=True)
+        with pytest.raises(UserError) as error:
+            Comparisons(path)
+        with closing(sqlite3.connect(rescued(path))) as raw:
+            count, last = raw.execute("SELECT count(*), ifnull(max(id), 0) FROM comparisons").fetchone()
+        missing = re.search(r"(\d+) of those before are missing", str(error.value))
+        said = int(missing[1]) if missing else 0
+        assert f"{count} comparison" in str(error.value)
+        assert last <= count + said <= CHOICES
+        assert "later ones may be missing too" in str(error.value)
+        gaps.add(said)
+    assert max(gaps) > 5
+
+
+def test_lost_images_and_sessions_cost_no_choice(path, whole):
+    path.write_bytes(whole)
+    with closing(sqlite3.connect(path)) as raw:
+        root, size = (raw.execute(sql).fetchone()[0] for sql in (
+            "SELECT rootpage FROM sqlite_master WHERE name = 'sessions'", "PRAGMA page_size"))  # fmt: skip
+    data = bytearray(whole)
+    data[(root - 1) * size : root * size] = bytes(size)
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=f"{CHOICES} comparisons"):
+        Comparisons(path)
+    with Comparisons(rescued(path)) as database:
+        log = database.log()
+    assert log.rater_names == ("unknown",)
+    assert len(log) == CHOICES - CHOICES // 10
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 2**31), st.integers(1, 3000), st.sampled_from(["zeros", "noise", "cut"]))
+def test_any_damage_is_an_error_or_harmless_and_never_changes_the_file(path, whole, seed, length, how):
+    generator = random.Random(seed)
+    data = bytearray(whole)
+    start = generator.randrange(len(data))
+    if how == "cut":
+        del data[start:]
+    else:
+        part = bytes(length) if how == "zeros" else generator.randbytes(length)
+        data[start : start + length] = part[: len(data) - start]
+    for file in path.parent.iterdir():
+        file.unlink()
+    path.write_bytes(data)
+    refusal = None
+    try:
+        with Comparisons(path, "me") as database:
+            log = database.log("me")
+    except UserError as error:
+        refusal = str(error)
+    if refusal is None:
+        assert len(log) in (0, CHOICES - CHOICES // 10)  # 0: of the name of the rater, or of nothing at all
+    else:
+        assert "\n" not in refusal
+        assert path.read_bytes() == data or "rows make no sense" in refusal
