@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from .notes import keeps_notes
+
 AFTER_SECONDS = 0.5  # what is done by then is not worth a word
 
 
@@ -13,8 +15,13 @@ AFTER_SECONDS = 0.5  # what is done by then is not worth a word
 def working(what: str) -> Iterator[None]:
     """Say on stderr what is going on, if it lasts; on a terminal with the seconds so far, gone at the end.
 
+    Nothing is said within `notes_kept`.
+
     what: such as "Loading torch".
     """
+    if keeps_notes():
+        yield
+        return
     done = threading.Event()
     teller = threading.Thread(target=_tell, args=(what, done), daemon=True)
     teller.start()

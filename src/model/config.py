@@ -55,6 +55,7 @@ class PredictorConfig:
         for widths in self.widths_by_model:
             check_mode(self.hidden_states_mode, widths)
         check = {
+            "different hidden states": len(set(self.hidden_states_used)) == len(self.hidden_states_used),
             "dropouts one more than layers": len(self.dropouts) == len(self.layers) + 1,
             "sizes above 0": all(size > 0 for size in (*self.widths, *self.layers)),
             "output_channels of 1 or 2": self.output_channels in (1, 2),

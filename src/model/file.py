@@ -86,7 +86,7 @@ def load_predictor(path: Path, unsaid: Unsaid = Unsaid()) -> tuple[Predictor, di
             configs = [config]
         return _filled(configs, tensors).eval(), metadata
     except (NotUnderstood, UserError) as error:
-        raise UserError(f"{path}: {error}")
+        raise UserError(f"{path}: {str(error)[:1000]}")
 
 
 def check_extractor(path: Path, config: PredictorConfig, identity: str, earlier_identity: str = "") -> None:
@@ -180,7 +180,7 @@ def _configs_from(metadata: Mapping[str, str]) -> list[PredictorConfig]:
             raise NotUnderstood(f"its metadata lack '{name}'; train the model again")
     config = PredictorConfig(**values)
     if (number := metadata.get("number_of_features", "")) != str(config.number_of_features):
-        raise NotUnderstood(f"its metadata say number_of_features={number!r}, and its widths {config.widths}")
+        raise NotUnderstood(f"its metadata say number_of_features={number[:60]!r}, and its widths {config.widths}")
     if metadata.get("final_layer_bias", "True") != "True":
         raise NotUnderstood("its metadata say final_layer_bias='False', and this format always has one")
     if MEMBERS[0] not in metadata:

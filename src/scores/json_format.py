@@ -10,6 +10,7 @@ from typing import Any
 from ..common import UserError
 from .document import (
     HOW_TO_MAKE_ONE,
+    PATH_COLUMNS,
     Document,
     find_path_column,
     find_score_column,
@@ -65,6 +66,7 @@ def parse_json(path: Path, text: str, score_column: str, problems: list[str]) ->
     top = {"ImageRecords": None, "Metadata": content.get("#meta#", {})} if records is content else dict(content)
     document = Document(path.name, columns, rows, [key for key, _ in pairs], None, score, top, "records")
     problems += taken_for(document, score_column)
+    _report_nameless(document, problems)
     return document
 
 
@@ -96,11 +98,15 @@ def _of_records(
     rows = [dict(record) for record in records]
     document = Document(path.name, columns, rows, keys, path_column, score, {}, form, newline=newline)
     problems += taken_for(document, score_column)
-    nameless = [place for place, key in enumerate(keys, 1) if not key]
+    _report_nameless(document, problems)
+    return document
+
+
+def _report_nameless(document: Document, problems: list[str]) -> None:
+    nameless = [place for place, key in enumerate(document.keys, 1) if not key]
     if nameless:
         named = lines_listed(nameless).replace("line", "record")
-        problems.append(f"{path.name}: no image named in {named}; not used")
-    return document
+        problems.append(f"{document.name}: no image named in {named}; not used")
 
 
 def _load(path: Path, text: str, line: int) -> Any:
@@ -146,7 +152,7 @@ def to_json(document: Document, chosen: Collection[int]) -> str:
     for place, (key, row) in enumerate(zip(document.keys, _typed_rows(document), strict=True)):
         if document.path_column is not None:
             key = normal(key)
-        if key and (key not in records or place in chosen):
+        if (key or document.form == "records") and (key not in records or place in chosen):
             records[key] = row if "relative_filepath" in row else {"relative_filepath": normal(key), **row}
     top = document.top or {"ImageRecords": None, "Metadata": {}}
     return json_text({**top, "ImageRecords": records}, indent=2) + "\n"
@@ -156,7 +162,10 @@ def to_lines(document: Document) -> str:
     """A record a line, each of which names its image."""
     rows = _typed_rows(document)
     if document.form not in ("lines", "list"):
-        rows = [{"file_name": normal(key), **row} for key, row in zip(document.keys, rows, strict=True)]
+        name = (document.path_column or PATH_COLUMNS[0]).strip("\0 \t")  # the one that counts when it is read again
+        double = PATH_COLUMNS[:2] if document.form == "records" else ()
+        others = [{key: value for key, value in row.items() if key not in double} for row in rows]
+        rows = [{name: normal(key), **row} for key, row in zip(document.keys, others, strict=True)]
     return "".join(json_text(row) + document.newline for row in rows)
 
 

@@ -72,6 +72,8 @@ def read_scorefile(path: Path, score_column: str | None = None, directory: Path 
     document = replace(document, folders=_spelled(directory) if directory else ())
     name, comma = document.name, document.reads_commas
     paths = [document.image(key) for key in document.keys]
+    if not any(paths):
+        raise UserError(f"{path}: names no image; {HOW_TO_MAKE_ONE}")
     scores = _parsed(document, document.score_column, lambda value: number(value, comma), "are not numbers", problems)
     splits = _parsed(document, "split", _split, "are not train, eval or test, and will be drawn", problems)
     weights = _parsed(document, "weight", lambda v: _weight(v, comma), "are not 0 or more, and count as 1", problems)

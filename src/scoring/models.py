@@ -148,7 +148,7 @@ def _load(
         try:
             extractors[key] = load_extractor(key[0], settings.device, *key[1:])
         except UserError as error:
-            raise UserError(f"{path}: its image model {key[0]} can't be had: {error}")
+            raise UserError(f"{path}: its image model {key[0][:200]} can't be had: {str(error)[:1000]}")
     extractor = extractors[key]
     check_extractor(path, config, extractor.identity, extractor.earlier_identity)
     gate = None

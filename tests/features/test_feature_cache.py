@@ -8,7 +8,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -328,6 +330,7 @@ def test_two_processes_write_at_once_and_nothing_is_lost(tmp_path):
 WRITER = """
 import sys
 import numpy as np
+from contextlib import closing
 from pathlib import Path
 from src.features.feature_cache import FeatureCache
 cache = FeatureCache(Path(sys.argv[1]))
@@ -380,3 +383,27 @@ def test_the_files_are_as_documented(tmp_path):
     for name, _, _, dtypes in table:
         assert str(tensors[name].dtype) in dtypes
     assert tensors["hashes"].tobytes().hex() == "".join(hashes)
+
+
+@pytest.mark.parametrize("how", ["EXCLUSIVE", "IMMEDIATE"])
+def test_while_another_program_holds_the_index_it_is_said_within_two_seconds(tmp_path, capfd, how):
+    cache = FeatureCache(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "index.sqlite", isolation_level=None, check_same_thread=False)) as other:
+        other.execute(f"BEGIN {how}")
+        release = threading.Timer(1.2, lambda: other.execute("ROLLBACK"))
+        release.start()
+        cache.add("toy", ["00" * 16], {0: np.zeros((1, 2), np.float32)})
+        cache.flush()
+        release.join()
+    said = capfd.readouterr().err
+    assert said.startswith(f"Waiting for another program that holds {tmp_path / 'index.sqlite'} ...\n")
+
+
+def test_a_text_of_the_index_that_is_no_unicode_is_damage_that_mends_itself(tmp_path, capfd):
+    cache = FeatureCache(tmp_path)
+    cache.add("toy", ["00" * 16], {0: np.ones((1, 2), np.float32)})
+    cache.flush()
+    with closing(sqlite3.connect(tmp_path / "index.sqlite")) as connection, connection:
+        connection.execute("INSERT INTO shards VALUES (CAST(X'ff' AS TEXT), 'toy', 0, X'00')")
+    assert FeatureCache(tmp_path).load("toy", ["00" * 16], [0])[1].all()
+    assert "damaged (Could not decode to UTF-8" in capfd.readouterr().err

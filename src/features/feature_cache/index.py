@@ -5,11 +5,11 @@ It can be lost: it is made again from the shards. docs/feature-cache.md.
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from ...common import UserError
+from ...common import UserError, working
 from ...common import note as common_note
 from ..images import HASH_BYTES
 
@@ -24,7 +24,13 @@ SCHEMA = (
 # What version 1 lacked. Of its files these are NULL until the file is looked at again; no features are lost.
 ADDED = ("ctime_ms INTEGER", "key BLOB", "note TEXT")
 SECONDS_FOR_A_LOCK = 60.0
-SCHEMA_IS_DAMAGED = ("no such table", "no such column", "malformed database schema", "unsupported file format")
+IS_DAMAGED = (
+    "no such table",
+    "no such column",
+    "malformed database schema",
+    "unsupported file format",
+    "Could not decode",
+)
 
 
 class ShardRow(NamedTuple):
@@ -106,7 +112,7 @@ class Index:
         try:
             yield
         except sqlite3.OperationalError as error:  # locked for a minute, disk full, read-only
-            if str(error).startswith(SCHEMA_IS_DAMAGED):
+            if str(error).startswith(IS_DAMAGED):
                 raise DamagedIndex(str(error))
             raise UserError(f"{self.path}: {error}; close what else uses it, or give another --cache_directory")
         except sqlite3.DatabaseError as error:
@@ -116,14 +122,21 @@ class Index:
     def _connected(self) -> Iterator[sqlite3.Connection]:
         connection = sqlite3.connect(self.path, timeout=SECONDS_FOR_A_LOCK, isolation_level=None)
         try:
+            with self._patience():
+                connection.execute("SELECT name FROM sqlite_master LIMIT 1").fetchone()
             yield connection
         finally:
             connection.close()  # what was not committed is undone
 
+    def _patience(self) -> AbstractContextManager[None]:
+        """Where another program holds the file, it is said that we wait."""
+        return working(f"Waiting for another program that holds {self.path}")
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._connected() as connection:
-            connection.execute("BEGIN IMMEDIATE")
+            with self._patience():
+                connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
 
