@@ -1,10 +1,15 @@
 # make demo: train a model on the sample gallery.  make choose: choose between its pictures.
-# make test: everything the project checks about itself.
+# make test: everything the project checks about itself, on all cores.
+# make quick: the tests that need no browser and run no script.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# A worker for each core, and no more than there are long files; a file's tests stay together, as they share what it
+# makes, and tests/conftest.py puts the long files first. What one process compiles, all others use.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
+PARALLEL := --numprocesses=logical --maxprocesses=6 --dist=loadfile --no-loadscope-reorder
 
-.PHONY: demo choose test chromium install spotlight test-spotlight clean
+.PHONY: demo choose test quick chromium install spotlight test-spotlight clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/sample_gallery.py gallery
@@ -18,7 +23,10 @@ test: $(VENV)/.installed-dev chromium
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy src
-	$(BIN)/python -m pytest
+	$(PYTEST) $(PARALLEL)
+
+quick: $(VENV)/.installed-dev
+	$(PYTEST) $(PARALLEL) -m "not browser and not script"
 
 chromium:  # the browser that the tests drive; elsewhere than on Debian install it by hand
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || ! command -v apt-get >/dev/null \

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before numpy: idle threads must not spin on a busy machine
 
-from src.common import UserError, run, saying
+from src.common import UserError, number_of, run_script, working
 from src.options import CHOOSE, comparisons_file, image_directory, model_path, parse_arguments, settings_of
 from src.ratings import PairingSettings, RatingSettings
 
@@ -46,7 +46,7 @@ def main() -> None:
 
     listening = listen(arguments.host, arguments.port)
     cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
-    hashes = hash_images(directory, cache)
+    hashes = hash_images(directory, arguments.exclude, cache)
     with Comparisons(comparisons_file(arguments, directory), arguments.rater) as comparisons:
         registered = comparisons.register(hashes)
         report_images(hashes, registered)
@@ -66,14 +66,18 @@ def main() -> None:
                 server.run(open_browser=not arguments.no_browser)
 
 
-def hash_images(directory: Path, cache: "FeatureCache") -> dict[str, str]:
-    """Relative path -> content hash of every image; those that can't be read are named."""
-    from src.features import find_images
+def hash_images(directory: Path, exclude: list[str], cache: "FeatureCache") -> dict[str, str]:
+    """Relative path -> content hash of every image; those that can't be read or shown are named."""
+    from src.features import find_images, leading_out
+    from src.scores import listing
 
-    paths = find_images(directory)
+    paths = find_images(directory, exclude)
+    if out := leading_out(directory, paths):
+        paths = sorted({*paths} - {*out})
+        print(f"left out, links that lead out of the folder, which the page doesn't show: {listing(out)}")
     if not paths:
         raise UserError(f"{directory}: there are no images; name the folder of your images with --directory")
-    print(f"{len(paths)} images; those not known yet are read once ...", flush=True)
+    print(f"{number_of(len(paths), 'image')}; those not known yet are read once ...", flush=True)
     hashes, unreadable = cache.hashes(directory, paths)
     for path, reason in unreadable.items():
         print(f"left out, can't be read: {path}: {reason}")
@@ -123,11 +127,12 @@ def score_with_model(
     if not path.exists():
         print(f"note: there is no model {path} yet; train one with aesthetic_predictor_training.py")
         return None
-    print(f"Loading the model {path} ...", flush=True)
     from src.ratings import ModelPrior
-    from src.scoring import held_out_correlation, load_models, score_images
 
-    models = load_models([path], [], arguments.device)
+    with working(f"Loading the model {path}"):
+        from src.scoring import ScoringSettings, held_out_correlation, load_models, score_images
+
+        models = load_models([path], ScoringSettings(gate=False, device=arguments.device))
     scored = score_images(directory, list(ids), models, cache, arguments.extract_batch_size)
     print(f"{len(scored)} images have a score of the model {path}.")
     scores = {ids[p]: float(score) for p, score in zip(scored.paths, scored.scores[:, 0], strict=True)}
@@ -213,9 +218,10 @@ class ScoreFile:
         if not log.comparisons.any() and not self.path.exists():
             return False
         counts = log.comparisons[log.rows(list(self.ids.values()))]
-        return (
-            self.live.changed or self.written is not None or is_behind(self.path, self.column, list(self.ids), counts)
-        )
+        if self.live.changed or self.written is not None:
+            return True
+        back = self.live.taken_back(list(self.ids.values()))
+        return is_behind(self.path, self.column, list(self.ids), counts, back)
 
     def _replace(self, ratings: "Ratings", assisted_by: str) -> None:
         """An image never compared, nor scored before, has no score."""
@@ -254,7 +260,7 @@ def ending(assistant: "Assistant", session: "Session", file: ScoreFile) -> Itera
             wait_for_features(assistant)
         assistant.close()  # what comes now comes too late
         session.live.close()
-        with saying("Fitting the ratings to all choices ..."):
+        with working("Fitting the ratings to all choices"):
             said = file.write()
         basis = session.live.basis if session.live.changed else ""
         print(f"{basis}\n{said}\nThe choices are in {session.comparisons.path}.".strip())
@@ -309,4 +315,4 @@ def write_stats(directory: Path, rater: str, closed: "Closed") -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

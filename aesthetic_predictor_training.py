@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.common import UserError, claimed, run
+from src.common import UserError, claimed, number_of, run_script, working
 from src.options import (
     TRAIN,
     argument_folders,
@@ -25,7 +25,10 @@ from src.options import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from src.features import Extractor, FeatureCache, Features
+    from src.model import PredictorConfig
     from src.scores import ScoreTable
     from src.search import Dataset, Found, Run, RunFiles
 
@@ -37,17 +40,18 @@ def main() -> None:
     if arguments.list_extractors:
         return print_extractors()
     directory = image_directory(arguments)
-    # Imported only now, so that --help and what is refused answer at once: the second bring torch and transformers.
+    # Imported only now, so that --help and what is refused answer at once.
+    from src.features import FeatureCache
     from src.options import check_columns, complete, output_paths
 
     model, savefile = output_paths(arguments, directory)
-    from src.features import FeatureCache
-    from src.report import report_results, write_page, write_savefile
-
     with claimed(model, f"the training run '{arguments.name or directory.resolve().name}'"):
         table = read_scores(arguments, directory)
         check_columns(arguments, table)
-        extractor = image_model(arguments)
+        with working("Loading torch and the image model"):
+            from src.report import report_results, write_page, write_savefile
+
+            extractor = image_model(arguments)
         complete(arguments, directory, extractor)
         cache = FeatureCache(Path(arguments.cache_directory))
         table, behind = pass_filter(arguments, directory, table, cache, model)
@@ -57,7 +61,8 @@ def main() -> None:
         data = make_dataset(arguments, directory, table, features, extractor, cache)
         finished = True
         if arguments.trials > 0:
-            described = describe(arguments, table, data, behind)
+            with working("Preparing the search"):
+                described = describe(arguments, table, data, behind)
             found, finished = train(arguments, described, model)
             report_results(described, table, model, found)
             if savefile:
@@ -79,12 +84,11 @@ def print_extractors() -> None:
 
 def read_scores(arguments: argparse.Namespace, directory: Path) -> "ScoreTable":
     """The images that are there and have a score; everything else is said."""
-    from src.scores import find_scorefile
-    from src.scoring import read_scored_images
+    from src.scores import find_scorefile, read_scored_images
 
     path = find_scorefile(directory, arguments.scores)
     arguments.scores = str(path.relative_to(directory) if path.is_relative_to(directory) else path)
-    return read_scored_images(arguments, directory)
+    return read_scored_images(directory, arguments.scores, arguments.score_column, arguments.exclude)
 
 
 def image_model(arguments: argparse.Namespace) -> "Extractor":
@@ -138,14 +142,14 @@ def read_features(
 def list_unreadable(unreadable: Mapping[str, str]) -> None:
     """Every image that was left out, with the reason."""
     if unreadable:
-        print(f"\n{len(unreadable)} images could not be read and were left out:")
+        print(f"\n{number_of(len(unreadable), 'image')} could not be read, left out:")
     for path, reason in unreadable.items():
         print(f"  {path}: {reason}")
 
 
 def say_ready(features: "Features") -> None:
     """What a run without trials has done."""
-    print(f"The features of {len(features.paths)} images are ready; --trials=0 trains nothing.")
+    print(f"The features of {number_of(len(features.paths), 'image')} are ready; --trials=0 trains nothing.")
     list_unreadable(features.unreadable)
 
 
@@ -159,17 +163,58 @@ def make_dataset(
 ) -> "Dataset":
     """Features, scores and split, put together for the search."""
     from src.common import pick_device
-    from src.model import PredictorConfig, arrange
-    from src.options import comparisons_file, high_end_fix
+    from src.model import arrange
+    from src.options import comparisons_file
     from src.ratings import read_choices
-    from src.scores import BalanceSettings, SplitSettings, balance_groups, draw_folds, draw_split, error_weights
+    from src.scores import BalanceSettings, balance_groups, error_weights, estimates_note
     from src.search import Dataset
 
-    used, mode = arguments.hidden_states_used, arguments.hidden_states_mode
-    config = PredictorConfig(
+    split, folds = draw(arguments, directory, table, cache)
+    config = predictor_config(arguments, features, extractor)
+    inputs = arrange(features.states, config.hidden_states_used, config.hidden_states_mode)
+    groups, choices = balance_groups(settings_of(BalanceSettings, arguments), table), None
+    if "choices" in (arguments.loss_model, arguments.metric_for_scoring):
+        choices = read_choices(comparisons_file(arguments, directory), arguments.rater, directory, table.paths, cache)
+    certainty, said = error_weights(table, split == "train") if arguments.weight_by_error else (None, [])
+    if note := estimates_note(table):
+        said = [note, *said]
+    print("\n".join(said), end="\n" if said else "")
+    known = table.scores, table.weights, split, folds, groups, choices, certainty
+    data = Dataset(config, inputs.to(pick_device(arguments.device)), *known)
+    if arguments.layer_sweep != "off":
+        from src.report import check_eval
+
+        check_eval(data)
+    return data
+
+
+def draw(
+    arguments: argparse.Namespace, directory: Path, table: "ScoreTable", cache: "FeatureCache"
+) -> "tuple[np.ndarray, np.ndarray | None]":
+    """The split (N,) and, where they are asked for, the folds."""
+    from src.scores import SplitSettings, draw_folds, draw_split, estimated
+
+    settings = settings_of(SplitSettings, arguments)
+    # Behind a filter the split is drawn already.
+    anew = settings.ignore_existing_split and not arguments.filter_model
+    given = [""] * len(table.paths) if anew else table.splits
+    if settings.folds:
+        return draw_folds(settings, directory, replace(table, splits=given), cache)
+    return draw_split(settings, table.paths, given, ~estimated(table)), None
+
+
+def predictor_config(
+    arguments: argparse.Namespace, features: "Features", extractor: "Extractor"
+) -> "PredictorConfig":
+    """What every predictor of the search has in common."""
+    from src.model import PredictorConfig
+    from src.options import high_end_fix
+
+    used = arguments.hidden_states_used
+    return PredictorConfig(
         feature_extractor_model=extractor.name,
         hidden_states_used=used,
-        hidden_states_mode=mode,
+        hidden_states_mode=arguments.hidden_states_mode,
         widths=tuple(features.states[state].shape[1] for state in used),
         layers=(1, 1),  # each trial has its own
         extractor_identity=extractor.identity,
@@ -177,26 +222,6 @@ def make_dataset(
         aim_batch_norm=arguments.aim_batch_norm,
         high_end_fix=high_end_fix(arguments),
     )
-    # Behind a filter the split is drawn already.
-    settings = settings_of(SplitSettings, arguments)
-    anew = settings.ignore_existing_split and not arguments.filter_model
-    inputs = arrange(features.states, used, mode).to(pick_device(arguments.device))
-    given = [""] * len(table.paths) if anew else table.splits
-    if settings.folds:
-        split, folds = draw_folds(settings, directory, replace(table, splits=given), cache)
-    else:
-        split, folds = draw_split(settings, table.paths, given), None
-    groups, choices = balance_groups(settings_of(BalanceSettings, arguments), table), None
-    if "choices" in (arguments.loss_model, arguments.metric_for_scoring):
-        choices = read_choices(comparisons_file(arguments, directory), arguments.rater, directory, table.paths, cache)
-    certainty, said = error_weights(table, split == "train") if arguments.weight_by_error else (None, [])
-    print("\n".join(said), end="\n" if said else "")
-    data = Dataset(config, inputs, table.scores, table.weights, split, folds, groups, choices, certainty)
-    if arguments.layer_sweep != "off":
-        from src.report import check_eval
-
-        check_eval(data)
-    return data
 
 
 def describe(arguments: argparse.Namespace, table: "ScoreTable", data: "Dataset", behind: Mapping[str, Any]) -> "Run":
@@ -273,4 +298,4 @@ def sweep_layers(
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

@@ -4,7 +4,6 @@ make spotlight
 python aesthetic_spotlight.py "@arguments.txt"
 """
 
-import argparse
 import os
 import subprocess
 import tempfile
@@ -12,8 +11,8 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.common import UserError, run
-from src.options import SPOTLIGHT, image_directory, parse_arguments
+from src.common import UserError, run_script
+from src.options import SPOTLIGHT, image_directory, look_settings, models_to_look_at, parse_arguments
 
 DESCRIPTION = "Look through scores, model scores and images in Renumics Spotlight."
 ROOT = Path(__file__).parent
@@ -24,13 +23,18 @@ def main() -> None:
     python = spotlight_python()
     directory = image_directory(arguments)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch and transformers.
+    from src.features import FeatureCache, default_folder
     from src.report import write_data
-    from src.scoring import read_all
+    from src.scores import read_scored_images
+    from src.scoring import score_and_split
 
-    _, table, models, split = read_all(arguments, directory)
+    cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
+    table = read_scored_images(directory, arguments.scores, arguments.score_column, arguments.exclude)
+    files = models_to_look_at(arguments, directory)
+    images = score_and_split(directory, table, files, cache, look_settings(arguments))
     with tempfile.TemporaryDirectory(prefix="aesthetic-spotlight-") as folder:
-        write_data(Path(folder), directory, table, models, split)
-        show(python, Path(folder), arguments)
+        write_data(Path(folder), directory, *images)
+        show(python, Path(folder), arguments.port, arguments.no_browser)
 
 
 def spotlight_python() -> Path:
@@ -45,10 +49,10 @@ def spotlight_python() -> Path:
     return python
 
 
-def show(python: Path, folder: Path, arguments: argparse.Namespace) -> None:
+def show(python: Path, folder: Path, port: int, no_browser: bool) -> None:
     """Run Spotlight until Ctrl-C; its own exit code is ours."""
-    command = [str(python), str(ROOT / "src" / "report" / "spotlight_viewer.py"), str(folder), str(arguments.port)]
-    command.append("no_browser" if arguments.no_browser else "browser")
+    command = [str(python), str(ROOT / "src" / "report" / "spotlight_viewer.py"), str(folder), str(port)]
+    command.append("no_browser" if no_browser else "browser")
     environment = {**os.environ, "SPOTLIGHT_OPT_OUT": "true"}  # of its usage statistics
     process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)  # it ends when this pipe does
     try:
@@ -59,8 +63,8 @@ def show(python: Path, folder: Path, arguments: argparse.Namespace) -> None:
         process.wait()
         return
     if code:
-        raise UserError(f"Spotlight ended with exit code {code}; is --port={arguments.port} taken? Try --port=0")
+        raise UserError(f"Spotlight ended with exit code {code}; is --port={port} taken? Try --port=0")
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

@@ -22,7 +22,7 @@ ALLOWED = {
     "ratings": "common features",
     "ab_page": "common features ratings",
     "model": "common",
-    "scoring": "common features scores model options",
+    "scoring": "common features scores model",
     "search": "common features scores ratings model scoring",
     "report": "common features scores ratings model scoring search",
     "options": "common features scores ratings ab_page model scoring search report",
@@ -103,9 +103,9 @@ SLOW = {
     "ratings": "",
     "ab_page": "",
     "options": "",
-    "scoring": "model_scores models output selection",
-    "report": "announcement full_report layer_sweep learning_curve plots spotlight_data study_export "
-    "training_results",
+    "scoring": "model_scores models scored_images scorer",
+    "report": "announcement drawings full_report layer_sweep learning_curve material plots spotlight_data "
+    "study_export training_results",
 }
 QUICK = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")

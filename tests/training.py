@@ -1,9 +1,12 @@
 """The training script in this process; with the toy in the place of image models a run takes a second."""
 
+import contextlib
 import csv
+import io
 import sys
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import aesthetic_predictor_training as script
@@ -51,14 +54,29 @@ def train(monkeypatch, capsys, *words, code=0, quick=QUICK):
     """Output (or, for another exit code, the error) of a run in the folder where we are."""
     capsys.readouterr()
     monkeypatch.setattr(sys, "argv", [TRAIN, *quick, *words])
-    ended = 0  # unless it says otherwise
-    try:
-        errors.run(script.main)
-    except SystemExit as end:
-        ended = end.code
+    ended = exit_code(lambda: errors.run(script.main))
     captured = capsys.readouterr()
     assert ended == code, captured.err
     return captured.err if code else captured.out
+
+
+def train_once(folder, *words):
+    """What a run in this folder printed; for fixtures of several tests, where `train` can't be had."""
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", [TRAIN, *words])
+        assert exit_code(script.main) == 0
+    return printed.getvalue()
+
+
+def exit_code(main):
+    """Of a script that returns, or says how it ended."""
+    try:
+        main()
+    except SystemExit as end:
+        return end.code
+    return 0
 
 
 def read_rows(path):

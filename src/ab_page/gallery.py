@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..features import Stamp, UnreadableImage, file_stamps
+from ..features import Stamp, UnreadableImage, file_stamps, leading_out
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,8 @@ class Gallery:
         """The file of an image. KeyError for an id that isn't here; UnreadableImage if the file isn't what it was."""
         if not self.is_unchanged(image):
             raise UnreadableImage("it is gone, or was changed since the scorer began")
+        if leading_out(self.directory, [self.paths[image]]):
+            raise UnreadableImage("a link that leads out of the folder")
         return self.directory / self.paths[image]
 
     def is_unchanged(self, image: int) -> bool:

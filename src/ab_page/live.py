@@ -2,7 +2,7 @@
 
 import copy
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
@@ -185,6 +185,11 @@ class LiveRatings:
         if self._model_scores is None:
             return None
         return self._model_scores.of(self.log.images.tolist())
+
+    def taken_back(self, images: Sequence[int]) -> Ints:
+        """(N,) how many comparisons that were undone showed each of these images."""
+        counts = self._comparisons.taken_back()
+        return np.array([counts[image] for image in images], dtype=np.int64)
 
     def rated(self) -> Bools:
         """(N,) bool: compared at least once."""

@@ -46,13 +46,10 @@ class Pictures:
 
     def _make(self, image: int, width: int, height: int, quality: int) -> bytes:
         picture = open_image(self._gallery.file(image))
-        profile = picture.info.get("icc_profile") or b""
         if picture.width > width or picture.height > height:
             picture.thumbnail((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
         data = io.BytesIO()
-        # The profile tells the browser what the colours mean; one of another colour space would be wrong here.
-        rgb_profile = profile if profile[16:20] == b"RGB " else None
-        picture.save(data, "JPEG", quality=quality, subsampling=0, icc_profile=rgb_profile)
+        picture.save(data, "JPEG", quality=quality, subsampling=0)  # sRGB, which browsers take it for
         return data.getvalue()
 
     def _keep(self, key: tuple[int, int, int], data: bytes) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..common import UserError, saying
+from ..common import UserError, working
 from ..ratings import (
     BROKEN,
     KINDS,
@@ -162,7 +162,7 @@ class Session:
         """Finish whatever is open: the session ends now."""
         with self.lock:
             if self.phase == CHOOSING and self.done:
-                with saying("Fitting the ratings to all choices ..."):
+                with working("Fitting the ratings to all choices"):
                     self._close()
             self.phase = FINISHED
 

@@ -8,8 +8,11 @@ from collections.abc import Callable
 READER_GONE = 141  # as a shell says of a program that SIGPIPE ended, 128 + 13
 
 
-class UserError(Exception):
-    """Something a person can mend. The message says where, what is wrong, and what would be right."""
+class UserError(ValueError):
+    """Something a person can mend. The message says where, what is wrong, and what would be right.
+
+    A ValueError, for callers who know no more of us: `except ValueError` around our own calls catches it too.
+    """
 
 
 def first_line(error: Exception) -> str:
@@ -41,6 +44,16 @@ def _run(main: Callable[[], None]) -> None:
         main()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        print(f"error: {str(error.filename)[:100]}…: no file has so long a name; name another", file=sys.stderr)
+        sys.exit(2)
+    except RuntimeError as error:
+        if "home directory" not in str(error):  # as pathlib says of ~somebody
+            raise
+        print(f"error: ~ in a path names nobody here ({error}); write that path in full", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("stopped by Ctrl-C; what was finished is kept", file=sys.stderr)

@@ -1,5 +1,6 @@
 """Atomic writes: a file is either the old one or the new one, whenever the power fails."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -9,21 +10,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import UserError
+from .parts import PART, part_prefix, remove_parts
+
+# What a file system says that knows no fsync; a disk that is full or fails says something else.
+REFUSED = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM, errno.EACCES)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is flushed to disk and takes the place of `path`.
 
-    If the block raises, `path` is untouched and the temporary file is gone. Raises UserError where that can't be
-    written: no such folder, a full disk, or on Windows a file that a program has kept open for over a second.
+    If the block raises, `path` is untouched and the temporary file is gone; what killed programs left in that folder
+    is removed. Permissions, and flushing a folder, are best effort: not every file system knows them. Raises
+    UserError where that can't be written: no such folder, a full disk, a name that is no file's, or on Windows a file
+    that a program has kept open for over a second.
     """
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
-    except OSError as error:
-        raise UserError(f"{path}: can't be written ({error.strerror}); name a folder that exists and is writable")
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _begin(path)
     try:
         yield temporary
         _flush(temporary)
@@ -33,10 +35,56 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         if error.filename and Path(error.filename) not in (path, temporary):
             raise UserError(f"{path}: can't be written, for {error.filename} can't be had ({error.strerror})")
-        raise UserError(f"{path}: can't be written ({error.strerror or error}); close what has it open, or make room")
+        raise UserError(f"{path}: can't be written ({error.strerror or error}); {_advice(error)}")
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def check_writable(option: str, path: Path) -> None:
+    """UserError where `path`, which an option names, could not be written: now rather than after an hour.
+
+    It is tried, by an empty file beside it that is gone at once, as nothing else tells (root may do all, shares lie).
+    """
+    try:
+        is_folder, has_folder = path.is_dir(), path.parent.is_dir()
+        with suppress(FileNotFoundError):
+            path.lstat()  # asks the file system whether there can be such a name at all
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"--{option}={shown_path(path)}: can't be written ({reason}); {_advice(error)}")
+    if is_folder:
+        raise UserError(f"--{option}={path}: is a folder; name a file")
+    if not has_folder:
+        raise UserError(f"--{option}={path}: there is no folder {path.parent}; make it first")
+    try:
+        _begin(path).unlink()
+    except UserError as error:
+        raise UserError(f"--{option}={error}")
+
+
+def shown_path(path: Path) -> str:
+    """A path as one line of at most 300 letters."""
+    return "".join(letter if letter.isprintable() else "?" for letter in str(path))[:300]
+
+
+def _begin(path: Path) -> Path:
+    """An empty file of a name of its own beside `path`. Raises UserError where there can be none."""
+    try:
+        remove_parts(path.parent)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=part_prefix(path), suffix=PART)
+    except OSError as error:
+        raise UserError(f"{path}: can't be written ({error.strerror}); name a folder that exists and is writable")
+    except ValueError as error:  # a NUL, or a letter that the file system has no bytes for
+        raise UserError(f"{shown_path(path)}: is no name of a file ({error}); name another")
+    os.close(handle)
+    return Path(name)
+
+
+def _advice(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return "give it a shorter name"
+    return "close what has it open, or make room"
 
 
 def write_text(path: Path, text: str) -> None:
@@ -49,6 +97,15 @@ def copy_to(source: Path, target: Path) -> None:
     """Replace `target` atomically by a copy of `source`."""
     with replacing(target) as temporary:
         shutil.copyfile(source, temporary)
+
+
+def flush_to_disk(descriptor: int) -> None:
+    """fsync where the file system knows that. Raises OSError where a disk is full or fails: often it says so here."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in REFUSED:
+            raise
 
 
 def relative_to(path: Path, folder: Path) -> str:
@@ -83,7 +140,7 @@ def _take_place(temporary: Path, path: Path) -> None:
 
 def _flush(path: Path) -> None:
     with path.open("rb+") as file:
-        os.fsync(file.fileno())
+        flush_to_disk(file.fileno())
 
 
 def _keep_permissions(path: Path, temporary: Path) -> None:
@@ -92,14 +149,17 @@ def _keep_permissions(path: Path, temporary: Path) -> None:
         return
     umask = os.umask(0)
     os.umask(umask)
-    temporary.chmod(path.stat().st_mode if path.exists() else 0o666 & ~umask)
+    with suppress(OSError):  # WebDAV and GVFS have none
+        temporary.chmod(path.stat().st_mode if path.exists() else 0o666 & ~umask)
 
 
 def _flush_folder(folder: Path) -> None:
+    """So that the new name outlives a power failure; the file is in its place by then, with or without this."""
     if os.name == "nt":  # Windows has no fsync of folders
         return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with suppress(OSError):  # nor have shares of VirtualBox and WSL, CIFS, some FUSE
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

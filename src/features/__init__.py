@@ -9,7 +9,18 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .extractors import EMBEDDED, Extractor, load_extractor
     from .extractors.known import list_extractors
     from .feature_cache import FeatureCache, default_folder
-    from .images import IMAGE_SUFFIXES, Stamp, UnreadableImage, file_stamps, find_images, open_image
+    from .images import (
+        IMAGE_SUFFIXES,
+        Stamp,
+        UnreadableImage,
+        file_stamps,
+        find_images,
+        is_left_out,
+        leading_out,
+        open_image,
+        readable_suffixes,
+    )
+    from .in_memory import AnyImage, extract
     from .near_duplicates import near_identical_groups
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from .extraction import extract_features
 from .extractors.base import Extractor
+from .extractors.resizing import suffix
 from .feature_cache import FeatureCache
 
 MOST_BITS = 10
@@ -32,10 +33,12 @@ class Signature(Extractor):
     """
 
     name = "perceptual hash"
-    identity = "perceptual hash 1"
     default_hidden_states = (0,)
     default_hidden_states_mode = "join"
     n_hidden_states = 1
+
+    def __init__(self) -> None:
+        self.identity = "perceptual hash 1" + suffix()
 
     def prepare(self, image: Image.Image) -> np.ndarray:
         """(112,) float32: all of it, as this is called from several threads."""

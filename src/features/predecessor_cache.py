@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from ..common import UserError
 from .extractors import Extractor
 from .feature_cache import FeatureCache
 from .images import UnreadableImage, file_stamps, open_image
@@ -34,13 +35,17 @@ def take_over(
         file = cache_file(directory, extractor.name, state)
         if not file.is_file():
             continue
-        hashes, _ = cache.hashes(directory, paths)
-        stored = cache.stored(extractor.identity, state).among(list(hashes.values()))
-        lacking = {path: digest for path, digest in hashes.items() if digest not in stored}
+        contents, _ = cache.contents(directory, paths)
+        # It knew no colour profiles: what is converted by one has other features here.
+        keys = {path: content.key for path, content in contents.items() if content.key == content.hash}
+        stored = cache.stored(extractor.identity, state).among(list(keys.values()))
+        lacking = {path: key for path, key in keys.items() if key not in stored}
         stamps = file_stamps(directory, list(lacking))
         older = [path for path in lacking if path in stamps and stamps[path].mtime_ms <= _written(file)]
         try:
             _say(file, _take_over(file, state, {path: lacking[path] for path in older}, directory, extractor, cache))
+        except UserError:
+            raise
         except (SafetensorError, OSError, ValueError, UnreadableImage) as error:
             _say(file, f"can't be used ({error}); its features are extracted anew")
 
@@ -48,7 +53,7 @@ def take_over(
 def _take_over(
     file: Path, state: int, lacking: Mapping[str, str], directory: Path, extractor: Extractor, cache: FeatureCache
 ) -> str:
-    """lacking: {relative path: content hash}. Gives what there is to say."""
+    """lacking: {relative path: key of its content}. Gives what there is to say."""
     found = _read(file, list(lacking))
     if not found:
         return ""

@@ -5,10 +5,13 @@ from typing import TYPE_CHECKING
 from ..common.lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
+    from .about import said_by
     from .config import PredictorConfig, arrange
+    from .conversion import convert
     from .export import export_onnx
-    from .file import check_extractor, load_predictor, save_converted, save_predictor
-    from .foreign import Unsaid
+    from .file import about_scores, check_extractor, load_predictor, save_converted, save_predictor
+    from .fit import fit_predictor
+    from .foreign import Unsaid, unasked
     from .gate import Filter, about_filter, find_filter, moved
     from .losses import OUTPUT_CHANNELS
     from .network import Ensemble, Predictor, combine, fold_scaling

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,6 +55,7 @@ class PredictorConfig:
         for widths in self.widths_by_model:
             check_mode(self.hidden_states_mode, widths)
         check = {
+            "different hidden states": len(set(self.hidden_states_used)) == len(self.hidden_states_used),
             "dropouts one more than layers": len(self.dropouts) == len(self.layers) + 1,
             "sizes above 0": all(size > 0 for size in (*self.widths, *self.layers)),
             "output_channels of 1 or 2": self.output_channels in (1, 2),
@@ -87,6 +89,34 @@ def check_mode(mode: str, widths: tuple[int, ...]) -> None:
             f"--hidden_states_mode={mode}: the hidden states are {', '.join(map(str, widths))} wide; different "
             "widths can only be joined (--hidden_states_mode=join), or use states of one width"
         )
+
+
+def read_features(features: Mapping[int, np.ndarray] | np.ndarray, only: int = 0) -> dict[int, np.ndarray]:
+    """{hidden state: (N, W_k) float32} of the same, or of one array (N, W), which is hidden state `only`.
+
+    Raises UserError for anything else, different N, and what is not finite.
+    """
+    given = features if isinstance(features, Mapping) else {only: features}
+    states = {k: _numbers(f"features: hidden state {k}", block) for k, block in given.items()}
+    rows = {k: len(block) for k, block in states.items()}
+    if not states:
+        raise UserError("features: there are none; give {hidden state: (N, W)}, or one array (N, W)")
+    if len(set(rows.values())) > 1:
+        counts = ", ".join(f"{n} of hidden state {k}" for k, n in rows.items())
+        raise UserError(f"features: the rows are {counts}; each must have a row for each image")
+    return states
+
+
+def _numbers(what: str, block: Any) -> np.ndarray:
+    try:
+        array = np.asarray(block, dtype=np.float32)
+    except (ValueError, TypeError):
+        raise UserError(f"{what}: is no array of numbers; it must be (N, W), a row for each image")
+    if array.ndim != 2:
+        raise UserError(f"{what}: has the shape {array.shape}; it must be (N, W), a row for each image")
+    if wrong := int((~np.isfinite(array)).any(axis=1).sum()):
+        raise UserError(f"{what}: {wrong} of {len(array)} rows hold what is no finite number; leave them out")
+    return array
 
 
 def arrange(states: Mapping[int, np.ndarray], used: tuple[int, ...], mode: str) -> Tensor:

@@ -5,37 +5,64 @@ docs/predictor-files.md describes them. Nothing is loaded in part: a file that i
 
 import json
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..common import UserError, replacing
+from ..common import UserError, first_line, note, replacing, stand_in
 from .config import PredictorConfig
-from .foreign import OTHER_SUFFIXES, NotUnderstood, Unsaid, read_foreign, read_pickled
+from .foreign import OTHER_SUFFIXES, NotUnderstood, Unsaid, read_foreign, read_pickled, whole_numbers
 from .network import Ensemble, Predictor
 
 FORMAT = "aesthetic-predictor-1"
+SUFFIX = ".safetensors"
 # Names in the file that differ from ours: the predecessor reads a key "dropouts" as whole numbers.
 NAMES = {"dropouts": "dropout_rates"}
 # What files of this format may lack: they were written when there was only the default.
 ADDED_LATER = ("aim_batch_norm", "high_end_fix", "input_normalisation", "error_form")
 MEMBERS = ("member_layers", "member_dropout_rates")
+# Model scores of the train images at 0, 1, 2, … 100 %: where a new image's score lies among them.
+QUANTILES = np.linspace(0, 1, 101)
 
 
-def save_predictor(path: Path, predictor: Predictor, about: Mapping[str, Any]) -> None:
-    """Write atomically. `about` joins the metadata, each value as text (numbers and lists as JSON)."""
-    metadata = {**describe(predictor), **{key: _to_text(value) for key, value in about.items()}}
+def save_predictor(path: str | Path, predictor: Predictor, about: Mapping[str, Any] = MappingProxyType({})) -> None:
+    """Write atomically, as .safetensors.
+
+    about: joins the predictor's own `about` in the metadata, each value as text (numbers and lists as JSON). Raises
+    UserError where the file can't be written, and for a predictor that does not know whose features it takes.
+    """
+    path = Path(path).expanduser()
+    if path.suffix != SUFFIX:
+        raise UserError(f"{path}: a model file ends with {SUFFIX}")
+    if not predictor.config.feature_extractor_model:
+        raise UserError(
+            f"{path}: not written, as nobody could score with it: the predictor does not know which extractor its "
+            "features are of; give fit_predictor extractor="
+        )
+    more = {key: _to_text(value) for key, value in {**predictor.about, **about}.items()}
+    metadata = {**describe(predictor), **more}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in predictor.state_dict().items()}
     data = save(tensors, metadata)  # safetensors' own writing to a file has errors of its own where a disk is full
     with replacing(path) as temporary:
         temporary.write_bytes(data)
+
+
+def about_scores(model_scores: np.ndarray, of_train_images: np.ndarray) -> dict[str, Any]:
+    """What a file says of its own model scores: of all images of the run (N,), and of those it was trained on."""
+    return {
+        "n_images": len(model_scores),
+        "mean_predicted_score": float(model_scores.mean()),
+        "stdev_predicted_score": float(model_scores.std()),
+        "train_score_quantiles": [float(f"{q:.9g}") for q in np.quantile(of_train_images, QUANTILES)],
+    }
 
 
 def save_converted(path: Path, predictor: Predictor, metadata: Mapping[str, str]) -> None:
@@ -59,17 +86,24 @@ def load_predictor(path: Path, unsaid: Unsaid = Unsaid()) -> tuple[Predictor, di
             configs = [config]
         return _filled(configs, tensors).eval(), metadata
     except (NotUnderstood, UserError) as error:
-        raise UserError(f"{path}: {error}")
+        raise UserError(f"{path}: {str(error)[:1000]}")
 
 
-def check_extractor(path: Path, config: PredictorConfig, identity: str) -> None:
-    """Raise UserError if the model was trained on features of another identity; a note if it does not say."""
+def check_extractor(path: Path, config: PredictorConfig, identity: str, earlier_identity: str = "") -> None:
+    """Raise UserError if the model was trained on features of another identity; a note if it does not say.
+
+    earlier_identity: another name of this image model, in files that say less of how images are resized.
+    """
     name = config.feature_extractor_model
     if not config.extractor_identity:
-        print(
+        note(
             f"note: {path}: does not say which weights and preprocessing of {name} it was trained on; that these are "
-            "the same cannot be verified",
-            file=sys.stderr,
+            "the same cannot be verified"
+        )
+    elif config.extractor_identity == earlier_identity != identity:
+        note(
+            f"note: {path}: does not say with which Pillow it was trained; if that was 12 or older, the features of "
+            "tall images are a little different here"
         )
     elif config.extractor_identity != identity:
         raise UserError(
@@ -83,6 +117,7 @@ def describe(predictor: Predictor) -> dict[str, str]:
     config = predictor.config
     known: dict[str, Any] = {NAMES.get(f.name, f.name): getattr(config, f.name) for f in fields(PredictorConfig)}
     known |= {"format": FORMAT, "number_of_features": config.number_of_features, "final_layer_bias": True}
+    known["hidden_states_used"] = ",".join(map(str, config.hidden_states_used))  # the predecessor's spelling
     if isinstance(predictor, Ensemble):
         configs = [member.config for member in predictor.predictors]
         known |= {MEMBERS[0]: [c.layers for c in configs], MEMBERS[1]: [c.dropouts for c in configs]}
@@ -92,13 +127,15 @@ def describe(predictor: Predictor) -> dict[str, str]:
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     if not path.is_file():
         raise UserError(f"{path}: no such model; train one with aesthetic_predictor_training.py")
-    if path.suffix.lower() in OTHER_SUFFIXES:
-        return {}, read_pickled(path)
     try:
+        if what := stand_in(path):
+            raise UserError(f"{path}: {what}")
+        if path.suffix.lower() in OTHER_SUFFIXES:
+            return {}, read_pickled(path)
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise UserError(f"{path}: is no predictor ({error}); a predictor is a .safetensors file")
+        raise UserError(f"{path}: is no predictor ({first_line(error)}); a predictor is a .safetensors file")
 
 
 def _filled(configs: list[PredictorConfig], tensors: Mapping[str, Tensor]) -> Predictor:
@@ -135,12 +172,15 @@ def _configs_from(metadata: Mapping[str, str]) -> list[PredictorConfig]:
         name = NAMES.get(field.name, field.name)
         name = name if name in metadata else field.name  # as it was called at first
         if name in metadata:
-            values[field.name] = _from_text(name, field.type, metadata[name])
+            states = field.name == "hidden_states_used"  # once [0, 2], now 0,2
+            values[field.name] = (
+                whole_numbers(metadata, name) if states else _from_text(name, field.type, metadata[name])
+            )
         elif field.default is MISSING or field.name not in ADDED_LATER:
             raise NotUnderstood(f"its metadata lack '{name}'; train the model again")
     config = PredictorConfig(**values)
     if (number := metadata.get("number_of_features", "")) != str(config.number_of_features):
-        raise NotUnderstood(f"its metadata say number_of_features={number!r}, and its widths {config.widths}")
+        raise NotUnderstood(f"its metadata say number_of_features={number[:60]!r}, and its widths {config.widths}")
     if metadata.get("final_layer_bias", "True") != "True":
         raise NotUnderstood("its metadata say final_layer_bias='False', and this format always has one")
     if MEMBERS[0] not in metadata:
@@ -187,5 +227,5 @@ def _lists(name: str, text: str) -> list[Any]:
     kind = tuple[int, ...] if name == MEMBERS[0] else tuple[float, ...]
     try:
         return [_from_text(name, kind, json.dumps(part)) for part in json.loads(text)]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         raise NotUnderstood(f"its metadata say {name}={text[:60]!r}, which can't be read; train the model again")

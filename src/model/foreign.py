@@ -4,9 +4,8 @@ Each becomes our own configuration and our own tensors; `file` refuses what does
 docs/predictor-files.md says what is taken from where.
 """
 
-import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +17,7 @@ from ..common import UserError
 from .config import INPUT_NORMALISATIONS, PredictorConfig
 
 OTHER_SUFFIXES = (".pth", ".pt")
+WRAPPERS = ("module.", "_orig_mod.")
 # What the predecessor's training took unless it was told otherwise, and the one that LAION's heads were trained on.
 PREDECESSORS_EXTRACTOR = "ChrisGoringe/vitH16"
 LAION_EXTRACTOR = "openai/clip-vit-large-patch14"
@@ -38,11 +38,24 @@ class Unsaid:
     input_normalisation: str | None = None
 
 
+def unasked(unsaid: Unsaid, configs: Sequence[PredictorConfig]) -> list[str]:
+    """A sentence on each of --head_extractor and --head_input that does nothing, as all models say their own."""
+    given = {
+        "head_extractor": (unsaid.extractor, [config.feature_extractor_model for config in configs]),
+        "head_input": (unsaid.input_normalisation, [config.input_normalisation for config in configs]),
+    }
+    return [
+        f"note: --{option}={value} does nothing: each --model says its own ({', '.join(dict.fromkeys(own))})"
+        for option, (value, own) in given.items()
+        if value is not None and value not in own
+    ]
+
+
 def read_pickled(path: Path) -> dict[str, Tensor]:
     """The tensors of a .pth file; anything else in it, code above all, is refused unopened."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError) as error:
+    except Exception as error:  # a damaged pickle raises whatever its code stumbles over
         other = re.search(r"Unsupported global: GLOBAL (\S+)", str(error))
         reason = f"it holds {other[1]}" if other else "it is damaged, or something else"
         raise UserError(
@@ -51,13 +64,24 @@ def read_pickled(path: Path) -> dict[str, Tensor]:
         )
     if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
         raise UserError(f"{path}: is no state dict of tensors by name; save the model's state_dict() alone")
+    odd = next((str(name) for name, tensor in content.items() if not _is_plain(tensor)), None)
+    if odd is not None:
+        raise UserError(
+            f"{path}: {odd[:60]} is no plain tensor of numbers (sparse, quantised or without values); save the "
+            "model's state_dict() with to_dense() and float()"
+        )
     return {str(name): tensor for name, tensor in content.items()}
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    return tensor.layout == torch.strided and not tensor.is_quantized and tensor.device.type == "cpu"
 
 
 def read_foreign(
     tensors: Mapping[str, Tensor], metadata: Mapping[str, str], unsaid: Unsaid
 ) -> tuple[PredictorConfig, dict[str, Tensor]]:
     """Our configuration and our tensors of another's predictor. Raises NotUnderstood."""
+    tensors = _without_wrapper(tensors)
     names = [re.sub(r"^parallel_blocks\.0\.", "main_process.", name) for name in tensors]
     renamed = dict(zip(names, tensors.values(), strict=True))
     if len(renamed) == len(tensors) and any(name.startswith("main_process.") for name in names):
@@ -73,6 +97,13 @@ def read_foreign(
     )
 
 
+def _without_wrapper(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Without what DataParallel (module.) and torch.compile (_orig_mod.) put before every name."""
+    while tensors and (prefix := next((p for p in WRAPPERS if all(n.startswith(p) for n in tensors)), None)):
+        tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    return tensors
+
+
 def _predecessor(
     tensors: dict[str, Tensor], metadata: Mapping[str, str], unsaid: Unsaid
 ) -> tuple[PredictorConfig, dict[str, Tensor]]:
@@ -86,14 +117,14 @@ def _predecessor(
     if bias in ("True", "False") and (bias == "True") != (name in tensors):
         raise NotUnderstood(f"its metadata say final_layer_bias={bias}, and {name} contradicts that")
     tensors.setdefault(name, torch.zeros(len(weights[-1])))
-    used = _numbers(metadata, "hidden_states_used", (0,))
+    used = whole_numbers(metadata, "hidden_states_used", (0,))
     mode = metadata.get("hidden_states_mode", "weight" if "weight.0.weight" in tensors else "join")
-    (total,) = _numbers(metadata, "number_of_features", (weights[0].shape[1],))
+    (total,) = whole_numbers(metadata, "number_of_features", (weights[0].shape[1],))
     if mode == "join" and total % len(used):
         raise NotUnderstood(f"its metadata say number_of_features={total} for {len(used)} hidden states of one width")
     width = total // len(used) if mode == "join" else total
-    layers = _numbers(metadata, "layers", tuple(len(weight) for weight in weights[:-1]))
-    (channels,) = _numbers(metadata, "output_channels", (len(weights[-1]),))
+    layers = whole_numbers(metadata, "layers", tuple(len(weight) for weight in weights[:-1]))
+    (channels,) = whole_numbers(metadata, "output_channels", (len(weights[-1]),))
     return (
         PredictorConfig(
             metadata.get("feature_extractor_model", unsaid.extractor or PREDECESSORS_EXTRACTOR),
@@ -184,7 +215,7 @@ def _matrix(tensors: Mapping[str, Tensor], name: str) -> Tensor:
     return tensors[name]
 
 
-def _numbers(metadata: Mapping[str, str], name: str, default: tuple[int, ...]) -> tuple[int, ...]:
+def whole_numbers(metadata: Mapping[str, str], name: str, default: tuple[int, ...] = ()) -> tuple[int, ...]:
     """Whole numbers written as "[606, 491]", "606,491" or "606"."""
     if name not in metadata:
         return default
@@ -193,7 +224,7 @@ def _numbers(metadata: Mapping[str, str], name: str, default: tuple[int, ...]) -
     parts = [part.strip() for part in inner.split(",") if part.strip()]
     single = name in ("number_of_features", "output_channels")
     if not all(re.fullmatch(r"\d{1,9}", part) for part in parts) or (single and len(parts) != 1):
-        raise NotUnderstood(f"its metadata say {name}={metadata[name]!r}, which are no whole numbers")
+        raise NotUnderstood(f"its metadata say {name}={metadata[name][:60]!r}, which are no whole numbers")
     if not parts and name == "hidden_states_used":
-        raise NotUnderstood(f"its metadata say {name}={metadata[name]!r}; one is needed at least")
+        raise NotUnderstood(f"its metadata say {name}={metadata[name][:60]!r}; one is needed at least")
     return tuple(int(part) for part in parts)

@@ -44,10 +44,14 @@ def find_filter(model: Path, metadata: Mapping[str, str]) -> Filter | None:
     """
     if "filter_model" not in metadata:
         return None
-    path = plain(model.resolve().parent / metadata["filter_model"])
+    path = plain(model.resolve().parent / metadata["filter_model"].replace("\0", "?"))
     behind = f"{model}: was trained on what {metadata['filter_model']} passes"
-    if not path.is_file():
-        raise UserError(f"{behind}, and there is no {path}; {HOW_TO_GO_ON}")
+    try:
+        there = path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        there = False
+    if not there:
+        raise UserError(f"{behind}, and there is no {path}; {HOW_TO_GO_ON}"[:2000])
     if _digest(path) != metadata.get("filter_hash"):
         raise UserError(f"{behind}, and {path} is no longer the same file; {HOW_TO_GO_ON}")
     return Filter(path, _threshold(model, metadata.get("filter_threshold", "")))

@@ -1,8 +1,9 @@
 """The networks: plain heads, the high-end fix, ensembles. Inputs are what `arrange` gives."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, softplus
 
 from ..common import UserError
-from .config import PredictorConfig
+from .config import PredictorConfig, arrange, read_features
 from .losses import SMALLEST_ERROR
 
 # weight_fn(p) = 1 + tanh(5 p - 3): nothing below the score scale's 0, almost 2 above 1.2; docs/high-end-fix.md.
@@ -61,11 +62,15 @@ class HighEndHead(nn.Module):
 
 
 class Predictor(nn.Module):
-    """In mode weight hidden states are mixed first; then the head."""
+    """In mode weight hidden states are mixed first; then the head.
+
+    about: what its file says of it beyond its configuration, such as how it was trained; empty once it is loaded.
+    """
 
     def __init__(self, config: PredictorConfig) -> None:
         super().__init__()
         self.config = config
+        self.about: dict[str, Any] = {}
         if config.hidden_states_mode == "weight":
             self.weight = nn.Sequential(nn.Linear(len(config.widths), 1), nn.ReLU())
         self.main_process: nn.Module = plain_head(config) if config.high_end_fix == "none" else HighEndHead(config)
@@ -96,11 +101,15 @@ class Predictor(nn.Module):
         return outputs[:, 0], softplus(outputs[:, 1], beta=1 / deviation) + SMALLEST_ERROR * deviation
 
     @torch.inference_mode()
-    def predict(self, inputs: Tensor, batch_size: int = 4096) -> tuple[np.ndarray, np.ndarray]:
+    def predict(
+        self, features: Tensor | Mapping[int, np.ndarray] | np.ndarray, batch_size: int = 4096
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Model scores (N,) and standard errors (N,), nan for models without, on the score file's scale.
 
-        inputs: what `arrange` gives. Raises UserError where they are of another width.
+        features: {hidden state: (N, W_k)}, one array (N, W) for a model of one hidden state, or what `arrange` gives.
+        Raises UserError where a hidden state is missing, or of another width.
         """
+        inputs = features if isinstance(features, Tensor) else self.inputs(features)
         self._check(inputs)
         self.eval()
         device = next(self.parameters()).device
@@ -108,14 +117,34 @@ class Predictor(nn.Module):
         scores, errors = torch.cat(parts, dim=1) if parts else torch.empty(2, 0)  # (2, N)
         return scores.double().numpy(), errors.double().numpy()
 
+    def inputs(self, features: Mapping[int, np.ndarray] | np.ndarray) -> Tensor:
+        """What the network takes in, of features as `predict` takes them; others than its hidden states are left out.
+
+        Raises UserError where a hidden state is missing.
+        """
+        used = self.config.hidden_states_used
+        states = read_features(features, used[0])
+        if missing := [k for k in used if k not in states]:
+            raise UserError(
+                f"features: there is no hidden state {missing[0]}; the model takes {', '.join(map(str, used))} of "
+                f"{self.config.feature_extractor_model or 'the images'}, and {', '.join(map(str, states))} are given"
+            )
+        for k, width in zip(used, self.config.widths, strict=True):
+            if states[k].shape[1] != width:
+                raise self._misfit(width, states[k].shape[1])
+        return arrange(states, used, self.config.hidden_states_mode)
+
     def _check(self, inputs: Tensor) -> None:
         weighs, width = self.config.hidden_states_mode == "weight", self.config.number_of_features
         shape = (len(self.config.widths), width) if weighs else (width,)
         if tuple(inputs.shape[1:]) != shape:
-            raise UserError(
-                f"the model takes {width} features, and {self.config.feature_extractor_model} gives "
-                f"{inputs.shape[-1]}: it was made for another image model, or for other hidden states"
-            )
+            raise self._misfit(width, inputs.shape[-1])
+
+    def _misfit(self, width: int, given: int) -> UserError:
+        return UserError(
+            f"the model takes {width} features, and {self.config.feature_extractor_model} gives {given}: it was made "
+            "for another image model, or for other hidden states"
+        )
 
 
 class Ensemble(Predictor):
@@ -124,6 +153,7 @@ class Ensemble(Predictor):
     def __init__(self, members: Sequence[Predictor]) -> None:
         nn.Module.__init__(self)
         self.config = members[0].config
+        self.about = {}
         self.members = nn.ModuleList(members)
 
     @property

@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .files import argument_folders, write_arguments
     from .groups.learning import high_end_fix
     from .groups.search import search_settings
+    from .looking import look_settings, models_to_look_at
     from .option import CHOOSE, LOOK, SCORE, SPOTLIGHT, TRAIN
     from .paths import (
         check_report,
@@ -20,7 +21,6 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
         image_directory,
         model_path,
         model_paths,
-        one_threshold_each,
     )
     from .settings import settings_of
     from .training import check_columns, complete, filter_of, output_paths

@@ -2,15 +2,16 @@
 
 import argparse
 import difflib
-import re
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from ..common import UserError
 from .files import Word, expand, to_text
+from .idle import check_idle, note_others
 from .kinds import Reason
-from .option import Option
+from .option import MODEL_SUFFIXES, Option, names
 from .table import GROUPS, groups_of
 
 
@@ -21,6 +22,7 @@ def parse_arguments(script: str, description: str, command_line: Sequence[str] |
     UserError for anything else, naming the nearest valid option, and for values that are not allowed.
     """
     words = _without_replaced(script, expand(sys.argv[1:] if command_line is None else command_line))
+    _check_letters(words)
     _check_lines(words)
     parser = _parser(script, description)
     texts, unknown = parser.parse_known_args([word.text for word in words])
@@ -31,8 +33,8 @@ def parse_arguments(script: str, description: str, command_line: Sequence[str] |
     own = [option for group in groups_of(script) for option in group.options]
     arguments = argparse.Namespace(**{o.dest: _read_values(o, getattr(texts, o.dest), words, script) for o in own})
     _check_ranges(arguments)
-    _check_needs(own, arguments, words)
-    _note_others(script, words)
+    check_idle(own, arguments, words)
+    note_others(script, words)
     return arguments
 
 
@@ -43,18 +45,10 @@ def _without_replaced(script: str, words: Sequence[Word]) -> list[Word]:
     """
     options = [option for group in GROUPS for option in group.options]
     typed = [word.text for word in words if not word.where]
-    replaced = [o for o in options if script in o.repeatable and any(_names(text, o) for text in typed)]
-    if any(option.dest == "model" for option in replaced):
+    replaced = [o for o in options if script in o.repeatable and any(names(text, o) for text in typed)]
+    if any(names(text, option) for text in typed for option in options if option.dest == "model"):
         replaced += [option for option in options if option.dest == "modelpath"]  # the other way to name a model
-    return [word for word in words if not word.where or not any(_names(word.text, o) for o in replaced)]
-
-
-def _names(text: str, option: Option) -> bool:
-    """Whether this word begins with a name of the option: --model=a, --model, -m, -ma."""
-    return any(
-        text.split("=", 1)[0] == name or (not name.startswith("--") and re.match(rf"{name}[^-]", text))
-        for name in option.names
-    )
+    return [word for word in words if not word.where or not any(names(word.text, o) for o in replaced)]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -99,6 +93,12 @@ def _help(option: Option) -> str:
     return f"{option.help}{allowed}" + ("" if option.default is None else f" [{to_text(option.default)}]")
 
 
+def _check_letters(words: Sequence[Word]) -> None:
+    for word in words:
+        if "\0" in word.text:
+            raise UserError(f"{word.where}{ascii(word.text)[:100]}: holds a NUL, which no name and no number has")
+
+
 def _check_lines(words: Sequence[Word]) -> None:
     """UserError for a line of a file that lacks its value; on the command line the value may be the next word."""
     for word in words:
@@ -110,16 +110,34 @@ def _check_lines(words: Sequence[Word]) -> None:
 
 
 def _check_names(words: Sequence[Word], unknown: Sequence[str]) -> None:
-    names = [name for group in GROUPS for option in group.options for name in option.names]
     for text in unknown:
         where = next((word.where for word in words if word.text == text), "")
-        name = text.split("=", 1)[0]
-        nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-        hint = f"did you mean {nearest[0]}?" if nearest else "--help lists them all"
+        name = text.split("=", 1)[0][:200]
         what = (
-            f"there is no option {name}" if name.startswith("-") else f"'{text}' is no option; options begin with --"
+            f"there is no option {name}"
+            if name.startswith("-")
+            else f"'{text[:200]}' is no option; options begin with --"
         )
-        raise UserError(f"{where}{what}; {hint}")
+        raise UserError(f"{where}{what}; {_meant(text) or _nearest(name)}")
+
+
+def _meant(text: str) -> str:
+    """What a bare word was to be: a file or a folder that is there. "" where it is none."""
+    try:
+        path = Path(text)
+        if path.is_dir():
+            return f"did you mean -d {text}?"
+        if path.is_file():
+            return f"did you mean {'-m ' if path.suffix.lower() in MODEL_SUFFIXES else '@'}{text}?"
+    except (OSError, ValueError):
+        pass
+    return ""
+
+
+def _nearest(name: str) -> str:
+    known = [name for group in GROUPS for option in group.options for name in option.names]
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {nearest[0]}?" if nearest else "--help lists them all"
 
 
 def _read_values(option: Option, texts: Sequence[str] | None, words: Sequence[Word], script: str) -> Any:
@@ -127,14 +145,14 @@ def _read_values(option: Option, texts: Sequence[str] | None, words: Sequence[Wo
     if texts is None:
         return [] if repeatable else option.default
     values = []
-    for text in texts:
+    for text in (text if isinstance(text, str) else "--" for text in texts):  # argparse makes a list of that value
         try:
             values.append(option.kind.read(text))
-        except ValueError as error:
-            found = [word.where for word in words if _names(word.text, option) and word.text.endswith(text)]
+        except (ValueError, OverflowError, RecursionError) as error:
+            found = [word.where for word in words if names(word.text, option) and word.text.endswith(text)]
             where = found[-1] if found else ""
             why = f" ({error})" if isinstance(error, Reason) else ""
-            raise UserError(f"{where}{option.names[-1]}={text}: must be {option.kind.allowed}{why}")
+            raise UserError(f"{where}{option.names[-1]}={text[:200]}: must be {option.kind.allowed}{why}")
     return values if repeatable else values[-1]
 
 
@@ -144,36 +162,4 @@ def _check_ranges(arguments: argparse.Namespace) -> None:
         if high is not None and low > high:
             raise UserError(
                 f"--{name}={low} is above --max_{name[4:]}={high}; the minimum must not be the larger one"
-            )
-
-
-def _check_needs(options: Sequence[Option], arguments: argparse.Namespace, words: Sequence[Word]) -> None:
-    """UserError for an option typed on the command line that does nothing without another; in a file it may wait."""
-    given = {option.dest for option in options if getattr(arguments, option.dest) not in (option.default, [])}
-    typed = [word.text for word in words if not word.where]
-    for option in options:
-        if (
-            not option.needs
-            or option.dest not in given
-            or any(_is_met(need, given, arguments) for need in option.needs)
-        ):
-            continue
-        if any(_names(text, option) for text in typed):
-            needed = " or ".join(f"--{name}" for name in option.needs)
-            raise UserError(f"--{option.dest} does nothing without {needed}; add it, or leave --{option.dest} out")
-
-
-def _is_met(need: str, given: Collection[str], arguments: argparse.Namespace) -> bool:
-    """need: an option that must be given, or option=value that must be so."""
-    name, _, value = need.partition("=")
-    return to_text(getattr(arguments, name)) == value if value else name in given
-
-
-def _note_others(script: str, words: Sequence[Word]) -> None:
-    """Who types an option of another script hears that nothing comes of it; in a shared file it may stand."""
-    for option in (option for group in GROUPS for option in group.options if script not in option.scripts):
-        if any(_names(word.text, option) for word in words if not word.where):
-            print(
-                f"note: {option.names[-1]} is for {', '.join(sorted(option.scripts))}; here it does nothing",
-                file=sys.stderr,
             )

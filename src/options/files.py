@@ -46,7 +46,8 @@ def write_arguments(path: Path, script: str, arguments: argparse.Namespace) -> N
         lines += ["", f"# {group.title}"]
         for option in group.options:
             value, write = getattr(arguments, option.dest), option.kind.write or to_text
-            lines += [f"#--{option.dest}="] if value is None else [f"--{option.dest}={write(value)}"]
+            values = value if script in option.repeatable else [] if value is None else [value]
+            lines += [f"--{option.dest}={write(one)}" for one in values] or [f"#--{option.dest}="]
     write_text(path, "\n".join(lines) + "\n")
 
 
@@ -60,14 +61,19 @@ def to_text(value: object) -> str:
 
 
 def _read_file(path: Path, parents: tuple[Path, ...]) -> list[Word]:
-    if path.resolve() in parents:
-        raise UserError(f"@{path}: names itself, directly or through other files; take one of the @ lines out")
     try:
+        if path.resolve() in parents:
+            raise UserError(f"@{path}: names itself, directly or through other files; take one of the @ lines out")
         text = path.read_text(encoding="utf-8-sig")
+    except UserError:
+        raise
     except OSError as error:
-        raise UserError(f"@{path}: can't be read ({error.strerror}); name an existing argument file after @")
+        said = f"can't be read ({error.strerror}); name an existing argument file after @"
+        raise UserError(f"@{str(path)[:300]}: {said}")
     except UnicodeDecodeError:
         raise UserError(f"@{path}: is not UTF-8 text; in Notepad choose Save as, Encoding UTF-8")
+    except ValueError as error:  # a NUL
+        raise UserError(f"@{str(path)!a}: is no name of a file ({error}); name an argument file after @")
     words = []
     for number, line in enumerate(text.splitlines(), 1):
         words += _read_line(line.strip(), f"{path}, line {number}: ", path, (*parents, path.resolve()))

@@ -1,5 +1,6 @@
 """What values options may have: how each kind is read, and the words for what is allowed."""
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,16 +27,30 @@ class Kind:
     write: Callable[[Any], str] | None = None  # where a value is not written as others of its type are
 
 
+def _plain(text: str) -> str:
+    """Python reads 1_0 as ten; nobody means that."""
+    if "_" in text:
+        raise ValueError(text)
+    return text
+
+
 def whole(low: int, high: int | None = None) -> Kind:
     """A whole number from low to high."""
     allowed = f"a whole number from {low}" + ("" if high is None else f" to {high}")
-    return Kind(lambda text: _between(int(text), low, high), allowed, "N")
+    return Kind(lambda text: _between(int(_plain(text)), low, high), allowed, "N")
 
 
 def number(low: float | None = None, high: float | None = None) -> Kind:
     """A number from low to high."""
     limits = ("" if low is None else f" from {low:g}") + ("" if high is None else f" to {high:g}")
-    return Kind(lambda text: _between(float(text), low, high), "a number" + limits, "X")
+    return Kind(lambda text: _between(_finite(text), low, high), "a number" + limits, "X")
+
+
+def _finite(text: str) -> float:
+    value = float(_plain(text))
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def choice(*values: str, bare: str | None = None) -> Kind:
@@ -77,8 +92,10 @@ def _on_off(text: str) -> bool:
 def _regular_expression(text: str) -> str:
     try:
         re.compile(text)
-    except re.error as error:
+    except (re.error, OverflowError) as error:
         raise Reason(error)
+    except RecursionError:
+        raise Reason("nested too deeply")
     return text
 
 
@@ -108,7 +125,9 @@ STATES = Kind(
     "N,N,...",
     write=write_states,
 )
-NUMBERS = Kind(lambda text: tuple(float(part) for part in text.split(",")), "numbers with commas between", "X,X,...")
+NUMBERS = Kind(
+    lambda text: tuple(_finite(part) for part in text.split(",")), "numbers with commas between", "X,X,..."
+)
 BALANCE = Kind(
     _balance, "none, mean, max, min, a fraction of the largest group such as 0.5, or a count such as 200", "SIZE"
 )

@@ -1,5 +1,6 @@
 """What an option is: its names, what it means, what is allowed, its default, and the scripts that take it."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,10 @@ SCRIPTS = (CHOOSE, TRAIN, SCORE, LOOK, SPOTLIGHT)
 # Scripts that take several models.
 USING_MODELS = (SCORE, LOOK, SPOTLIGHT)
 DEFAULT_MODEL = "model.safetensors"
+OTHER_MODELS = (".pth", ".pt")  # how other people's model files end
+MODEL_SUFFIXES = (".safetensors", *OTHER_MODELS)
+
+NO_SEARCH = ("model_type=ridge",)  # what options of networks and of the search for one do nothing beside
 
 # What copies, moves or links the chosen images.
 WAYS_TO = ("copy_to", "move_to", "link_to")
@@ -31,7 +36,10 @@ class Option:
     default: Any = None
     scripts: frozenset[str] = frozenset({TRAIN})
     repeatable: frozenset[str] = frozenset()  # in these scripts the value is a list of all that were given
-    needs: tuple[str, ...] = ()  # without one of these, each an option or option=value, it does nothing
+    # Each an option that is given, or option=value; those of other scripts don't count.
+    needs: tuple[str, ...] = ()  # without one of these it does nothing
+    idle_with: tuple[str, ...] = ()  # beside one of these it does nothing
+    alone: tuple[str, ...] | None = None  # beside this option all others do nothing but these; None: they count
 
     @property
     def dest(self) -> str:
@@ -46,8 +54,19 @@ class Group:
     options: tuple[Option, ...] = field(default_factory=tuple)
 
 
+def names(text: str, option: Option) -> bool:
+    """Whether this word begins with a name of the option: --model=a, --model, -m, -ma."""
+    return any(
+        text.split("=", 1)[0] == name or (not name.startswith("--") and re.match(rf"{name}[^-]", text))
+        for name in option.names
+    )
+
+
 def of(*scripts: str) -> Callable[..., Option]:
-    """How options of these scripts are written down; in those of `repeatable` they may stand several times."""
+    """How options of these scripts are written down; in those of `repeatable` they may stand several times.
+
+    idle: needs, idle_with, alone.
+    """
 
     def make(
         names: str,
@@ -55,9 +74,10 @@ def of(*scripts: str) -> Callable[..., Option]:
         kind: Kind,
         default: Any = None,
         repeatable: tuple[str, ...] = (),
-        needs: tuple[str, ...] = (),
+        **idle: tuple[str, ...] | None,
     ) -> Option:
-        return Option(tuple(names.split()), help, kind, default, frozenset(scripts), frozenset(repeatable), needs)
+        each = tuple(names.split()), help, kind, default, frozenset(scripts), frozenset(repeatable)
+        return Option(*each, **idle)  # type: ignore[arg-type]
 
     return make
 
@@ -68,13 +88,17 @@ scoring = of(SCORE)
 looking = of(LOOK)
 seeing = of(LOOK, SPOTLIGHT)
 trained = of(TRAIN, LOOK, SPOTLIGHT)
+with_scores = of(CHOOSE, TRAIN, LOOK, SPOTLIGHT)
 paged = of(CHOOSE, SPOTLIGHT)
 shared = of(*SCRIPTS)
 
 
-def span(name: str, help: str, kind: Kind, limits: tuple[float, float]) -> tuple[Option, Option]:
-    """--min_NAME and --max_NAME of one metaparameter."""
+def span(
+    name: str, help: str, kind: Kind, limits: tuple[float, float], **idle: tuple[str, ...]
+) -> tuple[Option, Option]:
+    """--min_NAME and --max_NAME of one metaparameter of networks."""
+    largest = f"{help}: largest value tried (equal to the smallest: fixed)"
     return (
-        option(f"--min_{name}", f"{help}: smallest value tried", kind, limits[0]),
-        option(f"--max_{name}", f"{help}: largest value tried (equal to the smallest: fixed)", kind, limits[1]),
+        option(f"--min_{name}", f"{help}: smallest value tried", kind, limits[0], **idle),
+        option(f"--max_{name}", largest, kind, limits[1], **idle),
     )

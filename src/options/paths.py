@@ -1,13 +1,10 @@
 """What options say of folders and files, as paths; what is not there is said at once."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
-from ..common import UserError, plain
-from .option import DEFAULT_MODEL
-
-OTHER_MODELS = (".pth", ".pt")  # how other people's model files end
+from ..common import UserError, check_writable, plain
+from .option import DEFAULT_MODEL, MODEL_SUFFIXES
 
 
 def image_directory(arguments: argparse.Namespace) -> Path:
@@ -40,12 +37,11 @@ def comparisons_file(arguments: argparse.Namespace, directory: Path) -> Path:
 
 
 def check_report(text: str) -> None:
-    """UserError where `--report` names no page, or a folder that isn't there."""
+    """UserError where `--report` names no page, or a place where none can be written."""
     path = Path(text).expanduser()
     if path.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"--report={text}: must end with .html")
-    if not path.parent.is_dir():
-        raise UserError(f"--report={text}: there is no folder {path.parent}; make it first")
+    check_writable("report", path)
 
 
 def model_paths(arguments: argparse.Namespace, directory: Path) -> list[Path]:
@@ -54,19 +50,10 @@ def model_paths(arguments: argparse.Namespace, directory: Path) -> list[Path]:
     return [existing_model(text, option, directory) for text in getattr(arguments, option) or [DEFAULT_MODEL]]
 
 
-def one_threshold_each(thresholds: Sequence[float], models: int) -> list[float]:
-    """`--threshold` for each of so many models: one for all, or one each; [] of none. UserError otherwise."""
-    if len(thresholds) not in (0, 1, models):
-        raise UserError(
-            f"--threshold is given {len(thresholds)} times for {models} models; give one for all or one for each"
-        )
-    return [*thresholds] * (models if len(thresholds) == 1 else 1)
-
-
 def existing_model(text: str, option: str, directory: Path) -> Path:
     """The model file that an option names: in the directory, else from here; UserError where there is none."""
     path = Path(text).expanduser()
-    if path.suffix.lower() not in (".safetensors", *OTHER_MODELS):
+    if path.suffix.lower() not in MODEL_SUFFIXES:
         raise UserError(f"--{option}={text}: a model file ends with .safetensors (others' also with .pth or .pt)")
     places = [path] if option == "modelpath" else [directory / path, path]
     for place in places:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..common import UserError
+from ..common import UserError, check_writable, note
 from ..features import Extractor, default_folder
 from ..model import Filter
 from ..scores import (
@@ -17,7 +17,9 @@ from ..scores import (
     find_scorefile,
     refuse_lost_scores,
 )
+from ..search import MetaparameterRanges
 from .groups.features import hidden_states_mode
+from .groups.search import search_settings
 from .paths import check_report, existing_model, model_path
 from .settings import settings_of
 
@@ -25,6 +27,7 @@ from .settings import settings_of
 def output_paths(arguments: argparse.Namespace, directory: Path) -> tuple[Path, Path | None]:
     """The model file and the savefile; what can't be is refused now rather than after an hour."""
     model = model_path(arguments, directory)
+    check_writable("modelpath" if arguments.modelpath else "model", model)
     _refuse_contradictions(arguments)
     check_fractions(arguments.fraction_for_eval, arguments.fraction_for_test)
     if arguments.report:
@@ -34,8 +37,7 @@ def output_paths(arguments: argparse.Namespace, directory: Path) -> tuple[Path, 
     savefile = directory / Path(arguments.savefile).expanduser()
     if savefile.suffix.lower() not in (".csv", ".json"):
         raise UserError(f"--savefile={arguments.savefile}: must end with .csv or .json")
-    if not savefile.parent.is_dir():
-        raise UserError(f"--savefile={arguments.savefile}: there is no folder {savefile.parent}; make it first")
+    check_writable("savefile", savefile)
     in_use = savefile.exists() and savefile.samefile(find_scorefile(directory, arguments.scores))
     refuse_lost_scores(
         "savefile", savefile, arguments.score_column, lambda columns: in_use or "model_score" in columns
@@ -83,13 +85,25 @@ def filter_of(arguments: argparse.Namespace, directory: Path, model: Path) -> Fi
 
 
 def complete(arguments: argparse.Namespace, directory: Path, extractor: Extractor) -> None:
-    """Replace what was left open by what will be used, so that the arguments written down are the real ones."""
+    """Replace what was left open by what will be used, so that the arguments written down are the real ones.
+
+    What does nothing as things stand is noted.
+    """
     arguments.name = arguments.name or directory.resolve().name
     arguments.cache_directory = arguments.cache_directory or str(default_folder(directory))
     arguments.hidden_states_used = arguments.hidden_states_used or extractor.default_hidden_states
     arguments.hidden_states_mode = hidden_states_mode(arguments, extractor.default_hidden_states_mode)
-    if arguments.model_type == "ridge" and (arguments.loss_model != "mse" or arguments.ensemble > 1):
-        print("Ridge regression is one model, of least squares: --loss_model and --ensemble are for networks.")
+    for name, default in (("fp16_features", False), ("aim_batch_norm", "eval")):
+        if name in extractor.heedless and getattr(arguments, name) != default:
+            note(f"note: --{name} makes no difference to {extractor.name}")
+    if arguments.trials == 0 and (unwritten := [n for n in ("savefile", "report") if getattr(arguments, n)]):
+        note(f"note: --trials=0 trains nothing, so that --{' and --'.join(unwritten)} will not be written")
+    ranges = search_settings(arguments).ranges != MetaparameterRanges()
+    if arguments.model_type == "ridge" and (arguments.loss_model != "mse" or arguments.ensemble > 1 or ranges):
+        print(
+            "Ridge regression is one model, of least squares: --loss_model, --ensemble and metaparameters are for "
+            "networks."
+        )
     if arguments.model_type == "ridge" and arguments.hidden_states_mode == "weight":
         print("Ridge regression weights every feature by itself: --hidden_states_mode=weight becomes join.")
         arguments.hidden_states_mode, arguments.weight_hidden_states = "join", False

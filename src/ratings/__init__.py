@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .fitted import Ratings
     from .guesses import Guesses, ModelPrior, guess, no_guesses
     from .log import KINDS, Bools, Floats, Ints, Log, Start
+    from .named import NamedRatings, rate
     from .pairing import HiddenRepeats, next_screen
     from .rescale import rescale_to, rescaled, standardise
     from .rows import Registered, check_screen

@@ -94,10 +94,10 @@ def choose_extractor(task: Task, cache: FeatureCache) -> tuple[Extractor, tuple[
 def _cached(task: Task, cache: FeatureCache, extractor: Extractor, states: tuple[int, ...]) -> float:
     """The share of the images that have all features in the cache."""
     extractor.check_hidden_states(states)
-    hashes, _ = cache.hashes(task.directory, list(task.images.values()))
-    digests = list(set(hashes.values()))
-    there = set(digests).intersection(*(cache.stored(*extractor.stored_as(k)).among(digests) for k in states))
-    return len(there) / max(1, len(digests))
+    contents, _ = cache.contents(task.directory, list(task.images.values()))
+    keys = list({content.key for content in contents.values()})
+    there = set(keys).intersection(*(cache.stored(*extractor.stored_as(k)).among(keys) for k in states))
+    return len(there) / max(1, len(keys))
 
 
 class Assistant:

@@ -3,6 +3,7 @@
 import json
 import math
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -153,6 +154,13 @@ class Comparisons(Store):
         """Id -> reason of every image that is excluded now."""
         with self._reading():
             return self._excluded()
+
+    def taken_back(self) -> Counter[int]:
+        """Image id -> how many of this rater's comparisons that were undone showed it."""
+        mine = "session_id IN (SELECT id FROM sessions WHERE rater = ?)"
+        with self._reading():
+            rows = self._rows(f"SELECT shown FROM comparisons WHERE NOT ({_EFFECTIVE}) AND {mine}", self.rater)
+        return Counter(image for (shown,) in rows for image in json.loads(shown))
 
     def add_starting_ratings(self, starts: Mapping[int, float | Start]) -> None:
         """What was thought of these images before any choice: id -> Elo units, or more of it. The latest counts."""

@@ -2,12 +2,11 @@
 
 import csv
 import io
-import os
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ..common import UserError
+from ..common import UserError, flush_to_disk
 from .batch import Batch
 
 
@@ -31,7 +30,7 @@ def append_stats(path: Path, row: Mapping[str, object]) -> None:
             columns = _columns(before, path, row)
             file.write(_torn(before) + _line(columns, before, row))
             file.flush()
-            os.fsync(file.fileno())
+            flush_to_disk(file.fileno())
     except OSError as error:
         raise UserError(f"{path}: can't be written ({error.strerror}); name a file in a folder that is writable")
 

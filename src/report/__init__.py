@@ -5,22 +5,18 @@ from typing import TYPE_CHECKING
 from ..common.lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
-    from .analysis import FEWEST_IMAGES, Subset, bootstrap, combinations, make_subsets
+    from .analysis import Subset
     from .announcement import learning_lines, split_line, study_line
-    from .full_report import Material, write_plots, write_report
+    from .destinations import check_plots, check_save_names, check_savefiles, write_scorefiles
+    from .drawings import write_plots
+    from .full_report import write_report
     from .layer_sweep import check_eval, check_extractor, report_layers
+    from .material import Material
+    from .settings import AnalysisSettings, SaveSettings
     from .spotlight_data import write_data
     from .study_export import list_studies, write_trials
-    from .text import (
-        aligned,
-        choices_lines,
-        combinations_table,
-        error_lines,
-        errors_counted_line,
-        interval_line,
-        models_table,
-        score_line,
-    )
+    from .terminal import Table, print_caution, print_choices, print_lines, print_tables, subsets_of
+    from .text import choices_lines
     from .training_results import report_results, write_page, write_savefile
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

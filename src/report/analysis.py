@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import rankdata
 
 from ..common import ab, pearson, spearman
 
@@ -164,8 +165,12 @@ class Extremes:
 
 
 def extremes(scores: np.ndarray, model_scores: np.ndarray, count: int = 20) -> Extremes:
-    """The images rated too high and too low by the model, and its best and worst; none is in both of a pair."""
-    difference, most = model_scores - scores, min(count, len(scores) // 2)
+    """The images that the model ranks too high and too low, and its best and worst; none is in both of a pair.
+
+    Each at most `count` images, and a fifth of all. By ranks and not by differences of scores: a model pulls all to
+    the middle, so the lowest scores would seem rated too high whatever it thinks of them.
+    """
+    difference, most = rankdata(model_scores) - rankdata(scores), min(count, -(-len(scores) // 5))
     by_difference, by_score = (np.argsort(values, kind="stable") for values in (difference, model_scores))
     over = [row for row in by_difference[::-1][:most] if difference[row] > 0]
     under = [row for row in by_difference[:most] if difference[row] < 0]

@@ -8,6 +8,7 @@ from math import nan
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from ..common import number_of, spearman
 from ..model import PredictorConfig, TrainingConfig, TrainingData, train
@@ -63,21 +64,21 @@ def learning_curve(
     generator = np.random.default_rng(seed)
     found = np.empty((len(FRACTIONS), rounds, 2))
     said = np.full((len(FRACTIONS), rounds, len(held_out)), np.nan)  # model scores of the eval images
-    for turn in range(rounds):
-        order = generator.permutation(rows)
-        for place, fraction in enumerate(FRACTIONS):
-            part = order[: round(fraction * len(rows))]
-            if np.ptp(scores[part]) == 0:  # of likes and dislikes a small part may hold one kind alone
-                found[place, turn] = np.nan
-                continue
-            same_steps = replace(_as_many_steps(training, len(rows), len(part)), seed=training.seed + turn)
-            known = (torch.tensor(values[part], dtype=torch.float32) for values in (inputs, scores, weights))
-            data = TrainingData(next(known), next(known), next(known))
-            predicted, _ = train(config, same_steps, data).predict(torch.tensor(inputs))
-            found[place, turn] = [spearman(scores[some], predicted[some]) for some in (held_out, part)]
-            said[place, turn] = predicted[held_out]
+    orders = [generator.permutation(rows) for _ in range(rounds)]
+    sizes = [(place, round(fraction * len(rows))) for place, fraction in enumerate(FRACTIONS)]
+    parts = [(place, turn, order[:size]) for turn, order in enumerate(orders) for place, size in sizes]
+    for place, turn, part in tqdm(parts, desc="Learning curve", unit="network", leave=False):
+        if np.ptp(scores[part]) == 0:  # of likes and dislikes a small part may hold one kind alone
+            found[place, turn] = np.nan
+            continue
+        same_steps = replace(_as_many_steps(training, len(rows), len(part)), seed=training.seed + turn)
+        known = [torch.tensor(values[part], dtype=torch.float32) for values in (inputs, scores, weights)]
+        predictor = train(config, same_steps, TrainingData(known[0], known[1], known[2]))
+        predicted, _ = predictor.predict(torch.tensor(inputs))
+        found[place, turn] = [spearman(scores[some], predicted[some]) for some in (held_out, part)]
+        said[place, turn] = predicted[held_out]
     errors = [nan, *(gain_error(scores[held_out], *step, seed) for step in pairwise(said))]
-    counts = [round(fraction * len(rows)) for fraction in FRACTIONS]
+    counts = [size for _, size in sizes]
     return [
         Point(count, values[:, 0], values[:, 1], len(held_out), error)
         for count, values, error in zip(counts, found, errors, strict=True)
@@ -129,17 +130,17 @@ def left_out(metadata: Mapping[str, str]) -> str:
 def beside_headline(points: list[Point], headline: float, trials: int) -> str:
     """Why the curve's last point is not the model's own figure; empty where they are alike or one is not known.
 
-    headline: the model's Spearman on the same eval images. trials: of which it was the best.
+    headline: the model's Spearman on the same eval images. trials: of which it was the best, 0 where not known.
     """
     if not points or np.isnan(points[-1].evaluated).all() or np.isnan(headline):
         return ""
     last = float(np.nanmean(points[-1].evaluated))
     if abs(headline - last) < CLEAR_GAIN:
         return ""
+    best = f"the best of {number_of(trials, 'trial')}" if trials else "the best of its search"
     return (
-        f" The model has {headline:.3f} on these images and the curve ends at {last:.3f}: the model is the best of "
-        f"{number_of(trials, 'trial')} on just these images, which flatters it; the curve's networks have its "
-        "metaparameters and other seeds."
+        f" The model has {headline:.3f} on these images and the curve ends at {last:.3f}: the model is {best} on "
+        "just these images, which flatters it; the curve's networks have its metaparameters and other seeds."
     )
 
 

@@ -85,7 +85,7 @@ def score_scatter(colours: Colours, scores: np.ndarray, model_scores: np.ndarray
 
 @in_style
 def error_by_score(colours: Colours, scores: np.ndarray, model_scores: np.ndarray, seed: int) -> Figure:
-    """Model score minus score, by score, with the mean of ten groups of equal size."""
+    """Model score minus score, by score, with the means of up to ten groups of equal size."""
     figure, axes = _figure("score", "model score − score")
     shown = some(len(scores), seed)
     error = model_scores - scores
@@ -93,7 +93,8 @@ def error_by_score(colours: Colours, scores: np.ndarray, model_scores: np.ndarra
     groups = np.array_split(np.argsort(scores, kind="stable"), max(1, min(10, len(scores) // 5)))
     means = [(scores[rows].mean(), error[rows].mean()) for rows in groups]
     axes.axhline(0, color=colours.ink, linewidth=1)
-    axes.plot(*np.transpose(means), "o-", color=colours.b, linewidth=2, markersize=4.5, label="mean of a tenth")
+    label = f"means of {len(groups)} groups"
+    axes.plot(*np.transpose(means), "o-", color=colours.b, linewidth=2, markersize=4.5, label=label)
     axes.legend(loc="upper right")
     return figure
 

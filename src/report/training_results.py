@@ -31,7 +31,7 @@ def report_results(run: Run, table: ScoreTable, model: Path, found: Found) -> No
     if data.folds is not None:
         seen, _ = found.predictor.predict(data.inputs.cpu())
         print(score_line("Train", scores[rows], seen[rows]))
-        split = np.where(split == "test", "test", "folds")
+        split = np.where(data.folds >= 0, "folds", split)
     print("\n".join(split_lines(scores, found.held_out, split)))
     if counted := errors_counted(table, found.held_out, rows):
         print(errors_counted_line(counted, images))
@@ -80,10 +80,11 @@ def write_page(
     page: Path, directory: Path, table: ScoreTable, run: Run, model: Path, found: Found, database: str
 ) -> None:
     """The page of `--report`, about the eval split; with folds, about all that is held out of one."""
-    from .full_report import Material, write_report  # brings matplotlib, which takes a second
+    from .full_report import write_report  # brings matplotlib, which takes a second
+    from .material import Material
 
     data = run.data
-    split = data.split if data.folds is None else np.where(data.split == "test", "test", "eval")
+    split = data.split if data.folds is None else np.where(data.folds >= 0, "eval", data.split)
     inputs = data.inputs.cpu().numpy()
     scored = ModelScores(model.stem, found.held_out, found.errors, inputs, found.predictor, found.metadata)
     chosen = make_subsets(table.paths, split == "eval", (), False)

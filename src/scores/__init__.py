@@ -8,16 +8,17 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .assisted import Counted, assisted_by, caution, errors_counted
     from .balance import Groups, balance_groups, balance_table, balanced
     from .chosen import ChosenScores, begun_at, chosen_file, holds_assisted, is_behind, is_chosen, write_chosen
-    from .document import listing, shown
+    from .document import listing, normal, shown
+    from .estimates import estimated, estimates_note
     from .folds import draw_folds, draw_whole_groups
     from .formats import read_document
     from .json_format import json_text
+    from .scored_images import read_scored_images
     from .scorefile import (
         ScoreTable,
         add_images,
         column_values,
         find_scorefile,
-        match_images,
         new_table,
         read_numbers,
         read_scorefile,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
         write_scorefile,
     )
     from .settings import BalanceSettings, SplitSettings
+    from .spelling import match_images
     from .split import SPLITS, assign_split, check_fractions, draw_split
     from .weights import check_column, check_loss, error_weights
 else:

@@ -7,17 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..common import UserError, copy_to
+from ..common import UserError, check_writable, copy_to
 from . import assisted
-from .scorefile import (
-    ScoreTable,
-    add_images,
-    match_images,
-    new_table,
-    read_numbers,
-    read_scorefile,
-    write_scorefile,
-)
+from .formats import SUFFIXES
+from .scorefile import ScoreTable, add_images, new_table, read_numbers, read_scorefile, write_scorefile
+from .spelling import match_images
 from .weights import COLUMN as ERRORS
 
 COMPARISONS = "comparisons"
@@ -55,15 +49,14 @@ class ChosenScores:
 def chosen_file(directory: Path, name: str | None) -> Path:
     """The score file `name` that will be written; without a name scores.json if it is there, else scores.csv.
 
-    UserError for another ending, or where its folder is missing: now rather than after an hour of choosing.
+    UserError for another ending, or where it can't be written: now rather than after an hour of choosing.
     """
     names = [name] if name else ["scores.json", "scores.csv"]
     paths = [directory / Path(word).expanduser() for word in names]
     path = next((path for path in paths if path.exists()), paths[-1])
-    if path.suffix.lower() not in (".csv", ".json"):
+    if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"--scores={name}: must end with .csv or .json")
-    if not path.parent.is_dir():
-        raise UserError(f"--scores={name}: there is no folder {path.parent}; make it first")
+    check_writable("scores", path)
     return path
 
 
@@ -72,11 +65,13 @@ def is_chosen(table: ScoreTable) -> bool:
     return {COMPARISONS, ERRORS} <= set(table.document.columns)
 
 
-def is_behind(path: Path, score_column: str, paths: Sequence[str], comparisons: np.ndarray) -> bool:
-    """Whether the score file is of fewer comparisons than there are by now: it was never written, or a scorer was
-    killed before it could. Not where it counts more of any image, which are another rater's.
+def is_behind(
+    path: Path, score_column: str, paths: Sequence[str], comparisons: np.ndarray, taken_back: np.ndarray | int = 0
+) -> bool:
+    """Whether the score file is of other comparisons than there are by now: it was never written, or a scorer was
+    killed before it could. Not where it counts more of any image than there ever were: those are another rater's.
 
-    comparisons: (N,) of the images at `paths`.
+    comparisons: (N,) of the images at `paths`; taken_back: (N,) of those that don't count any more.
     """
     if not path.exists():
         return bool(comparisons.any())
@@ -86,7 +81,7 @@ def is_behind(path: Path, score_column: str, paths: Sequence[str], comparisons: 
         return bool(comparisons.any())
     matched = dict(zip(table.paths, np.nan_to_num(counted).tolist(), strict=True))
     before = np.array([matched.get(image, 0) for image in paths])
-    return bool((before <= comparisons).all() and (before < comparisons).any())
+    return bool((before <= comparisons + taken_back).all() and (before != comparisons).any())
 
 
 def holds_assisted(path: Path, score_column: str) -> bool:
@@ -94,11 +89,14 @@ def holds_assisted(path: Path, score_column: str) -> bool:
     return path.exists() and bool(assisted.assisted_by(read_scorefile(path, score_column)))
 
 
-def write_chosen(path: Path, score_column: str, chosen: ChosenScores) -> None:
-    """Replace the score file, atomically: all it held, and score, comparisons, score_error of every image here."""
+def write_chosen(path: Path, score_column: str, chosen: ChosenScores, directory: Path | None = None) -> None:
+    """Replace the score file, atomically: all it held, and score, comparisons, score_error of every image here.
+
+    directory: the images' folder, for absolute names in the score file.
+    """
     table = new_table(chosen.paths, path.name)
     if path.exists():
-        everything = read_scorefile(path, score_column)
+        everything = read_scorefile(path, score_column, directory)
         _keep_original(path, everything)
         table = add_images(match_images(everything, chosen.paths, keep_unscored=True)[0], chosen.paths)
     places = {image: place for place, image in enumerate(chosen.paths)}

@@ -4,13 +4,28 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from ..common import UserError
-from .document import HOW_TO_MAKE_ONE, PATH_COLUMNS, Document, lines_listed, listing, normal
+from .document import (
+    HOW_TO_MAKE_ONE,
+    PATH_COLUMNS,
+    SCORE_COLUMNS,
+    Document,
+    find_path_column,
+    find_score_column,
+    lines_listed,
+    names_listed,
+    normal,
+    taken_for,
+)
+
+# What Excel wants to be told: which character stands between cells.
+SEP_LINE = re.compile(r'"?sep=(?P<delimiter>[^\w\s"]|\t)"?[;,\t ]*(\r\n|\n|\r)', re.IGNORECASE)
+# In a file of commas 1,234 may be a thousand; 4,9 and 4,90 may not.
+DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,(\d{1,2}|\d{4,})\s*")
 
 
 def header_lacks(path: Path, column: str) -> bool:
@@ -21,31 +36,27 @@ def header_lacks(path: Path, column: str) -> bool:
     except OSError:
         return False
     text = first.decode("utf-8-sig", "replace").strip()
-    if not text or text[0] in "{[" or b"\0" in first:
+    if not text or text[0] in "{[" or b"\0" in first or SEP_LINE.match(text + "\n"):
         return False
-    return column not in [cell.strip(' "') for cell in re.split("[,;\t]", text)]
+    cells = {cell.strip(' "').casefold() for cell in re.split("[,;\t]", text)}
+    names = SCORE_COLUMNS if column == SCORE_COLUMNS[0] else (column,)
+    return cells.isdisjoint(name.casefold() for name in names)
 
 
-def parse_csv(path: Path, text: str, score_column: str, problems: list[str]) -> Document:
-    start, body = ("\ufeff", text[1:]) if text.startswith("\ufeff") else ("", text)
-    first = body.lstrip("\r\n").split("\n", 1)[0]
-    delimiter = next((d for d in ",;\t" if _path_column(first.replace('"', "").split(d))), ",")
-    lines, cells = _csv_rows(path, body, delimiter)
+def parse_csv(path: Path, text: str, score_column: str, problems: list[str], encoding: str = "utf-8") -> Document:
+    start, delimiter, body = _begin(text)
+    first = _first_line(body)
+    delimiter = delimiter or next((d for d in ",;\t" if _names_images(first.replace('"', "").split(d))), ",")
+    lines, cells = _csv_rows(path, body, delimiter, start.count("\n") or start.count("\r"))
     columns = _unique_columns(cells)
     path_column, score = _required_columns(path, columns, score_column)
     rows = [dict(zip(columns, row + [""] * (len(columns) - len(row)), strict=True)) for row in cells[1:]]
     keys = [row[path_column] for row in rows]
     if not any(keys):
         raise UserError(f"{path}: names no image below its header; {HOW_TO_MAKE_ONE}")
-    uneven = [line for line, row in zip(lines, cells, strict=True) if len(row) != len(cells[0])]
-    if uneven:
-        problems.append(
-            f"{path.name}: more or fewer cells than the header in {lines_listed(uneven)}; quote names with commas"
-        )
-    nameless = [line for line, key in zip(lines[1:], keys, strict=True) if not key]
-    if nameless:
-        problems.append(f"{path.name}: no image named in {lines_listed(nameless)}; not used")
-    return Document(
+    commas = [row[score] for row in rows if "," in row[score]]
+    decimal = next((value for value in commas if delimiter != "," or DECIMAL_COMMA.fullmatch(value)), None)
+    document = Document(
         name=path.name,
         columns=columns,
         rows=rows,
@@ -53,27 +64,66 @@ def parse_csv(path: Path, text: str, score_column: str, problems: list[str]) -> 
         path_column=path_column,
         score_column=score,
         delimiter=delimiter,
-        newline="\r\n" if first.endswith("\r") else "\n",
+        newline=_newline(body),
         start=start,
-        decimal_comma=delimiter != "," and any("," in row[score] for row in rows),
+        encoding=encoding,
+        decimal_comma=decimal is not None,
     )
+    problems += taken_for(document, score_column)
+    if decimal and delimiter == ",":
+        problems.append(f"{path.name}: the comma in scores such as '{decimal.strip()}' is taken for a decimal point")
+    _report_rows(document, lines, cells, problems)
+    return document
 
 
-def _csv_rows(path: Path, text: str, delimiter: str) -> tuple[list[int], list[list[str]]]:
-    """Of all rows that hold anything: the line at which each ends, and its cells. The first is the header."""
+def _begin(text: str) -> tuple[str, str, str]:
+    """What stands before the header, the delimiter that it names, "" for none, and the rest."""
+    mark = "\ufeff" if text.startswith("\ufeff") else ""
+    sep = SEP_LINE.match(text, len(mark))
+    end = sep.end() if sep else len(mark)
+    return text[:end], sep["delimiter"] if sep else "", text[end:]
+
+
+def _first_line(body: str) -> str:
+    return re.split("[\r\n]", body.lstrip("\r\n"), maxsplit=1)[0]
+
+
+def _newline(body: str) -> str:
+    found = re.search("\r\n|\n|\r", body.lstrip("\r\n"))
+    if found and found[0] == "\r" and "\n" in body:  # part of a name in the header
+        return "\n"
+    return found[0] if found else "\n"
+
+
+def _names_images(cells: list[str]) -> bool:
+    return any(cell.strip().casefold() in PATH_COLUMNS for cell in cells)
+
+
+def _csv_rows(path: Path, text: str, delimiter: str, before: int) -> tuple[list[int], list[list[str]]]:
+    """Of all rows that hold anything: the line at which each ends, and its cells. The first is the header.
+
+    before: lines that stand before this text.
+    """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        both = [(reader.line_num, row) for row in reader if any(row)]
+        both = [(reader.line_num + before, row) for row in reader if any(row)]
     except csv.Error as error:
-        raise UserError(f"{path}, line {reader.line_num}: not CSV ({error}); look for a quote without its partner")
+        line = reader.line_num + before
+        raise UserError(f"{path}, line {line}: not CSV ({error}); look for a quote without its partner")
     if not both:
         raise UserError(f"{path}: empty; {HOW_TO_MAKE_ONE}")
     return [line for line, _ in both], [row for _, row in both]
 
 
-def _path_column(columns: Sequence[str]) -> str | None:
-    named = {column.strip(): column for column in reversed(columns)}
-    return next((named[name] for name in PATH_COLUMNS if name in named), None)
+def _report_rows(document: Document, lines: list[int], cells: list[list[str]], problems: list[str]) -> None:
+    uneven = [line for line, row in zip(lines, cells, strict=True) if len(row) != len(cells[0])]
+    if uneven:
+        problems.append(
+            f"{document.name}: more or fewer cells than the header in {lines_listed(uneven)}; quote names with commas"
+        )
+    nameless = [line for line, key in zip(lines[1:], document.keys, strict=True) if not key]
+    if nameless:
+        problems.append(f"{document.name}: no image named in {lines_listed(nameless)}; not used")
 
 
 def _unique_columns(cells: list[list[str]]) -> list[str]:
@@ -87,16 +137,16 @@ def _unique_columns(cells: list[list[str]]) -> list[str]:
 
 
 def _required_columns(path: Path, columns: list[str], score_column: str) -> tuple[str, str]:
-    path_column = _path_column(columns)
-    names = listing((name.strip() for name in columns if name.strip("\0 ")), most=40)[:400]
+    path_column = find_path_column(str(path), columns)
     if path_column is None:
         raise UserError(
-            f"{path}: its first line has no column 'relative_path' but {names}; "
+            f"{path}: its first line has no column 'relative_path' but {names_listed(columns)}; "
             "a score file is a CSV with a header such as relative_path,score, or a JSON object"
         )
-    score = next((column for column in columns if column.strip() == score_column), None)
+    score = find_score_column(str(path), columns, score_column)
     if score is None:
-        raise UserError(f"{path}: no column '{score_column}'; it has {names}; choose with --score_column")
+        there = names_listed(columns)
+        raise UserError(f"{path}: no column '{score_column}'; it has {there}; choose with --score_column")
     return path_column, score
 
 

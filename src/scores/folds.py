@@ -9,6 +9,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ..common import UserError
 from ..features import FeatureCache, near_identical_groups
+from .estimates import estimated
 from .scorefile import ScoreTable, column_values
 from .settings import SplitSettings
 from .split import hash_of
@@ -17,16 +18,17 @@ from .split import hash_of
 def draw_folds(
     settings: SplitSettings, directory: Path, table: ScoreTable, cache: FeatureCache
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) of train and test, and (N,) the folds of what is train, -1 for test; groups stay whole in both.
+    """(N,) of train and test, and (N,) the folds of what is train, -1 of the others; groups stay whole in both.
 
-    Groups are near-identical images, and images of equal value in `group_column`.
+    Groups are near-identical images, and images of equal value in `group_column`. A model's estimates are in no fold:
+    no trial is judged by them.
     """
     alike = near_identical_groups(directory, table.paths, cache)
     sizes = np.unique(alike, return_counts=True)[1]
     said = f"{sizes[sizes > 1].sum()} images are in {(sizes > 1).sum()} groups of near-identical ones."
     print(said if (sizes > 1).any() else "No two images are nearly the same.")
     test, groups = _test_and_groups(settings, table, alike)
-    folds = assign_folds(table.paths, groups, ~test, settings.folds or 0, settings.eval_pick_seed)
+    folds = assign_folds(table.paths, groups, ~test & ~estimated(table), settings.folds or 0, settings.eval_pick_seed)
     sizes = np.bincount(folds[folds >= 0])
     size = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
     whole = int((np.unique(groups[~test], return_counts=True)[1] > 1).sum())
@@ -47,7 +49,8 @@ def _test_and_groups(settings: SplitSettings, table: ScoreTable, alike: np.ndarr
         # Images without a value are groups of their own.
         groups = merged(alike, np.array([f"={value}" if value else f"row {i}" for i, value in enumerate(values)]))
     seed = settings.eval_pick_seed
-    return draw_test(table.paths, table.splits, groups, settings.fraction_for_test, seed), groups
+    given = ["train" if guess else split for guess, split in zip(estimated(table), table.splits, strict=True)]
+    return draw_test(table.paths, given, groups, settings.fraction_for_test, seed), groups
 
 
 def merged(*groupings: np.ndarray) -> np.ndarray:

@@ -1,7 +1,5 @@
 """The score table: which image has which score, from a CSV or JSON file and back to one with nothing lost."""
 
-import os
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +9,7 @@ import numpy as np
 
 from ..common import UserError, plain
 from .csv_format import header_lacks
-from .document import HOW_TO_MAKE_ONE, PATH_COLUMNS, Document, listing, normal, number, shown
+from .document import HOW_TO_MAKE_ONE, PATH_COLUMNS, Document, listing, names_listed, normal, number, shown
 from .formats import read_document, write_document
 from .split import SPLITS
 
@@ -58,24 +56,29 @@ def refuse_lost_scores(option: str, path: Path, score_column: str, is_ours: Call
             document, _ = read_document(path, name)
         except UserError:  # not there, no score file, or without that column: there is nothing to lose
             continue
-        if not is_ours({column.strip() for column in document.columns} - set(PATH_COLUMNS)):
+        others = set(document.columns) - {document.path_column}
+        if not is_ours({column.strip() for column in others} - set(PATH_COLUMNS)):
             raise UserError(f"--{option}={path}: holds scores in '{name}' that would be lost; name another file")
 
 
-def read_scorefile(path: Path, score_column: str | None = None) -> ScoreTable:
+def read_scorefile(path: Path, score_column: str | None = None, directory: Path | None = None) -> ScoreTable:
     """Read a CSV or JSON score file; which of them shows in its content.
 
-    score_column: the column, or the key in JSON records, that is the score; default "score". Raises UserError if the
-    file is missing, is neither CSV nor JSON, names no image, or lacks that column. Lesser faults become `problems`.
+    score_column: the column, or the key in JSON records, that is the score; default "score". directory: the images'
+    folder, from which on absolute names below it are taken. Raises UserError if the file is missing, is neither CSV
+    nor JSON, names no image, or lacks that column. Lesser faults, and what was taken for what, become `problems`.
     """
     document, problems = read_document(path, score_column or "score")
-    name, comma = document.name, document.delimiter != ","
-    paths = [normal(key) for key in document.keys]
+    document = replace(document, folders=_spelled(directory) if directory else ())
+    name, comma = document.name, document.reads_commas
+    paths = [document.image(key) for key in document.keys]
+    if not any(paths):
+        raise UserError(f"{path}: names no image; {HOW_TO_MAKE_ONE}")
     scores = _parsed(document, document.score_column, lambda value: number(value, comma), "are not numbers", problems)
     splits = _parsed(document, "split", _split, "are not train, eval or test, and will be drawn", problems)
     weights = _parsed(document, "weight", lambda v: _weight(v, comma), "are not 0 or more, and count as 1", problems)
-    rows = _one_row_each(name, paths, scores, problems)
-    _report_names(name, [paths[row] for row in rows], problems)
+    rows = _one_row_each(name, paths, scores, splits, problems)
+    _report_names(document, [document.keys[row] for row in rows], [paths[row] for row in rows], problems)
     blank = [paths[row] for row in rows if _is_blank(document.rows[row].get(document.score_column))]
     if blank:
         problems.append(f"{name}: {len(blank)} of {len(rows)} images have no score: {listing(blank)}")
@@ -97,14 +100,14 @@ def column_values(table: ScoreTable, name: str) -> list[str]:
     column = document.column(name)
     values = [document.rows[row].get(column) for row in table.rows.tolist()]
     if all(value is None for value in values):
-        raise UserError(f"{document.name}: no column '{name}'; it has {', '.join(document.columns)}")
+        raise UserError(f"{document.name}: no column '{name}'; it has {names_listed(document.columns)}")
     return ["" if _is_blank(value) else str(value).strip() for value in values]
 
 
 def read_numbers(table: ScoreTable, name: str) -> np.ndarray | None:
     """(N,) float64, another column of the table's file, nan where it holds no number; None without such a column."""
     document = table.document
-    column, comma = document.column(name), document.delimiter != ","
+    column, comma = document.column(name), document.reads_commas
     if column not in document.columns:
         return None
     values = [number(document.rows[row].get(column), comma) for row in table.rows]
@@ -125,7 +128,7 @@ def add_images(table: ScoreTable, images: Iterable[str]) -> ScoreTable:
     """
     known, old = set(table.paths), table.document
     new = [image for image in dict.fromkeys(images) if image not in known]
-    left_out = {normal(old.keys[row]): row for row in sorted(set(range(len(old.rows))) - set(table.rows.tolist()))}
+    left_out = {old.image(old.keys[row]): row for row in sorted(set(range(len(old.rows))) - set(table.rows.tolist()))}
     unwritten = [image for image in new if image not in left_out]
     fresh: list[dict[str, Any]] = [{old.path_column: image} if old.path_column else {} for image in unwritten]
     places = {image: len(old.rows) + place for place, image in enumerate(unwritten)} | left_out
@@ -151,35 +154,6 @@ def select(table: ScoreTable, positions: Sequence[int] | np.ndarray) -> ScoreTab
         weights=table.weights[keep],
         rows=table.rows[keep],
     )
-
-
-def match_images(
-    table: ScoreTable,
-    images: Sequence[str],
-    keep_unscored: bool = False,
-    ignore_case: bool = os.name == "nt",
-) -> tuple[ScoreTable, list[str]]:
-    """The images of the table that exist and have a score, spelled as in `images`, and sentences on the others.
-
-    images: relative paths of what is in the directory. keep_unscored: also the images whose score is nan.
-    Names that differ only in Unicode normalisation are the same (macOS decomposes accents, and so do its zip files);
-    on Windows also those that differ in case.
-    """
-    found = _spellings(table, images, ignore_case)
-    lost = [path for path, image in zip(table.paths, found, strict=True) if image is None]
-    extra = set(images) - set(found)
-    name, problems = table.document.name, []
-    if lost:
-        hint = f"; the directory has {shown(images[0])}" if images and len(lost) == len(found) else ""
-        problems.append(
-            f"{len(lost)} of {len(found)} images in {name} are not in the directory: {listing(lost)}{hint}"
-        )
-    if extra:
-        names = listing(image for image in images if image in extra)
-        problems.append(f"{len(extra)} of {len(images)} images in the directory are not in {name}: {names}")
-    wanted = np.ones(len(found), dtype=bool) if keep_unscored else ~np.isnan(table.scores)
-    keep = [place for place, image in enumerate(found) if image is not None and wanted[place]]
-    return replace(select(table, keep), paths=[found[place] or "" for place in keep]), problems
 
 
 def write_scorefile(path: Path, table: ScoreTable, new_columns: Mapping[str, Sequence[Any] | np.ndarray]) -> None:
@@ -211,7 +185,7 @@ def _parsed(
     values = [row.get(column) for row in document.rows]
     parsed = [None if _is_blank(value) else parse(value) for value in values]
     wrong = [
-        f"{normal(key)} ('{str(value)[:30]}')"
+        f"{document.image(key)} ('{str(value)[:30]}')"
         for key, value, result in zip(document.keys, values, parsed, strict=True)
         if result is None and not _is_blank(value)
     ]
@@ -236,45 +210,47 @@ def _weight(value: Any, decimal_comma: bool) -> float | None:
     return weight if weight is not None and weight >= 0 else None
 
 
-def _one_row_each(name: str, paths: list[str], scores: list[float | None], problems: list[str]) -> list[int]:
+def _spelled(directory: Path) -> tuple[str, ...]:
+    """How an absolute path to this folder may be written, links followed or not."""
+    return tuple(dict.fromkeys(normal(str(path)) for path in (directory.absolute(), directory.resolve())))
+
+
+def _one_row_each(
+    name: str, paths: list[str], scores: list[float | None], splits: list[str | None], problems: list[str]
+) -> list[int]:
     """For each image its last row with a score, else its last row; in the order of first appearance."""
     rows: dict[str, list[int]] = {}
     for row, path in enumerate(paths):
         if path:
             rows.setdefault(path, []).append(row)
     double = [path for path, places in rows.items() if len(places) > 1]
-    differ = [path for path in double if len({scores[row] for row in rows[path]} - {None}) > 1]
     if double:
         fault = f"several rows for {len(double)} of {len(rows)} images, the last with a score counts"
         problems.append(f"{name}: {fault}: {listing(double)}")
-    if differ:
-        problems.append(f"{name}: for {len(differ)} of them the scores differ: {listing(differ)}")
+    for what, values in (("scores", scores), ("splits", splits)):
+        differ = [path for path in double if len({values[row] for row in rows[path]} - {None}) > 1]
+        if differ:
+            problems.append(f"{name}: for {len(differ)} of them the {what} differ: {listing(differ)}")
     return [max(places, key=lambda row: (scores[row] is not None, row)) for places in rows.values()]
 
 
-def _report_names(name: str, paths: list[str], problems: list[str]) -> None:
-    outside = [path for path in paths if path.startswith(("/", "../")) or path[1:3] == ":/"]
+def _report_names(document: Document, keys: list[str], paths: list[str], problems: list[str]) -> None:
+    outside = [path for path in paths if _is_outside(path)]
+    below = [key for key, path in zip(keys, paths, strict=True) if _is_outside(normal(key)) and not _is_outside(path)]
+    if below:
+        problems.append(
+            f"{document.name}: {len(below)} of {len(paths)} names are absolute, and taken from the directory on: "
+            f"{listing(below)}"
+        )
     if outside:
         problems.append(
-            f"{name}: {len(outside)} of {len(paths)} names are not relative to the directory: {listing(outside)}"
+            f"{document.name}: {len(outside)} of {len(paths)} names are not relative to the directory: "
+            f"{listing(outside)}"
         )
 
 
-def _spellings(table: ScoreTable, images: Sequence[str], ignore_case: bool) -> list[str | None]:
-    """For each image of the table the one in `images` that it means: the same name, else one that differs in form."""
-
-    def form(path: str) -> str:
-        text = unicodedata.normalize("NFC", path)
-        return text.casefold() if ignore_case else text
-
-    exact = set(images)
-    keys = [table.document.keys[row] for row in table.rows]  # as in the file: on Linux a backslash may be in a name
-    found = [next((name for name in pair if name in exact), None) for pair in zip(keys, table.paths, strict=True)]
-    free = {form(image): image for image in sorted(exact - set(found), reverse=True)}
-    for place in reversed(range(len(found))):
-        if found[place] is None:
-            found[place] = free.pop(form(table.paths[place]), None)
-    return found
+def _is_outside(path: str) -> bool:
+    return path.startswith(("/", "../")) or path[1:3] == ":/"
 
 
 def _plain(value: Any) -> Any:

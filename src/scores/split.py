@@ -42,9 +42,19 @@ def assign_split(
     return split
 
 
-def draw_split(settings: SplitSettings, paths: Sequence[str], given: Sequence[str]) -> np.ndarray:
-    """`assign_split` as the settings ask; what is given stays."""
-    return assign_split(paths, given, settings.fraction_for_eval, settings.fraction_for_test, settings.eval_pick_seed)
+def draw_split(
+    settings: SplitSettings, paths: Sequence[str], given: Sequence[str], own: np.ndarray | None = None
+) -> np.ndarray:
+    """`assign_split` as the settings ask; what is given stays.
+
+    own: (N,) bool, scores that a person gave, None for all; the others are train, and the fractions are of the own.
+    """
+    rows = (np.arange(len(paths)) if own is None else np.flatnonzero(own)).tolist()
+    split = np.full(len(paths), "train", dtype="<U5")
+    some, words = [paths[row] for row in rows], [given[row] for row in rows]
+    fractions = settings.fraction_for_eval, settings.fraction_for_test
+    split[rows] = assign_split(some, words, *fractions, settings.eval_pick_seed)
+    return split
 
 
 def hash_of(seed: int, path: str) -> tuple[bytes, str]:

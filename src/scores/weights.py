@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..common import UserError
+from ..common import UserError, number_of
 from .document import listing
 from .scorefile import ScoreTable, read_numbers
 
@@ -57,6 +57,7 @@ def _sentences(table: ScoreTable, weights: np.ndarray, known: np.ndarray) -> lis
     if not known.all():
         without = [path for path, has in zip(table.paths, known, strict=True) if not has]
         said.append(
-            f"{len(without)} images have no {COLUMN} above 0 and weigh as the typical one: {listing(without)}"
+            f"{number_of(len(without), 'image', 'has')} no {COLUMN} above 0, weighed as the typical one: "
+            f"{listing(without)}"
         )
     return said

@@ -5,25 +5,33 @@ from typing import TYPE_CHECKING
 from ..common.lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
-    from .handing_on import WAYS, carry_out, check_format, check_target, new_name, plan
+    from .handing_on import check_handing_on, hand_on, may_be_over, not_handed_on
     from .held_out import held_out_correlation
-    from .model_scores import ModelScores, read_all, read_scored_images
+    from .model_scores import ModelScores
     from .models import Model, Scored, load_models, score_images
     from .output import (
-        append_line,
         check_names,
         check_outfile,
-        columns_of,
-        line_for_people,
-        rows_of,
-        summary_lines,
+        check_readable,
+        summarise,
         terminal_table,
-        unreadable_lines,
+        write_rows,
         write_scores,
     )
-    from .selection import choose, matching, ranks
-    from .update import beside, fill, find, read_table, write_filled
-    from .watch import State, Watch, states_of
-    from .xmp import NotXmp, sidecars, stars, write_rating
+    from .scored_images import ScoredImages, score_and_split
+    from .scorer import Scorer, Scores, load_scorer
+    from .selection import choose, find_wanted, matching, ranks
+    from .settings import (
+        FillingSettings,
+        HandingOnSettings,
+        LookSettings,
+        ScoringSettings,
+        SelectionSettings,
+        StarSettings,
+    )
+    from .stars import check_percentiles, write_stars
+    from .thresholds import one_threshold_each
+    from .update import Unfilled, fill_in, read_unfilled
+    from .watch import State, keep_watching, states_of
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

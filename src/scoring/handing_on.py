@@ -1,219 +1,285 @@
-"""Copy, move or link chosen images into a folder, under new names, without ever overwriting anything."""
+"""Copy, move or link chosen images into a folder, under new names, without ever overwriting or doubling anything."""
 
-import csv
-import io
+import errno
+import json
 import os
-import re
-import shutil
-import string
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..common import UserError
-from .xmp import existing_sidecars, sidecar_names
+import numpy as np
 
-FIELDS: dict[str, Any] = {"rank": 1, "score": 0.5, "percentile": 50.0, "name": "image", "extension": ".png"}
-# What Windows allows in no name; elsewhere such names would only be trouble for whoever gets the folder.
-FORBIDDEN = re.compile(r'[\x00-\x1f<>:"/\\|?*]')
-RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-LONGEST = 255  # bytes of a name, on most file systems
-WAYS = ("copy", "move", "link")
+from ..common import UserError, check_writable, claimed, note, number_of, remove_parts
+from ..scores import shown
+from .file_names import check_format, new_name
+from .handed_on import (
+    Table,
+    end_move,
+    find_there,
+    has_unfinished_move,
+    listed,
+    note_move,
+    unfinished_move,
+    write_table,
+)
+from .names_there import NamesThere
+from .output import columns_of, rows_of
+from .placing import add_name, copy_new, link_new, same_content
+from .selection import ranks
+from .settings import HandingOnSettings
+from .siblings import Folder, Sibling
+
+if TYPE_CHECKING:
+    from .models import Scored
+
+DONE = {"copy": "copied", "move": "moved", "link": "linked"}
+
+
+def check_handing_on(settings: HandingOnSettings) -> None:
+    """Raise UserError for several ways, a format that gives no names, and a folder that can't be one."""
+    ways = settings.ways
+    if len(ways) > 1:
+        raise UserError(f"--{ways[0]}_to and --{ways[1]}_to: an image can go one way only; take one of them out")
+    if settings.folder:
+        check_format(settings.filename_format)
+        check_target(f"{ways[0]}_to", Path(settings.folder).expanduser())
+
+
+def check_target(option: str, target: Path) -> None:
+    """Raise UserError where the folder can't be one, or nothing can be written there."""
+    above = next((folder for folder in (target, *target.parents) if os.path.lexists(folder)), None)
+    if above is not None and not above.is_dir():
+        raise UserError(f"--{option}={target}: {above} is a file; name a folder")
+    if above is not None:
+        check_writable(option, above / "scores.csv")
+
+
+def may_be_over(settings: HandingOnSettings) -> bool:
+    """Whether a move into the folder was killed: then there may be no image left, and only its end to be noted."""
+    return bool(settings.move_to) and has_unfinished_move(Path(settings.move_to or "").expanduser())
+
+
+def not_handed_on(directory: Path, paths: list[str], settings: HandingOnSettings) -> list[str]:
+    """The images without those that were put into the folder before, where that lies in the directory."""
+    target = Path(settings.folder or "").expanduser().resolve()
+    if not (settings.folder and target.is_relative_to(directory.resolve())):
+        return paths
+    folder = target.relative_to(directory.resolve())
+    there = {(folder / name).as_posix() for names in listed(target).values() for name in names}
+    left = [path for path in paths if path not in there]
+    if len(left) < len(paths):
+        number = number_of(len(paths) - len(left), "image")
+        note(f"{number} in {target} left out: put there before, by the tables there")
+    return left
+
+
+def hand_on(
+    directory: Path, scored: "Scored", chosen: np.ndarray, settings: HandingOnSettings, asked: object = None
+) -> None:
+    """Copy, move or link the chosen images, (n,) positions, best first, as the settings say, which name one folder.
+
+    asked: what chose them, the same when the same is asked for again: a move that was killed goes on by it. What was
+    done, or would be, is printed.
+    """
+    (way,), target = settings.ways, Path(settings.folder or "").expanduser()
+    words = json.dumps([str(directory.resolve()), asdict(replace(settings, dry_run=False)), asked], default=str)
+    if way == "move" and (table := unfinished_move(target, words)):
+        print(f"{target}: the same move did not come to its end; it goes on as {table.path.name} there says.")
+        order = _left(directory, table)
+    else:
+        order = _order(scored, chosen, settings.filename_format)
+    with nullcontext() if settings.dry_run else _alone(way, target):
+        steps = plan(way, directory, target, order.named, settings.with_siblings)
+        if settings.dry_run:
+            print("\n".join(line for step in steps for line in _planned(way, step)))
+        else:
+            print(carry_out(way, target, steps, order.columns, order.rows, words), flush=True)
+            end_move(target)  # after that was said: whoever did not read it asks again
+
+
+class Order(NamedTuple):
+    """Which images go, best first. named: (relative path, new name); columns, rows: what the table says of them."""
+
+    named: list[tuple[str, str]]
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+
+def _left(directory: Path, table: Table) -> Order:
+    """What a move that was killed has left where it was."""
+    rows = [row for row in table.rows if os.path.lexists(directory / row[1])]
+    return Order([(row[1], row[0]) for row in rows], table.columns, rows)
+
+
+def _order(scored: "Scored", chosen: np.ndarray, text: str) -> Order:
+    """Of the images at these positions, with new names as the format says."""
+    rank = ranks(scored.scores[:, 0])
+    positions = chosen[rank[chosen].argsort()]
+    named = _named(scored, positions, rank, text)
+    columns = ["relative_path", "source", "rank", *columns_of(list(scored.models))[1:]]
+    known = zip(named, rank[positions].tolist(), rows_of(scored.part(positions)), strict=True)
+    return Order(named, columns, [[name, path, place, *row[1:]] for (path, name), place, row in known])
+
+
+@contextmanager
+def _alone(way: str, target: Path) -> Iterator[None]:
+    """No other run puts anything into the folder, which is made, meanwhile. What a killed one left half is gone."""
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--{way}_to={target}: can't be made ({error.strerror}); name another folder")
+    with claimed(target / "scores.csv", "a run that copies, moves or links images"):
+        remove_parts(target)
+        yield
+
+
+def _named(scored: "Scored", order: np.ndarray, rank: np.ndarray, text: str) -> list[tuple[str, str]]:
+    """(relative path, new name) of the images at these positions; rank: (N,) of all."""
+    scores, percentiles = scored.scores[:, 0], scored.models[0].percentiles(scored.scores[:, 0])
+    values = [{"rank": int(rank[i]), "score": float(scores[i]), "percentile": float(percentiles[i])} for i in order]
+    paths = [scored.paths[i] for i in order]
+    return [(path, new_name(text, path, value)) for path, value in zip(paths, values, strict=True)]
 
 
 class Step(NamedTuple):
-    """One image and where it goes. path: relative, as it was; target: its new place."""
+    """One image and where it goes, or lies already. path: relative, as it was; target: its new place."""
 
     path: str
     source: Path
     target: Path
+    there: bool
+    siblings: list[Sibling]
+    folder: Folder | None
 
 
-def check_format(text: str) -> None:
-    """Raise UserError unless --filename_format gives plain file names of the fields it may have."""
-    known = "{" + "}, {".join(FIELDS) + "}"
-    try:
-        fields = [(field, spec or "") for _, field, spec, _ in string.Formatter().parse(text) if field is not None]
-    except ValueError as error:
-        raise UserError(f"--filename_format={text}: {error}; right would be {{rank:05}}_{{name}}{{extension}}")
-    for field, spec in fields:
-        if field not in FIELDS:  # also {name.__class__}, {name[0]}, {}
-            raise UserError(f"--filename_format={text}: there is no {{{field}}}; it may hold {known}")
-        if "{" in spec or re.search(r"\d{3}", spec):
-            raise UserError(f"--filename_format={text}: '{spec}' is no width or precision below 100")
-    try:
-        text.format(**FIELDS)
-    except (ValueError, OverflowError) as error:
-        raise UserError(f"--filename_format={text}: {error}; right would be {{rank:05}}_{{score:.3f}}")
-    literal = "".join(part for part, *_ in string.Formatter().parse(text))
-    if FORBIDDEN.search(literal):
-        raise UserError(f'--filename_format={text}: a file name holds none of < > : " / \\ | ? *; leave them out')
-
-
-def new_name(text: str, path: str, values: Mapping[str, float]) -> str:
-    """The name of an image by --filename_format. path: relative; values: rank, score, percentile.
-
-    It ends with the image's extension, whether the format says so or not: without, it would be no image any more.
-    Raises UserError where that is no file name.
-    """
-    old = PurePosixPath(path)
-    extension = FORBIDDEN.sub("_", old.suffix)
-    name = text.format(**values, name=FORBIDDEN.sub("_", old.stem), extension=extension)
-    problem = None
-    if name.strip(". ") == "" or name.startswith(".") or name.endswith((".", " ")):
-        problem = "begins or ends with a dot or space"
-    elif RESERVED.fullmatch(name):
-        problem = "is reserved on Windows"
-    elif FORBIDDEN.search(name):
-        problem = "is no plain file name"
-    elif len(os.fsencode(name + extension)) > LONGEST - 10:  # room for a number
-        problem = "is too long"
-    if problem:
-        raise UserError(f"--filename_format={text}: '{name[:60]}', from {path}, {problem}; choose another format")
-    return name if name.lower().endswith(extension.lower()) else name + extension
-
-
-def plan(directory: Path, target: Path, named: Sequence[tuple[str, str]]) -> list[Step]:
+def plan(
+    way: str, directory: Path, target: Path, named: Sequence[tuple[str, str]], with_siblings: bool = True
+) -> list[Step]:
     """Where each image goes. named: (relative path, new name).
 
-    A name that is taken, by a file there or another image, gets a number: a.png, a_2.png.
+    A name that is taken, by a file there or another image, gets a number: a.png, a_2.png. So does one whose siblings'
+    names are taken, or that would take another image's siblings for its own.
     """
-    taken = {path.name.casefold() for path in target.iterdir()} if target.is_dir() else set()
-    steps = []
+    there = find_there(target, directory, named, links=way == "link")
+    names, folders, steps = NamesThere(target), dict[Path, Folder](), list[Step]()
     for path, name in named:
-        free = _free_name(name, taken)
-        taken.add(free.casefold())
-        steps.append(Step(path, directory / path, target / free))
+        source, folder = directory / path, None
+        if with_siblings and source.parent.is_dir():
+            folder = folders.get(source.parent) or folders.setdefault(source.parent, Folder(source.parent))
+        if path not in there:
+            name = names.take(path, name, partial(_siblings, folder, source.name))
+        place = there.get(path, target / name)
+        siblings = _siblings(folder, source.name, place.name)
+        steps.append(Step(path, source, place, path in there, siblings, folder))
     return steps
 
 
-def _free_name(name: str, taken: set[str]) -> str:
-    stem, suffix = PurePosixPath(name).stem, PurePosixPath(name).suffix
-    number = 2
-    while name.casefold() in taken:
-        name, number = f"{stem}_{number}{suffix}", number + 1
-    return name
+def _siblings(folder: Folder | None, image: str, new: str) -> list[Sibling]:
+    return folder.of(image, new) if folder else []
 
 
-def check_target(option: str, target: Path) -> None:
-    """Raise UserError where the folder can't be one."""
-    above = next((folder for folder in (target, *target.parents) if os.path.lexists(folder)), None)
-    if above is not None and not above.is_dir():
-        raise UserError(f"--{option}={target}: {above} is a file; name a folder")
+def _planned(way: str, step: Step) -> Iterator[str]:
+    if step.there:
+        removed = ", and would be removed here" if way == "move" else ""
+        yield f"{shown(step.path)} is there already as {shown(str(step.target))}{removed}"
+    else:
+        yield f"would {way} {shown(step.path)} -> {shown(str(step.target))}"
+    for sibling in step.siblings:
+        if not same_content(sibling.source, step.target.with_name(sibling.name)):
+            yield f"  with {shown(sibling.source.name)} -> {shown(sibling.name)}"
+
+
+@dataclass
+class Done:
+    """How far it came."""
+
+    steps: int = 0
+    images: int = 0
+    siblings: int = 0
 
 
 def carry_out(
-    way: str, target: Path, steps: Sequence[Step], columns: Sequence[str], rows: Sequence[Sequence[Any]]
-) -> Path:
+    way: str,
+    target: Path,
+    steps: Sequence[Step],
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    asked: str = "",
+) -> str:
     """Copy, move or link, with a table of what went where, written before the first image moves.
 
-    Sidecars (see `src.xmp`) go with their image; of one that another file of the name may need, a copy. Returns the
-    table's path: scores.csv, with a number if it is taken. Raises UserError where something fails, saying how far it
-    came; nothing is ever overwritten.
+    rows: one for each step; those of images that are there already are left out. asked: see `hand_on`. Returns what
+    to say. Raises UserError where something fails, saying how far it came; nothing is ever overwritten.
     """
-    act = {"copy": copy_new, "move": move_new, "link": link_new}[way]
-    done, carried = 0, set[Path]()
+    done, table = Done(), None
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        table = _write_table(target, columns, rows)
+        new = [[s.target.name, s.path, *row[2:]] for s, row in zip(steps, rows, strict=True) if not s.there]
+        if new:
+            target.mkdir(parents=True, exist_ok=True)
+            table = write_table(target, columns, new)
+        if way == "move" and table and asked:
+            note_move(target, asked, table)
         for step in steps:
-            act(step.source, step.target)
-            carried |= _carry_sidecars(copy_new if way == "move" else act, step)
-            done += 1
+            _carry(way, step, done)
     except OSError as error:
-        where = steps[done].path if done < len(steps) else target
-        raise UserError(f"{target}: could not {way} {where} ({error.strerror or error}); {done} images are there")
-    finally:
-        if way == "move":
-            with suppress(OSError):  # what can't be removed stays, and a copy went
-                _remove_lone(carried)
-    return table
+        where = steps[done.steps].path if done.steps < len(steps) else target
+        said = error.strerror or error
+        raise UserError(f"{target}: could not {way} {where} ({said}); {done.steps} images are there")
+    return _summary(way, target, done, table)
 
 
-def _carry_sidecars(act: Callable[[Path, Path], None], step: Step) -> set[Path]:
-    """The sidecars that went to the new name; a.xmp under the full one, or not at all, where that is taken."""
-    names, carried = sidecar_names(step.target), set()
-    for name, sidecar in existing_sidecars(step.source).items():
-        free = next((names[one] for one in (name, "full") if not os.path.lexists(names[one])), None)
-        if free:
-            act(sidecar, free)
-            carried.add(sidecar)
-    return carried
+def _summary(way: str, target: Path, done: Done, table: Path | None) -> str:
+    parts = [f"{done.images} images {DONE[way]} to {target}"]
+    parts += [f"{done.steps - done.images} were there already"] if done.steps > done.images else []
+    parts += [f"{number_of(done.siblings, 'file')} of theirs went along"] if done.siblings else []
+    return ", ".join(parts) + (f"; see {table.name} there." if table else ".")
 
 
-def _remove_lone(sidecars: set[Path]) -> None:
-    """Remove those that no file needs any more: a.jpg and a.png share a.xmp, and so may a raw file of any ending."""
-    files = [file for folder in {path.parent for path in sidecars} for file in folder.iterdir() if file.is_file()]
-    needed = {path for file in files if file.suffix.lower() != ".xmp" for path in sidecar_names(file).values()}
-    for sidecar in sidecars - needed:
-        sidecar.unlink()
+def _carry(way: str, step: Step, done: Done) -> None:
+    """One image with its siblings. Of a move the source goes last: killed at any moment, it can be done again."""
+    act = {"copy": copy_new, "move": add_name, "link": link_new}[way]
+    if not step.there:
+        act(step.source, step.target)
+        done.images += 1
+    came = [sibling for sibling in step.siblings if _bring(act, way, step, sibling, done)]
+    if way == "move":
+        _remove(step, came)
+    done.steps += 1
 
 
-def copy_new(source: Path, target: Path) -> None:
-    """Copy to a file that does not exist yet; FileExistsError if it does. Never leaves half a file."""
-    part = target.with_name(f".{target.name[:40]}.{os.getpid()}.part")
-    try:
-        shutil.copy2(source, part)
-        _take_place(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+def _remove(step: Step, came: Sequence[Sibling]) -> None:
+    """What was moved, but for siblings that other files need."""
+    for sibling in came:
+        if step.folder and not step.folder.is_shared(sibling.source.name):
+            sibling.source.unlink(missing_ok=True)
+    step.source.unlink()
+    if step.folder:
+        step.folder.gone(step.source.name)
 
 
-def _take_place(part: Path, target: Path) -> None:
-    """Rename, but never over something."""
-    if os.name == "nt":
-        part.rename(target)  # refuses by itself
-        return
-    try:
-        os.link(part, target, follow_symlinks=False)  # refuses by itself
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links, such as FAT
-        if os.path.lexists(target):
-            raise FileExistsError(17, "it exists", str(target))
-        part.rename(target)
+def _bring(act: Callable[[Path, Path], None], way: str, step: Step, sibling: Sibling, done: Done) -> bool:
+    """Whether a sibling is there now. Where another file has its name, it gets the image's whole name and its ending.
 
-
-def move_new(source: Path, target: Path) -> None:
-    """Move to a name that does not exist yet; FileExistsError if it does. The source goes last."""
-    try:
-        if os.name == "nt":
-            source.rename(target)  # refuses by itself
-            return
-        os.link(source, target, follow_symlinks=False)
-    except OSError:  # another disk, or one without links
-        if os.path.lexists(target):
-            raise FileExistsError(17, "it exists", str(target))
-        copy_new(source, target)
-    source.unlink()
-
-
-def link_new(source: Path, target: Path) -> None:
-    """A symbolic link to the image; where those are not allowed (Windows), a hard link."""
-    try:
-        target.symlink_to(source.resolve())
-    except FileExistsError:
-        raise
-    except OSError:
-        os.link(source, target)
-
-
-def _write_table(target: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Path:
-    text = io.StringIO()
-    csv.writer(text).writerows([columns, *rows])
-    data = text.getvalue().replace("\r\n", "\n").encode("utf-8", "surrogateescape")
-    for name in _numbered("scores.csv"):
-        with suppress(FileExistsError), (target / name).open("xb") as file:
-            file.write(data)
-            return target / name
-    raise AssertionError("endless")
-
-
-def _numbered(name: str) -> Iterator[str]:
-    stem, suffix = PurePosixPath(name).stem, PurePosixPath(name).suffix
-    yield name
-    number = 2
-    while True:
-        yield f"{stem}_{number}{suffix}"
-        number += 1
+    What a person has changed since an image was copied or linked stays.
+    """
+    again = step.there and way != "move"
+    names = [sibling.name] if again else [sibling.name, step.target.name + sibling.source.suffix]
+    for place in map(step.target.with_name, names):
+        if os.path.lexists(place):
+            if same_content(sibling.source, place):
+                return True
+            continue
+        try:
+            act(sibling.source, place)
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                continue
+            raise
+        done.siblings += 1
+        return True
+    if not again:
+        note(f"note: {shown(str(sibling.source))}: stays, for there are other files of its names")
+    return False

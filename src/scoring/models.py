@@ -1,18 +1,19 @@
 """Trained models and a folder of images -> model scores, in bounded memory: features never outlive their chunk."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 from tqdm import tqdm
 
-from ..common import UserError
+from ..common import UserError, note
 from ..features import Extractor, FeatureCache, Features, extract_features, load_extractor
-from ..model import Predictor, PredictorConfig, Unsaid, arrange, check_extractor, find_filter, load_predictor
-from ..options import one_threshold_each
+from ..model import Predictor, PredictorConfig, Unsaid, arrange, check_extractor, find_filter, load_predictor, unasked
+from .settings import ScoringSettings
+from .thresholds import one_threshold_each
 
 CHUNK = 2048  # images whose features are in memory at once: 45 MB of efficientnet-lite0's
 
@@ -48,6 +49,10 @@ class Model:
         if self.quantiles is None:
             return np.full(len(scores), np.nan)
         return np.interp(scores, self.quantiles, np.linspace(0, 100, len(self.quantiles)))
+
+    def predict(self, features: Mapping[int, np.ndarray] | np.ndarray) -> np.ndarray:
+        """(2, N) scores and errors of N images with features, as `Predictor.predict` takes them; its gate aside."""
+        return np.array(self.predictor.predict(features))
 
     def inputs(self, features: Features) -> Tensor:
         """(N, ...) what the predictor takes, of N images with features at this model's hidden states."""
@@ -101,24 +106,24 @@ class Scored:
         return Scored(self.models, paths, *values, self.unreadable, self.extracted)
 
 
-def load_models(
-    paths: Sequence[Path],
-    thresholds: Sequence[float],
-    device: str,
-    unsaid: Unsaid = Unsaid(),  # noqa: B008
-    with_gates: bool = False,
-) -> list[Model]:
-    """Models with their extractors, those of one extractor sharing it. thresholds: none, one for all, or one each.
+def load_models(paths: Sequence[Path], settings: ScoringSettings = ScoringSettings()) -> list[Model]:  # noqa: B008
+    """Models with their extractors, those of one extractor sharing it.
 
-    unsaid: what to take where another's model file does not say it. with_gates: a model that was trained behind a
-    filter is loaded with it. Raises UserError where one can't be read, its extractor can't be had or is another than
-    it was trained on.
+    Raises UserError where one can't be read, its extractor can't be had or is another than it was trained on, or
+    where there are not as many thresholds as models.
     """
-    given: list[float | None] = [*one_threshold_each(thresholds, len(paths))] or [None] * len(paths)
+    given: list[float | None] = [*one_threshold_each(settings.threshold, len(paths))] or [None] * len(paths)
     extractors: dict[tuple[str, bool, str], Extractor] = {}
-    names = unique_names(paths)
-    each = zip(paths, names, given, strict=True)
-    return [_load(path, name, threshold, device, extractors, unsaid, with_gates) for path, name, threshold in each]
+    each = zip(paths, unique_names(paths), given, strict=True)
+    models = [_load(path, name, threshold, settings, extractors) for path, name, threshold in each]
+    asked = [*models, *(model.gate.model for model in models if model.gate)]
+    for sentence in unasked(_unsaid(settings), [model.config for model in asked]):
+        note(sentence)
+    return models
+
+
+def _unsaid(settings: ScoringSettings) -> Unsaid:
+    return Unsaid(settings.head_extractor, settings.head_input)
 
 
 def unique_names(paths: Sequence[Path]) -> list[str]:
@@ -133,25 +138,24 @@ def _load(
     path: Path,
     name: str,
     threshold: float | None,
-    device: str,
+    settings: ScoringSettings,
     extractors: dict[tuple[str, bool, str], Extractor],
-    unsaid: Unsaid,
-    with_gate: bool,
 ) -> Model:
-    predictor, metadata = load_predictor(path, unsaid)
+    predictor, metadata = load_predictor(path, _unsaid(settings))
     config = predictor.config
     key = (config.feature_extractor_model, config.fp16_features, config.aim_batch_norm)
     if key not in extractors:
         try:
-            extractors[key] = load_extractor(key[0], device, *key[1:])
+            extractors[key] = load_extractor(key[0], settings.device, *key[1:])
         except UserError as error:
-            raise UserError(f"{path}: its image model {key[0]} can't be had: {error}")
+            raise UserError(f"{path}: its image model {key[0][:200]} can't be had: {str(error)[:1000]}")
     extractor = extractors[key]
-    check_extractor(path, config, extractor.identity)
+    check_extractor(path, config, extractor.identity, extractor.earlier_identity)
     gate = None
-    if with_gate and (found := find_filter(path, metadata)):
+    if settings.gate and (found := find_filter(path, metadata)):
         # A filter is never itself behind one: training refuses that.
-        gate = Gate(_load(found.path, found.path.stem, None, device, extractors, unsaid, False), found.threshold)
+        filter_ = _load(found.path, found.path.stem, None, replace(settings, gate=False), extractors)
+        gate = Gate(filter_, found.threshold)
     return Model(name, path, predictor, extractor, _quantiles(path, metadata), metadata, threshold, gate)
 
 
@@ -160,7 +164,7 @@ def _quantiles(path: Path, metadata: Mapping[str, str]) -> np.ndarray | None:
         return None
     try:
         values = np.array(json.loads(metadata["train_score_quantiles"]), dtype=np.float64)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         values = np.zeros(0)
     if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all() or (np.diff(values) < 0).any():
         raise UserError(f"{path}: its metadata say nonsense in train_score_quantiles; train the model again")
@@ -172,7 +176,7 @@ def score_images(
     paths: Sequence[str],
     models: Sequence[Model],
     cache: FeatureCache,
-    batch_size: int = 16,
+    batch_size: int = ScoringSettings.extract_batch_size,
     progress: bool = True,
 ) -> Scored:
     """Scores of images by their relative paths, in that order, without the unreadable ones.
@@ -204,7 +208,7 @@ def _score_chunk(
 ) -> Scored:
     """One chunk through all extractors, one after the other, and all models."""
     asked = [*models, *(model.gate.model for model in models if model.gate)]
-    columns: dict[int, tuple[list[str], np.ndarray, np.ndarray]] = {}  # by the id of the model
+    columns: dict[int, tuple[list[str], np.ndarray]] = {}  # by the id of the model: (2, N), scores and errors
     unreadable: dict[str, str] = {}
     extracted = 0
     for extractor in {id(model.extractor): model.extractor for model in asked}.values():
@@ -213,25 +217,30 @@ def _score_chunk(
         features = extract_features(directory, paths, extractor, states, cache, batch_size, bar)
         unreadable |= features.unreadable
         extracted += features.extracted
-        columns |= {id(model): (features.paths, *_predict(model, features)) for model in own}
+        columns |= {id(model): (features.paths, _predict(model, features)) for model in own}
     readable = [path for path in paths if path not in unreadable]
-    known: dict[int, np.ndarray] = {}  # (2, N), scores and errors
-    for key, (names, *found) in columns.items():
-        keep = np.array([path not in unreadable for path in names], dtype=bool)
-        known[key] = np.array([values[keep] for values in found])
-    values = np.full((3, len(readable), len(models)), np.nan)
+    known: dict[int, np.ndarray] = {}
+    for key, (names, found) in columns.items():
+        known[key] = found[:, [path not in unreadable for path in names]]
+    values = np.empty((3, len(readable), len(models)))
     for i, model in enumerate(models):
-        values[:2, :, i] = known[id(model)]
-        if model.gate:
-            first = known[id(model.gate.model)]
-            values[:2, :, i] = np.where(first[0] < model.gate.threshold, first, values[:2, :, i])
-            values[2, :, i] = first[0]
+        values[:, :, i] = gated(model, lambda one: known[id(one)])
     scores, errors, gates = values
     return Scored(models, readable, scores, errors, gates, unreadable, extracted)
 
 
-def _predict(model: Model, features: Features) -> tuple[np.ndarray, np.ndarray]:
-    """Scores and errors (N,) of N images with features."""
-    if not features.paths:
-        return np.empty(0), np.empty(0)
-    return model.predictor.predict(model.inputs(features))
+def gated(model: Model, say: Callable[[Model], np.ndarray]) -> np.ndarray:
+    """(3, N): a model's scores and errors, or its gate's where an image fails it, and what the gate says.
+
+    say: what a model by itself says, (2, N) scores and errors. What the gate says is nan without one.
+    """
+    own = say(model)
+    if model.gate is None:
+        return np.vstack([own, np.full(own.shape[1], np.nan)])
+    first = say(model.gate.model)
+    return np.vstack([np.where(first[0] < model.gate.threshold, first, own), first[:1]])
+
+
+def _predict(model: Model, features: Features) -> np.ndarray:
+    """(2, N) scores and errors of N images with features."""
+    return model.predict(features.states) if features.paths else np.empty((2, 0))

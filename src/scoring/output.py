@@ -2,15 +2,18 @@
 
 import csv
 import io
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..common import UserError, replacing
+from ..common import UserError, check_writable, number_of, replacing
 from ..scores import json_text, refuse_lost_scores, shown
-from .models import Model, Scored
+
+if TYPE_CHECKING:
+    from .models import Model, Scored
 
 SUFFIXES = (".csv", ".json", ".parquet")
 COLUMNS = ("model_score", "percentile", "error", "filter_score", "passes")  # what `columns_of` begins with
@@ -24,8 +27,7 @@ def check_outfile(text: str, watch: bool, score_column: str) -> Path:
         raise UserError(f"--outfile={text}: must end with .csv, .json or .parquet")
     if watch and path.suffix.lower() != ".csv":
         raise UserError(f"--outfile={text}: --watch appends to it line by line, so it must end with .csv")
-    if not path.parent.is_dir():
-        raise UserError(f"--outfile={text}: there is no folder {path.parent}; make it first")
+    check_writable("outfile", path)
     if path.suffix.lower() == ".parquet":
         _pyarrow(text)
     refuse_lost_scores("outfile", path, score_column, lambda columns: all(c.startswith(COLUMNS) for c in columns))
@@ -51,12 +53,12 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def columns_of(models: list[Model]) -> list[str]:
+def columns_of(models: "list[Model]") -> list[str]:
     """Names of the columns: one model's are plain, several models' carry its name."""
     return [name for name, _ in _kinds_of(models)]
 
 
-def _kinds_of(models: list[Model]) -> list[tuple[str, type]]:
+def _kinds_of(models: "list[Model]") -> list[tuple[str, type]]:
     """Each column's name and what it holds."""
     kinds: list[tuple[str, type]] = [("relative_path", str)]
     for model in models:
@@ -68,22 +70,22 @@ def _kinds_of(models: list[Model]) -> list[tuple[str, type]]:
     return kinds
 
 
-def _has_error(model: Model) -> bool:
+def _has_error(model: "Model") -> bool:
     return model.has_error or (model.gate is not None and model.gate.model.has_error)
 
 
-def _may_fail(model: Model) -> bool:
+def _may_fail(model: "Model") -> bool:
     return model.threshold is not None or model.gate is not None
 
 
-def rows_of(scored: Scored) -> Iterator[list[Any]]:
+def rows_of(scored: "Scored") -> Iterator[list[Any]]:
     """A row for each image, in the order of `columns_of`: text, then numbers, None where there is none, 0 or 1."""
     for start in range(0, len(scored), BLOCK):
         part = scored.part(np.arange(start, min(start + BLOCK, len(scored))))
         yield from zip(part.paths, *_columns(part), strict=True)
 
 
-def _columns(scored: Scored) -> list[list[Any]]:
+def _columns(scored: "Scored") -> list[list[Any]]:
     columns: list[list[Any]] = []
     passed = scored.passed()
     for i, model in enumerate(scored.models):
@@ -103,7 +105,7 @@ def _rounded(percentiles: np.ndarray) -> list[float | None]:
     return [round(value, 2) if value == value else None for value in percentiles.tolist()]
 
 
-def write_scores(path: Path, scored: Scored) -> None:
+def write_scores(path: Path, scored: "Scored") -> None:
     """Replace `path` atomically, a row for each image in their order. Raises UserError where it can't be written."""
     write = {".csv": _write_csv, ".json": _write_json, ".parquet": _write_parquet}[path.suffix.lower()]
     with replacing(path) as temporary:
@@ -119,13 +121,13 @@ def csv_lines(rows: Iterator[list[Any]]) -> Iterator[bytes]:
         yield (text.getvalue().removesuffix("\r\n") + "\n").encode("utf-8", "surrogateescape")
 
 
-def _write_csv(path: Path, scored: Scored) -> None:
+def _write_csv(path: Path, scored: "Scored") -> None:
     with path.open("wb") as file:
         file.writelines(csv_lines(iter([columns_of(list(scored.models))])))
         file.writelines(csv_lines(rows_of(scored)))
 
 
-def _write_json(path: Path, scored: Scored) -> None:
+def _write_json(path: Path, scored: "Scored") -> None:
     names = columns_of(list(scored.models))
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write('{\n  "ImageRecords": {')
@@ -145,7 +147,7 @@ def _pyarrow(name: str) -> Any:
     return pyarrow
 
 
-def _write_parquet(path: Path, scored: Scored) -> None:
+def _write_parquet(path: Path, scored: "Scored") -> None:
     pyarrow = _pyarrow(path.name)
     types = {str: pyarrow.string(), float: pyarrow.float64(), int: pyarrow.int8()}
     schema = pyarrow.schema([(name, types[kind]) for name, kind in _kinds_of(list(scored.models))])
@@ -157,7 +159,7 @@ def _write_parquet(path: Path, scored: Scored) -> None:
             writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
 
 
-def terminal_table(scored: Scored) -> Iterator[str]:
+def terminal_table(scored: "Scored") -> Iterator[str]:
     """Lines for the terminal, best first by the first model."""
     names = columns_of(list(scored.models))
     width = [max(10, len(name)) for name in names[1:]]
@@ -168,13 +170,26 @@ def terminal_table(scored: Scored) -> Iterator[str]:
         yield "  ".join([*cells, shown(row[0])])
 
 
-def unreadable_lines(scored: Scored) -> list[str]:
+def unreadable_lines(scored: "Scored") -> list[str]:
     """What could not be read, and why."""
     lines = [f"  {shown(path)}: {reason}" for path, reason in scored.unreadable.items()]
-    return [f"{len(lines)} images could not be read and were left out:", *lines] if lines else []
+    return [f"{number_of(len(lines), 'image')} could not be read, left out:", *lines] if lines else []
 
 
-def summary_lines(scored: Scored, chosen: int, seconds: float) -> list[str]:
+def check_readable(directory: Path, scored: "Scored", may_come: bool) -> None:
+    """UserError, behind the reasons, where none of the images could be read. may_come: others may be there later."""
+    if scored.unreadable and not (len(scored) or may_come):
+        print("\n".join(unreadable_lines(scored)), file=sys.stderr)
+        raise UserError(f"{directory}: none of {len(scored.unreadable)} images can be read; see --directory")
+
+
+def summarise(scored: "Scored", chosen: int, outfile: Path | None, seconds: float) -> None:
+    """How much was new, and what was left out and why; on stderr, so that tables can be piped."""
+    lines = [*unreadable_lines(scored), *summary_lines(scored, chosen, seconds)]
+    print("\n".join([*lines, f"Scores are in {outfile}"] if outfile else lines), file=sys.stderr)
+
+
+def summary_lines(scored: "Scored", chosen: int, seconds: float) -> list[str]:
     """How many were stopped by a filter, how many were scored, and how much work that was."""
     lines = [
         f"{model.name}: {stopped} of {len(scored)} images fail {model.gate.model.path} ({model.gate.threshold:g} is "
@@ -185,13 +200,21 @@ def summary_lines(scored: Scored, chosen: int, seconds: float) -> list[str]:
     through = f"{scored.extracted} through the image model"
     if scored.extracted < len(scored):
         through += ", the others known from the cache or as copies of others"
-    return [*lines, f"{len(scored)} images scored in {seconds:.1f} s: {through}; {chosen} chosen."]
+    return [*lines, f"{number_of(len(scored), 'image')} scored in {seconds:.1f} s: {through}; {chosen} chosen."]
 
 
 def _cell(value: Any, width: int) -> str:
     if value is None:
         return " " * width
     return f"{value:>{width}}" if isinstance(value, int) else f"{value:>{width}.4g}"
+
+
+def write_rows(outfile: Path | None, scored: "Scored") -> None:
+    """A line for each image at the end of the outfile, a CSV, where there is one, and here."""
+    for row in rows_of(scored):
+        if outfile:
+            append_line(outfile, row)
+        print(line_for_people(row), flush=True)
 
 
 def line_for_people(row: list[Any]) -> str:

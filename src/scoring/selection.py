@@ -2,10 +2,35 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .models import Scored
+from ..common import UserError
+from ..features import find_images
+from .settings import SelectionSettings
+
+if TYPE_CHECKING:
+    from .models import Scored
+
+
+def find_wanted(
+    directory: Path, patterns: Sequence[str], may_come: bool, exclude: Sequence[str] = ()
+) -> tuple[list[str], list[str]]:
+    """All images of the directory, and those that the patterns leave; see `matching`.
+
+    may_come: there may be none of them yet. exclude: as `find_images` takes it. Raises UserError where there are
+    none, nor will be.
+    """
+    images = find_images(directory, exclude)
+    paths = matching(images, patterns)
+    if not (images or may_come):
+        raise UserError(f"{directory}: there are no images; name the folder of your images with --directory")
+    if not (paths or may_come):
+        words = " ".join(f"--regex={pattern}" for pattern in patterns)
+        raise UserError(f"{words}: finds none of the {len(images)} images in {directory}, such as {images[0]}")
+    return images, paths
 
 
 def matching(paths: Sequence[str], patterns: Sequence[str] | None) -> list[str]:
@@ -16,14 +41,7 @@ def matching(paths: Sequence[str], patterns: Sequence[str] | None) -> list[str]:
     return [path for path in paths if any(pattern.search(path) for pattern in compiled)]
 
 
-def choose(
-    scored: Scored,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    top: int | None = None,
-    bottom: int | None = None,
-    only_passed: bool = False,
-) -> np.ndarray:
+def choose(scored: "Scored", settings: SelectionSettings = SelectionSettings()) -> np.ndarray:  # noqa: B008
     """Positions of the chosen images, rising. Scores and ranks are the first model's.
 
     top and bottom count among those that the other conditions leave; with both, both ends are chosen. Ties: the
@@ -31,17 +49,17 @@ def choose(
     """
     scores = scored.scores[:, 0]
     keep = np.ones(len(scored), dtype=bool)
-    if minimum is not None:
-        keep &= scores >= minimum
-    if maximum is not None:
-        keep &= scores <= maximum
-    if only_passed:
+    if settings.minimum_score is not None:
+        keep &= scores >= settings.minimum_score
+    if settings.maximum_score is not None:
+        keep &= scores <= settings.maximum_score
+    if settings.only_passed:
         keep &= scored.passed().all(axis=1)
     left = np.flatnonzero(keep)
-    if top is None and bottom is None:
+    if settings.top is None and settings.bottom is None:
         return left
     order = left[np.argsort(-scores[left], kind="stable")]
-    best, worst = order[: top or 0], order[max(0, len(order) - (bottom or 0)) :]
+    best, worst = order[: settings.top or 0], order[max(0, len(order) - (settings.bottom or 0)) :]
     return np.union1d(best, worst).astype(np.int64)
 
 

@@ -3,14 +3,15 @@
 import queue
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..common import UserError
-from ..features import IMAGE_SUFFIXES, find_images
+from ..features import find_images, is_left_out, readable_suffixes
+from ..scores import shown
 
 SETTLED_SECONDS = 1.0  # a file that has not changed for so long may be whole
 PATIENCE_SECONDS = 5.0  # one that is not readable after so long is reported, and tried again should it change
@@ -65,6 +66,7 @@ class Watch:
     report: Callable[[str, str], None]
     settled_seconds: float = SETTLED_SECONDS
     patience_seconds: float = PATIENCE_SECONDS
+    exclude: Sequence[str] = ()  # as `find_images` takes it
     done: dict[str, State | None] = field(init=False)
     waiting: dict[str, _Waiting] = field(default_factory=dict)
 
@@ -94,11 +96,13 @@ class Watch:
             return
 
     def _look_around(self) -> None:
-        for path in find_images(self.directory):
+        for path in find_images(self.directory, self.exclude, say=False):
             self.notice(path)
 
     def notice(self, path: str) -> None:
         """A file that may be new or changed."""
+        if is_left_out(path, self.exclude):
+            return
         state = state_of(self.directory / path)
         if state is not None and self.done.get(path) != state and path not in self.waiting:
             self.waiting[path] = _Waiting(state, time.monotonic())
@@ -136,15 +140,31 @@ class Watch:
         return not waiting.tried and now - waiting.since >= self.settled_seconds
 
 
+def keep_watching(
+    directory: Path, seen: Mapping[str, State | None], handle: Handle, exclude: Sequence[str] = ()
+) -> None:
+    """`Watch` until Ctrl-C, with notes on stderr. seen: the files as they were before the first pass."""
+
+    def report(path: str, reason: str) -> None:
+        print(f"note: {shown(path)}: {reason}; not scored unless it changes", file=sys.stderr, flush=True)
+
+    print(f"Watching {directory}; Ctrl-C stops.", file=sys.stderr, flush=True)
+    waiting = Watch(directory, seen, handle, report, exclude=exclude)
+    try:
+        waiting.run()
+    except KeyboardInterrupt:
+        waiting.give_up()
+        print("Stopped.", file=sys.stderr)
+
+
 def image_path(root: Path, changed: str) -> str | None:
     """The relative path of a changed file below root, None if it is no image that `find_images` would find."""
     try:
         relative = Path(changed).relative_to(root)
     except ValueError:
         return None
-    if relative.suffix.lower() not in IMAGE_SUFFIXES or any(part.startswith(".") for part in relative.parts):
-        return None
-    return relative.as_posix()
+    path = relative.as_posix()
+    return path if relative.suffix.lower() in readable_suffixes() and not is_left_out(path) else None
 
 
 @contextmanager

@@ -1,44 +1,32 @@
-"""Star ratings in XMP sidecar files; everything else that stands in one stays, byte for byte.
+"""Star ratings of images: in XMP sidecar files, where we write them, and in the images, where others do."""
 
-The rating is xmp:Rating (Adobe, "XMP Specification Part 1", 8.4), as an attribute of an rdf:Description or as an
-element in it. A parser only says where it stands; the change is made in the text.
-"""
-
-import re
+import os
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
-from xml.parsers import expat
 
 import numpy as np
+from PIL import Image
 
 from ..common import replacing
+from .file_names import LONGEST
+from .xmp_packet import OURS, RDF, XMP, NotXmp, Packet, Property, persons_stars, read_packet, with_rating
 
-XMP = "http://ns.adobe.com/xap/1.0/"
-RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 EMPTY = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
  <rdf:RDF xmlns:rdf="{RDF}">
   <rdf:Description rdf:about=""
     xmlns:xmp="{XMP}"
-    xmp:Rating="0"/>
+    xmlns:aesthetic="{OURS}"
+    xmp:Rating="0"
+    aesthetic:Rating="0"/>
  </rdf:RDF>
 </x:xmpmeta>
 <?xpacket end="w"?>
 """
-
-
-class NotXmp(Exception):
-    """A sidecar that is left alone, and why."""
-
-
-class Change(NamedTuple):
-    """Bytes start to end become `text`."""
-
-    start: int
-    end: int
-    text: bytes
+EXIF_STARS, EXIF_PERCENT = 0x4746, 0x4749  # Windows' Rating and RatingPercent
+WITH_METADATA = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")
 
 
 def stars(percentiles: np.ndarray, limits: Sequence[float]) -> np.ndarray:
@@ -51,122 +39,72 @@ def sidecar_names(image: Path) -> dict[str, Path]:
     return {"full": image.with_name(image.name + ".xmp"), "stem": image.with_suffix(".xmp")}
 
 
-def existing_sidecars(image: Path) -> dict[str, Path]:
-    """Those of `sidecar_names` that there are."""
-    return {name: path for name, path in sidecar_names(image).items() if path.is_file()}
-
-
 def sidecars(image: Path, new_name: str = "full") -> list[Path]:
     """The sidecar files of an image: those that exist, else the one to make, called as `new_name` says."""
-    return list(existing_sidecars(image).values()) or [sidecar_names(image)[new_name]]
+    names = sidecar_names(image)
+    return [path for path in names.values() if _may_be(path) and path.is_file()] or [names[new_name]]
 
 
-def write_rating(sidecar: Path, rating: int) -> bool:
-    """Write or update; whether anything changed. Raises NotXmp, and UserError where it can't be written."""
-    try:
-        old = sidecar.read_bytes() if sidecar.exists() else EMPTY.encode()
-    except OSError as error:
-        raise NotXmp(f"can't be read ({error.strerror})")
-    new = with_rating(old, rating)
-    if new == old and sidecar.exists():
-        return False
+def _may_be(sidecar: Path) -> bool:
+    """Whether there can be a file of that name; an image's own may be all that a file system allows."""
+    return len(os.fsencode(sidecar.name)) <= LONGEST
+
+
+def write_rating(sidecar: Path, rating: int, dry_run: bool = False) -> bool:
+    """Write or update, with our mark; whether anything changed, or would with `dry_run`.
+
+    Raises NotXmp, and UserError where it can't be written.
+    """
+    if not _may_be(sidecar):
+        raise NotXmp(f"would need a name of more than {LONGEST} bytes")
+    old = _read(sidecar) if sidecar.exists() else None
+    new = with_rating(EMPTY.encode() if old is None else old, rating)
+    if new == old or dry_run:
+        return new != old
     with replacing(sidecar) as temporary:
         temporary.write_bytes(new)
     return True
 
 
-def with_rating(data: bytes, rating: int) -> bytes:
-    """The XMP packet with this rating, everything else as it was. Raises NotXmp where there is no place for it."""
-    changes = _Finder(data, rating).changes()
-    for change in sorted(changes, reverse=True):  # from the end, so that places stay true
-        data = data[: change.start] + change.text + data[change.end :]
-    return data
+def _read(sidecar: Path) -> bytes:
+    try:
+        return sidecar.read_bytes()
+    except OSError as error:
+        raise NotXmp(f"can't be read ({error.strerror})")
 
 
-@dataclass
-class _Finder:
-    """Walks through a packet once and notes where the rating is, or could be."""
+def persons_rating(image: Path) -> tuple[Path, str] | None:
+    """The rating that a person gave this image, as it is to be said, and the file that holds it.
 
-    data: bytes
-    rating: int
-    found: list[Change] = field(default_factory=list)
-    path: list[str] = field(default_factory=list)
-    prefixes: list[tuple[str, str]] = field(default_factory=list)  # in scope: (prefix, namespace), the last counts
-    place: Change | None = None  # where an attribute could go in the first rdf:Description
-    element: tuple[int, bytes] | None = None  # a Rating element that is open: where its tag starts, its name
-
-    def changes(self) -> list[Change]:
-        parser = expat.ParserCreate(namespace_separator=" ")
-        parser.StartElementHandler = lambda name, attributes: self._start(parser.CurrentByteIndex, name, attributes)
-        parser.EndElementHandler = lambda name: self._end(parser.CurrentByteIndex, name)
-        parser.StartNamespaceDeclHandler = lambda prefix, uri: self.prefixes.append((prefix or "", uri or ""))
-        parser.EndNamespaceDeclHandler = self._forget
-        parser.StartDoctypeDeclHandler = self._refuse  # entities: never in XMP, and the way of XML bombs
-        if self.data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise NotXmp("is UTF-16, not UTF-8")
+    None where there is none, or only one that we wrote and that nobody changed since. In the image itself too:
+    cameras, Windows and Lightroom write it there. A sidecar that is no XMP says nothing.
+    """
+    marks = set()
+    for sidecar in sidecars(image):
         try:
-            parser.Parse(self.data, True)
-        except expat.ExpatError as error:
-            raise NotXmp(f"is not XML ({error})")
-        if self.found:
-            return self.found
-        if self.place is None:
-            raise NotXmp("holds no rdf:Description")
-        return [self.place]
-
-    def _refuse(self, *_: object) -> None:
-        raise NotXmp("has a DOCTYPE, which no XMP has")
-
-    def _forget(self, prefix: str | None) -> None:
-        last = max(i for i, (name, _) in enumerate(self.prefixes) if name == (prefix or ""))
-        del self.prefixes[last]
-
-    def _start(self, start: int, name: str, attributes: dict[str, str]) -> None:
-        if self.path[-1:] == [f"{RDF} RDF"] and name == f"{RDF} Description":
-            self._description(start, attributes)
-        elif self.path[-2:] == [f"{RDF} RDF", f"{RDF} Description"] and name == f"{XMP} Rating":
-            self.element = (start, _tag(self.data, start))
-        self.path.append(name)
-
-    def _description(self, start: int, attributes: dict[str, str]) -> None:
-        tag = _tag(self.data, start)
-        if f"{XMP} Rating" in attributes:
-            for prefix in self._prefixes_of_xmp():
-                pattern = rf"\s{re.escape(prefix)}:Rating\s*=\s*(\"[^\"]*\"|'[^']*')"
-                for match in re.finditer(pattern.encode(), tag):
-                    span = match.span(1)
-                    self.found.append(Change(start + span[0], start + span[1], b'"%d"' % self.rating))
-        elif self.place is None:
-            self.place = self._new_attribute(start, tag)
-
-    def _new_attribute(self, start: int, tag: bytes) -> Change:
-        after_name = start + len(re.match(rb"<[^\s/>]+", tag)[0])  # type: ignore[index]
-        known = self._prefixes_of_xmp()
-        taken = {prefix for prefix, _ in self.prefixes}
-        prefix = known[0] if known else next(p for p in ("xmp", "xap", "rating_xmp") if p not in taken)
-        declaration = "" if known else f' xmlns:{prefix}="{XMP}"'
-        return Change(after_name, after_name, f'{declaration} {prefix}:Rating="{self.rating}"'.encode())
-
-    def _prefixes_of_xmp(self) -> list[str]:
-        scope = dict(self.prefixes)  # of one prefix the last counts
-        return [prefix for prefix, uri in scope.items() if uri == XMP and prefix]
-
-    def _end(self, start: int, name: str) -> None:
-        self.path.pop()
-        if self.element is None or name != f"{XMP} Rating":
-            return
-        (opened, tag), self.element = self.element, None
-        rating = b"%d" % self.rating
-        if tag.endswith(b"/>"):
-            tag_name = re.match(rb"<([^\s/>]+)", tag)[1]  # type: ignore[index]
-            closed = tag[:-2].rstrip() + b">" + rating + b"</" + tag_name + b">"
-            self.found.append(Change(opened, opened + len(tag), closed))
-        else:
-            self.found.append(Change(opened + len(tag), start, rating))
+            packet = read_packet(_read(sidecar)) if _may_be(sidecar) and sidecar.exists() else Packet([], None)
+        except NotXmp:
+            continue
+        if said := persons_stars(packet):
+            return sidecar, said
+        marks.add(packet.mark)
+    inside = stars_inside(image)
+    return (image, f"{inside:g}") if inside and inside not in marks else None
 
 
-def _tag(data: bytes, start: int) -> bytes:
-    """The tag that begins here, up to its ">"; one in a quoted value does not end it."""
-    match = re.compile(rb"<(?:[^>\"']|\"[^\"]*\"|'[^']*')*>").match(data, start)
-    assert match is not None  # the parser has read it
-    return match[0]
+def stars_inside(image: Path) -> float:
+    """What an image's own XMP or EXIF says, -1 to 5; 0 where that is nothing, or can't be read."""
+    try:
+        with warnings.catch_warnings(), Image.open(image, formats=WITH_METADATA) as opened:
+            warnings.simplefilter("ignore")
+            packet = opened.info.get("xmp") or opened.info.get("XML:com.adobe.xmp") or b""
+            # Where there is none ahead of the pixels, Pillow would read all of them to see what is behind.
+            exif = opened.getexif() if "exif" in opened.info or opened.format == "TIFF" else Image.Exif()
+            found = [Property("", str(exif.get(EXIF_STARS, "")), 0, 0)]
+            found += [Property("http://ns.microsoft.com/photo/1.0 ", str(exif.get(EXIF_PERCENT, "")), 0, 0)]
+    except Exception:  # Pillow raises nearly anything for damaged metadata; an image that is none was said before
+        return 0.0
+    text = packet if isinstance(packet, bytes) else packet.encode()
+    with suppress(NotXmp):
+        found = [*read_packet(text.strip(b"\0 \r\n")).properties, *found]
+    return next((one.stars for one in found if one.stars), 0.0)

@@ -17,7 +17,7 @@ class Dataset:
 
     config: of the predictors, but for sizes, dropouts and the score scale, which each trial has of its own.
     inputs: what `predictor.arrange` gives, on the device that trains. scores, weights: (N,) float64.
-    split: (N,) of "train", "eval", "test". folds: (N,) from 0, -1 for test images, where trials are compared by
+    split: (N,) of "train", "eval", "test". folds: (N,) from 0, -1 of images in none, where trials are compared by
     cross-validation; then there is no eval image in `split`. groups: what `--balance` brings to one size, None for
     none. choices: a person's comparisons of these images, None where neither loss nor metric needs them.
     error_weights: (N,) float64, how much each image counts in training as its score is certain, besides `weights`;
@@ -37,9 +37,11 @@ class Dataset:
     def rows(self, subset: str) -> np.ndarray:
         """Row numbers of train, eval, test, or full: all but test, which is looked at once, at the end.
 
-        With folds, each image but those of test is both train and eval.
+        With folds, train is full, and eval each image that is in a fold.
         """
-        everything = subset == "full" or (self.folds is not None and subset != "test")
+        if self.folds is not None and subset == "eval":
+            return np.flatnonzero(self.folds >= 0)
+        everything = subset == "full" or (self.folds is not None and subset == "train")
         return np.flatnonzero(self.split != "test" if everything else self.split == subset)
 
     def parts(self) -> "list[Dataset]":

@@ -7,8 +7,8 @@ from typing import Any
 from ..common import UserError
 from ..features import FeatureCache
 from ..model import Filter, about_filter
-from ..scores import ScoreTable, SplitSettings, draw_split, draw_whole_groups, select
-from ..scoring import Scored, load_models, score_images
+from ..scores import ScoreTable, SplitSettings, draw_split, draw_whole_groups, estimated, select
+from ..scoring import Scored, ScoringSettings, load_models, score_images
 
 
 def keep_passed(
@@ -33,7 +33,7 @@ def keep_passed(
     if settings.folds:
         split = draw_whole_groups(settings, directory, table, cache)
     else:
-        split = draw_split(settings, table.paths, table.splits)
+        split = draw_split(settings, table.paths, table.splits, ~estimated(table))
     table = replace(table, splits=split.tolist())
     scores = scored.scores[:, 0]
     passed = [row for row, score in enumerate(scores.tolist()) if score >= found.threshold]
@@ -46,7 +46,7 @@ def keep_passed(
 def _score(
     found: Filter, directory: Path, table: ScoreTable, cache: FeatureCache, device: str, batch_size: int
 ) -> Scored:
-    (first,) = load_models([found.path], [], device)
+    (first,) = load_models([found.path], ScoringSettings(gate=False, device=device))
     if "filter_model" in first.metadata:
         raise UserError(f"{found.path}: was itself trained behind a filter; give the first of the two models")
     scored = score_images(directory, table.paths, [first], cache, batch_size)

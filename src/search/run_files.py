@@ -11,11 +11,8 @@ import numpy as np
 import optuna
 
 from ..common import UserError, copy_to
-from ..model import Ensemble, Predictor, load_predictor, save_predictor
+from ..model import Ensemble, Predictor, about_scores, load_predictor, save_predictor
 from .dataset import Dataset
-
-# Model scores of the train images at 0, 1, 2, … 100 %: where a new image's score lies among them.
-QUANTILES = np.linspace(0, 1, 101)
 
 
 @dataclass(frozen=True)
@@ -82,13 +79,7 @@ class RunFiles:
     def write(self, predictor: Predictor, found: Mapping[str, Any]) -> None:
         """Put this predictor in the place of the one before, atomically. found: metadata of it alone."""
         model_scores, _ = predictor.predict(self.data.inputs)
-        train_scores = model_scores[self.data.rows("train")]
-        measured = {
-            "n_images": len(model_scores),
-            "mean_predicted_score": float(model_scores.mean()),
-            "stdev_predicted_score": float(model_scores.std()),
-            "train_score_quantiles": [round(float(q), 6) for q in np.quantile(train_scores, QUANTILES)],
-        }
+        measured = about_scores(model_scores, model_scores[self.data.rows("train")])
         save_predictor(self.path, predictor, {**self.about, **measured, **found})
 
     def kept(self) -> dict[int, Predictor]:

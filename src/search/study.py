@@ -39,12 +39,11 @@ def open_study(
     """
     quiet()
     if settings.resume:
-        study = _resumed(settings, about)
+        study = _resumed(settings, direction, about)
     else:
         _note_elsewhere(settings)
         study = _new(open_storage(settings.database), settings.name, direction)
-        for key, value in about.items():
-            study.set_user_attr(key, value)
+        _describe(study, about)
     study.sampler = make_sampler(search.sampler, search.seed + len(study.get_trials(deepcopy=False)))
     study.pruner = make_pruner(search.pruner)
     return study
@@ -66,7 +65,13 @@ def _new(storage: optuna.storages.BaseStorage, name: str, direction: Direction) 
             continue
 
 
-def _resumed(settings: StudySettings, about: Mapping[str, str]) -> optuna.Study:
+def _describe(study: optuna.Study, about: Mapping[str, str]) -> None:
+    """Keep with a study what it does not say yet."""
+    for key in about.keys() - study.user_attrs.keys():
+        study.set_user_attr(key, about[key])
+
+
+def _resumed(settings: StudySettings, direction: Direction, about: Mapping[str, str]) -> optuna.Study:
     storage = existing_storage(settings.database, "--resume", settings.other_folders)
     taken = _names(storage)
     newest, _ = _newest_and_free(settings.name, taken)
@@ -75,6 +80,8 @@ def _resumed(settings: StudySettings, about: Mapping[str, str]) -> optuna.Study:
         there = elsewhere(settings.database, settings.other_folders) or "; give its --name"
         raise UserError(f"--resume: there is no study '{settings.name}' in {where} (there: {known}){there}")
     study = optuna.load_study(storage=storage, study_name=newest)
+    if not study.get_trials(deepcopy=False) and [one.name.lower() for one in study.directions] == [direction]:
+        _describe(study, about)  # it was killed while it began
     _check_same(study, about)
     _repeat_interrupted_trials(study)
     return study

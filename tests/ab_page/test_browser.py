@@ -1,259 +1,27 @@
-"""The A/B scorer's page in a real browser: Debian's Chromium, driven by Playwright."""
+"""The A/B scorer's page in a browser: its speed, a scorer that is gone, a second tab, a phone, four images."""
 
-import csv
 import re
-import shutil
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from examples.sample_gallery import draw_gallery
-from src.ratings.database import Comparisons
+from tests.ab_page.browsing import (
+    SHOWN,
+    assert_nothing_covers_the_buttons,
+    choose,
+    images_on,
+    opened,
+    press,
+    stored,
+    wait_for_other,
+)
 from tests.scorer import Scorer, draw_images
-from tests.training import train
 from tests.waiting import wait_for
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-expect.set_options(timeout=30_000)  # of a busy machine
-SHOWN = ".screen:not(.waiting)"
-TRAINING = ("--feature_extractor_model=efficientnet-lite0", "--model_type=ridge", "--database=")
 
-
-@pytest.fixture(scope="module")
-def browser():
-    chromium = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-    assert chromium, "the browser tests need Chromium: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def opened(browser, address, expected_errors=(), **options):
-    """A page on the scorer. At the end nothing unexpected was written to the console, and no other address asked."""
-    context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **options})
-    page = context.new_page()
-    said, asked = [], []
-    page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(address)
-    expect(page.locator(SHOWN)).to_be_visible()
-    yield page
-    context.close()
-    origin = re.match(r"http://[^/]+/", address)[0]
-    assert [url for url in asked if not url.startswith(origin)] == []
-    assert [text for text in said if not any(one in text for one in expected_errors)] == []
-
-
-def images_on(page):
-    """The ids of the images that are shown."""
-    return [
-        int(re.search(r"/image/(\d+)", image.get_attribute("src"))[1]) for image in page.locator(f"{SHOWN} img").all()
-    ]
-
-
-def press(page, key):
-    """A key, as quickly after the last one as a person would; then the next screen is there."""
-    page.wait_for_timeout(180)
-    old = images_on(page)
-    page.keyboard.press(key)
-    return old
-
-
-def wait_for_other(page, old):
-    page.wait_for_function(
-        """([shown, old]) => { const now = [...document.querySelectorAll(shown + ' img')].map((i) => i.src);
-        return now.length && !old.every((id) => now.some((src) => src.includes(`/image/${id}?`))); }""",
-        arg=[SHOWN, old],
-    )
-
-
-def choose(page, key):
-    """Press a key that leads to another screen; returns the images that were shown."""
-    old = press(page, key)
-    wait_for_other(page, old)
-    return old
-
-
-def stored(folder):
-    with Comparisons(folder / "comparisons.sqlite") as comparisons:
-        return comparisons.log()
-
-
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory):
-    """The sample gallery, without its scores."""
-    folder = tmp_path_factory.mktemp("sample") / "gallery"
-    folder.mkdir()
-    draw_gallery(folder, 26, seed=1)
-    return folder
-
-
-def test_a_whole_session_on_the_sample_gallery_and_a_model_trained_on_what_comes_out(
-    browser, sample, monkeypatch, capsys
-):
-    with Scorer(sample, "--number=14", "--seed=1") as scorer, opened(browser, scorer.address) as page:
-        expect(page).to_have_title("Which is better?")
-        expect(page.locator("#pace")).to_contain_text("0 of 14")
-
-        # by keyboard and by click, with winners as they should be
-        expected = []
-        for key, place in (("1", 0), ("2", 1), ("ArrowLeft", 0), ("ArrowRight", 1)):
-            shown = choose(page, key)
-            expected.append((shown, shown[place]))
-        for place in (0, 1):
-            page.wait_for_timeout(180)
-            shown = images_on(page)
-            page.locator(f"{SHOWN} .choice").nth(place).click()
-            wait_for_other(page, shown)
-            expected.append((shown, shown[place]))
-        expect(page.locator("#pace")).to_contain_text("6 of 14")
-        wait_for(lambda: len(stored(sample).kinds) == 6)  # the page is ahead of what is stored
-        log = stored(sample)
-        assert [(log.images[log.screen(c)].tolist(), int(log.images[log.winners[c]])) for c in range(6)] == expected
-
-        # tie, skip, and their undo, also by button
-        tied = choose(page, "t")
-        choose(page, "s")
-        expect(page.locator("#pace")).to_contain_text("8 of 14")
-        choose(page, "Backspace")
-        shown = images_on(page)
-        page.get_by_role("button", name="Undo").click()
-        wait_for_other(page, shown)
-        assert images_on(page) == tied
-        expect(page.locator("#pace")).to_contain_text("6 of 14")
-        page.wait_for_timeout(180)
-        page.get_by_role("button", name="Tie").click()
-        wait_for_other(page, tied)
-        wait_for(lambda: stored(sample).kinds.tolist() == [0] * 6 + [1])
-
-        # exclude an image: asked which, may be called off
-        page.keyboard.press("x")
-        expect(page.locator("#asking")).to_be_visible()
-        page.keyboard.press("Escape")
-        expect(page.locator("#asking")).to_be_hidden()
-        shown = images_on(page)
-        page.keyboard.press("x")
-        page.keyboard.press("2")
-        wait_for_other(page, shown)
-        wait_for(lambda: stored(sample).excluded.nonzero()[0].tolist() == [shown[1] - 1])
-
-        # a reload in the middle continues where it was
-        before = images_on(page)
-        page.reload()
-        expect(page.locator(SHOWN)).to_be_visible()
-        assert images_on(page) == before
-        expect(page.locator("#pace")).to_contain_text("7 of 14")
-
-        # help and zoom; keys that choose don't choose there
-        page.keyboard.press("?")
-        expect(page.get_by_role("dialog", name="Which is better?")).to_be_visible()
-        page.keyboard.press("1")
-        page.keyboard.press("?")
-        expect(page.get_by_role("dialog")).to_have_count(0)
-        page.keyboard.press("z")
-        zoomed = page.locator("#zoomed img")
-        expect(zoomed).to_be_visible()
-        for key, place in (("ArrowRight", 1), ("1", 0), ("2", 1)):
-            page.keyboard.press(key)
-            assert zoomed.get_attribute("src") == f"/image/{before[place]}/full"
-        page.wait_for_function("() => document.querySelector('#zoomed img').naturalWidth >= 240")
-        page.keyboard.press("z")
-        expect(zoomed).to_be_hidden()
-        assert images_on(page) == before
-
-        page.keyboard.press("f")
-        page.wait_for_function("() => document.fullscreenElement !== null")
-        page.keyboard.press("f")
-        page.wait_for_function("() => document.fullscreenElement === null")
-
-        # to the end of the batch, and its statistics
-        for _ in range(6):
-            choose(page, "2")
-        press(page, "1")
-        report = page.locator("#report")
-        expect(report).to_contain_text("Batch 1 is done")
-        expect(report.locator(".advice")).to_contain_text("more choices")
-        expect(report).to_contain_text("1 tie, 0 skips")
-        expect(report).to_contain_text("by chance: 50 %")
-        expect(report).to_contain_text(re.compile(r"\d+ matched, \d+ contradicted, \d+ not predicted"))
-        expect(report).to_contain_text("The left image won")
-        expect(report.locator("svg .column")).not_to_have_count(0)
-        expect(report.locator("figure")).to_have_count(20)
-        page.wait_for_function(
-            "() => [...document.querySelectorAll('#report img')].slice(0, 10).every((i) => i.naturalWidth)"
-        )
-
-        # back into the finished batch, on into the next, and the end
-        page.keyboard.press("Backspace")
-        expect(page.locator("#pace")).to_contain_text("13 of 14")
-        expect(page.locator(SHOWN)).to_be_visible()
-        press(page, "1")
-        expect(report).to_be_visible()
-        page.keyboard.press("Enter")
-        expect(page.locator("#pace")).to_contain_text("batch 2: 0 of 14")
-        for _ in range(5):
-            choose(page, "1")
-        page.keyboard.press("q")
-        expect(report).to_contain_text("Batch 2 is done")
-        page.get_by_role("button", name="Finish").click()
-        expect(report).to_contain_text("The scores are written and the scorer has stopped")
-        assert scorer.wait() == 0
-        assert "13 choices, 1 tie, 0 skips" in scorer.output
-        assert "5 choices, 0 ties, 0 skips" in scorer.output
-
-    with (sample / "scores.csv").open(encoding="utf-8", newline="") as file:
-        scored = [row for row in csv.DictReader(file) if row["score"]]
-    assert len(scored) >= 24
-    output = train(monkeypatch, capsys, f"--directory={sample}", *TRAINING, quick=())
-    assert re.search(rf"All +: +{len(scored)} images", output)
-
-    # the model that came out plays along in the next session
-    with Scorer(sample, "--number=5", "--new_from_model") as scorer, opened(browser, scorer.address) as page:
-        assert "26 images have a score of the model" in scorer.output
-        for _ in range(4):
-            choose(page, "1")
-        press(page, "1")
-        expect(page.locator("#report table")).to_contain_text("the model alone")
-        assert sum(int(text) for text in page.locator("#report td:last-child").all_inner_texts()) >= 3
-
-
-def test_the_page_says_what_assists_the_ratings_and_how_right_they_are(browser, sample):
-    phone = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
-    with (
-        Scorer(sample, "--rating=assisted", "--number_to_compare=6") as scorer,
-        opened(browser, scorer.address, **phone) as page,
-    ):
-        line, pictures = page.locator("#standing"), page.locator(f"{SHOWN} img")
-        expect(line).to_contain_text("until then the ratings come from your choices alone")
-        wait_for(lambda: "assisted by the features of efficientnet-lite0" in scorer.output)
-        for _ in range(13 - len(stored(sample))):  # half a choice for each of the 26 images
-            choose(page, "1")
-
-        def is_told():
-            choose(page, "2")
-            return "is about 0." in line.inner_text()
-
-        wait_for(is_told, every=0.5)  # with the first choice after the fit behind one of these
-        expect(line).to_contain_text("The ratings are assisted by the features of efficientnet-lite0.")
-        expect(line).to_contain_text(re.compile(r"The order of your pictures is about 0\.\d\d right \(1 = perfect\)"))
-        box = line.bounding_box()
-        assert page.evaluate("document.documentElement.scrollWidth") == 390
-        assert max(image.bounding_box()["y"] + image.bounding_box()["height"] for image in pictures.all()) <= box["y"]
-        page.set_viewport_size({"width": 1400, "height": 900})
-        assert line.bounding_box()["height"] < 20  # one line
-        page.get_by_role("button", name="Finish").click()
-        card = page.locator("#report .card").filter(has_text="How right the order is")
-        expect(card.locator(".big")).to_have_text(re.compile(r"0\.\d\d"))
-        expect(card).to_contain_text("assisted by the features of efficientnet-lite0")
-        wait_for(lambda: "The order of your pictures is about 0." in scorer.output)
-
-
+@pytest.mark.alone
 def test_in_the_best_of_three_rounds_each_next_pair_of_2_mb_is_painted_within_100_ms_of_the_key_press(
     browser, tmp_path
 ):
@@ -426,12 +194,6 @@ def test_a_phone_shows_everything_within_390_pixels_and_works_by_touch(browser, 
         assert page.evaluate("document.querySelector('#report').scrollWidth") <= 390
         expect(page.locator("#report .actions")).to_have_text(re.compile("Next batch.*Finish"))
         expect(page.locator("kbd:visible")).to_have_count(0)  # there are no keys
-
-
-def assert_nothing_covers_the_buttons(page, message):
-    box = page.locator(message).bounding_box()
-    for button in page.locator("#controls button:visible").all():
-        assert box["y"] + box["height"] <= button.bounding_box()["y"]
 
 
 def test_four_images_at_once_are_chosen_by_number_and_named_by_place(browser, gallery):

@@ -1,5 +1,6 @@
 """Atomic writes."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from src.common.errors import UserError, run
-from src.common.files import copy_to, plain, replacing, write_text
+from src.common.files import check_writable, copy_to, plain, replacing, write_text
+from src.common.parts import part_prefix, remove_parts
 from tests import ROOT
 
 
@@ -57,6 +59,97 @@ def test_kill_9_in_the_middle_leaves_the_old_file(tmp_path):
     process.kill()
     process.wait()
     assert path.read_text() == "old"
+    remove_parts.cache_clear()  # as in a new process
+    assert len(list(tmp_path.iterdir())) == 2
+    write_text(path, "new")
+    assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]  # what the killed one left is gone
+
+
+def test_what_a_living_process_or_another_machine_writes_is_left_alone_while_it_is_new(tmp_path):
+    (tmp_path / "other.part").touch()  # another program's
+    for name, old in (("alive", False), ("alive", True), ("elsewhere", False), ("elsewhere", True)):
+        prefix = part_prefix(tmp_path / name)
+        machine, process = prefix.rstrip("-").rpartition(".")[2].split("-")
+        prefix = prefix.replace(machine, "0123abcd") if name == "elsewhere" else prefix.replace(process, "1")
+        part = tmp_path / f"{prefix}{'old' if old else 'new'}.part"
+        part.touch()
+        age = 0 if not old else 100_000
+        os.utime(part, (time.time() - age, time.time() - age))
+    remove_parts(tmp_path)
+    left = sorted(path.name.partition(".")[2].split(".")[0] + path.name[-8:] for path in tmp_path.glob(".*"))
+    assert left == ["alivenew.part", "elsewherenew.part"]
+    assert (tmp_path / "other.part").exists()
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "é" * 127, "日" * 85])
+def test_a_name_of_255_bytes_is_written_and_a_longer_one_is_said(tmp_path, name):
+    write_text(tmp_path / name, "new")
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+    with pytest.raises(UserError, match=r"can't be written \(File name too long\); give it a shorter name"):
+        write_text(tmp_path / f"{name}aa", "new")
+    with pytest.raises(UserError, match=r"a\?b: is no name of a file .*; name another"):
+        write_text(tmp_path / "a\0b", "new")
+
+
+def refusing(number, only_folders=False):
+    """An fsync that a file system refuses with this errno."""
+
+    def fsync(descriptor):
+        if not only_folders or os.path.isdir(f"/proc/self/fd/{descriptor}"):  # noqa: PTH112
+            raise OSError(number, os.strerror(number))
+
+    return fsync
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EIO])
+def test_a_file_system_that_flushes_no_folders_is_written_to_all_the_same(tmp_path, monkeypatch, number):
+    monkeypatch.setattr(os, "fsync", refusing(number, only_folders=True))
+    write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize(("number", "written"), [(errno.EINVAL, True), (errno.EIO, False), (errno.ENOSPC, False)])
+def test_a_flush_that_is_not_known_is_passed_over_and_one_that_fails_is_an_error(
+    tmp_path, monkeypatch, number, written
+):
+    write_text(tmp_path / "a.txt", "old")
+    monkeypatch.setattr(os, "fsync", refusing(number))
+    with suppress(UserError):
+        write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").read_text() == ("new" if written else "old")
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_system_without_permissions_is_written_to_all_the_same(tmp_path, monkeypatch):
+    def chmod(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "chmod", chmod)
+    write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").read_text() == "new"
+
+
+def test_a_place_that_can_not_be_written_is_known_before_the_work(tmp_path, monkeypatch):
+    check_writable("savefile", tmp_path / "a.csv")
+    (tmp_path / "folder.csv").mkdir()
+    for name, said in (
+        ("none/a.csv", "there is no folder .*none; make it first"),
+        ("folder.csv", "is a folder; name a file"),
+        ("a" * 252 + ".csv", "File name too long.*shorter name"),
+        ("a\0.csv", "null"),
+    ):
+        with pytest.raises(UserError, match=f"--savefile=.*{said}"):
+            check_writable("savefile", tmp_path / name)
+
+    def mkstemp(**_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.mkstemp", mkstemp)
+    with pytest.raises(
+        UserError, match=r"--savefile=.*a\.csv: can't be written \(Permission denied\); name a folder"
+    ):
+        check_writable("savefile", tmp_path / "a.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.csv"]
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):

@@ -22,6 +22,7 @@ from src.model.file import load_predictor, save_predictor
 from src.model.network import Predictor
 from src.options.option import TRAIN
 from src.scoring.models import load_models
+from src.scoring.settings import ScoringSettings
 from tests.features.test_extractors import photograph_like
 from tests.toys import make_gallery
 
@@ -329,6 +330,7 @@ def test_an_identity_says_weights_norm_and_format_but_not_what_is_probed(tmp_pat
     assert len({identity, *other}) == 5
 
 
+@pytest.mark.script
 def test_training_with_aim_writes_down_by_whose_statistics_and_scoring_does_the_same(tmp_path, monkeypatch):
     """The script's own main, with the checkpoint's default states; then the features that its model is given."""
     folder, paths = save_aim(tmp_path / "aim"), make_gallery(tmp_path / "photos", 12)
@@ -345,7 +347,8 @@ def test_training_with_aim_writes_down_by_whose_statistics_and_scoring_does_the_
             aesthetic_predictor_training.main()
         assert end.value.code == 0
         models.append(tmp_path / "photos" / f"{norm}.safetensors")
-    for model, norm in zip(load_models(models, [], "cpu"), ("eval", "batch"), strict=True):
+    loaded = load_models(models, ScoringSettings(device="cpu"))
+    for model, norm in zip(loaded, ("eval", "batch"), strict=True):
         config = model.config
         assert (config.hidden_states_used, config.hidden_states_mode) == ((1, 0), "average")
         assert (config.widths, config.aim_batch_norm) == ((24, 24), norm)

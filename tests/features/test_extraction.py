@@ -57,7 +57,7 @@ def test_an_unchanged_folder_is_loaded_without_opening_a_file(tmp_path, monkeypa
     paths = make_gallery(tmp_path, 5)
     make_old(tmp_path)
     extract(tmp_path, paths, ToyExtractor())
-    for function in ("open_image", "content_hash"):
+    for function in ("open_image", "content_of"):
         monkeypatch.setattr(f"src.features.extraction.{function}", lambda path: pytest.fail(f"{path} was opened"))
     assert extract(tmp_path, paths, ToyExtractor()).paths == paths
 
@@ -292,6 +292,7 @@ extract_features(directory, find_images(directory), extractor, (0, 1), store, ba
 """
 
 
+@pytest.mark.script
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX's")
 def test_after_kill_9_only_the_rest_is_extracted_and_the_result_is_the_same(tmp_path):
     paths = make_gallery(tmp_path / "killed", 400)

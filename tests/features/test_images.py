@@ -249,7 +249,7 @@ def test_each_kind_of_bad_file_has_its_reason(tmp_path):
     assert reason(tmp_path / "folder.png") == "a folder, not a file"
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".gif"])
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".gif"])
 def test_a_truncated_file_is_called_so(tmp_path, suffix):
     Image.fromarray(NOISE).save(tmp_path / f"x{suffix}")
     data = (tmp_path / f"x{suffix}").read_bytes()

@@ -108,6 +108,7 @@ def test_names_stand_once_and_what_is_in_the_hubs_cache_is_here(tmp_path, monkey
     assert where["openai/clip-vit-base-patch16"] == "download"
 
 
+@pytest.mark.script
 def test_the_script_prints_it_without_a_directory_and_without_torch(tmp_path):
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.argv = ['x', '--list_extractors']\n"

@@ -26,6 +26,7 @@ from src.options.files import write_arguments
 from src.options.option import CHOOSE, TRAIN
 from src.scoring.model_scores import score_with
 from src.scoring.models import load_models
+from src.scoring.settings import ScoringSettings
 from tests.features.test_extractors import photograph_like, save_clip
 from tests.toys import ToyExtractor, colour, make_gallery
 
@@ -201,6 +202,7 @@ def run(main, monkeypatch, *words):
         main()
 
 
+@pytest.mark.script
 def test_a_model_of_two_image_models_is_trained_and_then_read_by_every_script(tmp_path, monkeypatch, capsys):
     paths = make_gallery(tmp_path / "photos", 24)
     scores = "".join(f"{path},{number % 7}\n" for number, path in enumerate(paths))
@@ -213,7 +215,7 @@ def test_a_model_of_two_image_models_is_trained_and_then_read_by_every_script(tm
     with safe_open(tmp_path / "photos" / "model.safetensors", "np") as file:
         metadata = file.metadata()
     assert metadata["feature_extractor_model"] == "efficientnet-lite0__clip"
-    assert metadata["hidden_states_used"] == "[0, 3, 1002]"
+    assert metadata["hidden_states_used"] == "0,3,1002"
     assert metadata["widths"] == "[1280, 192, 16]"
     written = (tmp_path / "photos" / "model.arguments.txt").read_text(encoding="utf-8")
     assert "--hidden_states_used=0,3;2\n" in written
@@ -235,7 +237,7 @@ def test_the_ab_scorer_and_spotlight_read_such_a_model(tmp_path):
     arguments = parse_arguments(CHOOSE, "", ["--device=cpu"])
     photos, ids = tmp_path / "photos", {"0000.png": 5, "0002.png": 6}
     found = aesthetic_ab_scorer.score_with_model(arguments, photos, FeatureCache(tmp_path / "cache"), ids)
-    assert sorted(found) == [5, 6]
-    [model] = load_models([photos / "model.safetensors"], [], "cpu")
+    assert sorted(found.scores) == [5, 6]
+    [model] = load_models([photos / "model.safetensors"], ScoringSettings(device="cpu"))
     same = score_with(model, photos, list(ids), FeatureCache(tmp_path / "cache"), 2)
-    assert same.scores.tolist() == list(found.values())
+    assert same.scores.tolist() == list(found.scores.values())

@@ -41,6 +41,8 @@ class Predecessor(nn.Module):
         metadata = json.loads(header[8 : 8 + size])["__metadata__"]
         numbers(metadata.get("dropouts", "[]"))
         self.states, self.mode = numbers(metadata["hidden_states_used"]), metadata["hidden_states_mode"]
+        # from_pretrained compares this text with that of its extractor, and refuses "[0, 2]".
+        assert metadata["hidden_states_used"] == ",".join(map(str, self.states))
         self.extractor, self.mean = metadata["feature_extractor_model"], float(metadata["mean_predicted_score"])
         self.deviation, self.images = float(metadata["stdev_predicted_score"]), int(metadata["n_images"])
         sizes = [int(metadata["number_of_features"]), *numbers(metadata["layers"])]
@@ -215,6 +217,55 @@ def test_laions_heads_score_normalised_clip_features_and_are_converted(tmp_path,
     assert converted.predict(features)[0] == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("wrapper", ["module.", "_orig_mod.module."])
+def test_what_data_parallel_puts_before_names_is_taken_off(tmp_path, wrapper):
+    plain, _ = load_predictor(theirs(tmp_path / "plain.safetensors", network(), **METADATA))
+    wrapped, _ = load_predictor(theirs(tmp_path / "w.safetensors", network(), f"{wrapper}main_process.", **METADATA))
+    assert wrapped.config == plain.config
+    assert wrapped.predict(INPUTS)[0].tolist() == plain.predict(INPUTS)[0].tolist()
+    tensors = {f"{wrapper}layers.{n}": t for n, t in laion((0, 2, 4, 6, 7), False).state_dict().items()}
+    torch.save(tensors, tmp_path / "head.pth")
+    assert load_predictor(tmp_path / "head.pth")[0].config.feature_extractor_model == "openai/clip-vit-large-patch14"
+
+
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69\nsize 9\n"
+
+
+@pytest.mark.parametrize("name", ["m.pth", "m.safetensors"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (LFS, "is a Git LFS pointer, not the file itself; run git lfs pull"),
+        (b"\n<!DOCTYPE html>\n<html lang=en>", "is a web page, not the file itself; save what"),
+        (b"\xef\xbb\xbf<html>", "is a web page"),
+        (b"", "is empty; get the file again"),
+        (b"Entry not found", "is no predictor|is no file of tensors"),
+    ],
+)
+def test_what_downloads_leave_in_a_models_place_is_named(tmp_path, name, content, said):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=rf"{name}: ({said})"):
+        load_predictor(tmp_path / name)
+
+
+@pytest.mark.parametrize("make", ["to_sparse", "to_sparse_csr", "quantised", "meta", "bool", "complex"])
+def test_tensors_that_are_no_plain_numbers_are_refused_by_name(tmp_path, make):
+    odd = {
+        "quantised": lambda t: torch.quantize_per_tensor(t, 0.1, 0, torch.qint8),
+        "meta": lambda t: t.to("meta"),
+        "bool": lambda t: t > 0,
+        "complex": lambda t: t.to(torch.complex64),
+    }
+    tensors = {f"main_process.{name}": tensor.detach() for name, tensor in network().state_dict().items()}
+    tensor = tensors["main_process.1.weight"]
+    tensors["main_process.1.weight"] = odd[make](tensor) if make in odd else getattr(tensor, make)()
+    torch.save(tensors, tmp_path / "head.pth")
+    with pytest.raises(
+        UserError, match=r"main_process.1.weight (is no plain tensor|holds something else than finite)"
+    ):
+        load_predictor(tmp_path / "head.pth")
+
+
 def test_laions_keys_with_other_sizes_are_refused(tmp_path):
     tensors = {f"layers.{name}": tensor for name, tensor in laion((0, 2, 4, 6, 7), False).state_dict().items()}
     torch.save({**tensors, "layers.7.bias": torch.zeros(2)}, tmp_path / "head.pth")
@@ -248,7 +299,7 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path, content):
         load_predictor(tmp_path / "a.pth")
 
 
-@pytest.mark.parametrize("rubbish", [b"", b"hello", b"PK\x03\x04 no zip"])
+@pytest.mark.parametrize("rubbish", [b"hello", b"PK\x03\x04 no zip"])
 def test_rubbish_that_ends_with_pth_is_refused(tmp_path, rubbish):
     (tmp_path / "a.pth").write_bytes(rubbish)
     with pytest.raises(UserError, match="is no file of tensors"):
@@ -326,6 +377,7 @@ def score(monkeypatch, folder, *words):
         return {row["relative_path"]: row for row in csv.DictReader(file)}
 
 
+@pytest.mark.script
 def test_images_are_scored_with_laions_head_as_it_is_and_converted(clip, monkeypatch, capsys):
     folder, features = clip
     name, extractor = "sac+logos+ava1-l14-linearMSE.pth", f"--head_extractor={folder / 'clip'}"
@@ -343,6 +395,7 @@ def test_images_are_scored_with_laions_head_as_it_is_and_converted(clip, monkeyp
     assert score(monkeypatch, folder, "-m", "ours.safetensors") == found
 
 
+@pytest.mark.script
 def test_a_head_for_another_image_model_is_refused(clip, monkeypatch):
     folder, _ = clip
     torch.save(nn.Linear(512, 1).state_dict(), folder / "head.pth")
@@ -351,3 +404,31 @@ def test_a_head_for_another_image_model_is_refused(clip, monkeypatch):
         UserError, match=r"the model takes 512 features, and .*clip gives 768: it was made for another"
     ):
         score(monkeypatch, folder, *words)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        (
+            "ours.safetensors",
+            ["--head_extractor=b"],
+            "--head_extractor=b does nothing: each --model says its own (m)",
+        ),
+        ("ours.safetensors", ["--head_input=l2"], "--head_input=l2 does nothing: each --model says its own (none)"),
+        ("laion.pth", ["--head_input=none"], "--head_input=none does nothing: each --model says its own (l2)"),
+        ("laion.pth", ["--head_extractor=b", "--head_input=l2"], ""),
+        ("ours.safetensors", ["--head_extractor=m"], ""),
+    ],
+)
+def test_an_option_for_heads_that_say_nothing_is_noted_where_the_model_says_it(
+    tmp_path, monkeypatch, capsys, name, options, said
+):
+    monkeypatch.chdir(tmp_path)
+    config = PredictorConfig("m", (0,), "join", (6,), (5, 4))
+    save_predictor(tmp_path / "ours.safetensors", Predictor(config).eval(), {})
+    torch.save({f"layers.{n}": t for n, t in laion((0, 2, 4, 6, 7), False).state_dict().items()}, "laion.pth")
+    monkeypatch.setattr(sys, "argv", ["score", "-m", name, *options, "--convert=new.safetensors"])
+    script.main()
+    captured = capsys.readouterr()
+    assert captured.err == (f"note: {said}\n" if said else "")
+    assert f"{name} is now also new.safetensors" in captured.out

@@ -13,11 +13,14 @@ from src.model.file import load_predictor
 from src.model.gate import Filter, about_filter, find_filter
 from src.options.option import SCORE
 from src.scores.scorefile import read_scorefile
-from src.scoring.model_scores import find_split, score_with
+from src.scoring.found_split import find_split
+from src.scoring.model_scores import score_with
 from src.scoring.models import load_models
-from tests.scoring.test_model_scores import ARGUMENTS
+from src.scoring.settings import LookSettings, ScoringSettings
 from tests.scripts.test_score_script import make_model
 from tests.training import make_photos, read_rows, train, use_toys
+
+pytestmark = pytest.mark.script
 
 
 @pytest.fixture
@@ -46,7 +49,7 @@ def score(monkeypatch, capsys, *words, code=0):
 def scores_of(here, model):
     paths = sorted(p.relative_to(here / "photos").as_posix() for p in (here / "photos").rglob("*.png"))
     cache = FeatureCache(here / "photos" / ".aesthetic_cache")
-    (loaded,) = load_models([here / "photos" / model], [], "cpu")
+    (loaded,) = load_models([here / "photos" / model], ScoringSettings(gate=False, device="cpu"))
     found = score_with(loaded, here / "photos", paths, cache, 16)
     return dict(zip(paths, found.scores.tolist(), strict=True)), dict(zip(paths, found.errors.tolist(), strict=True))
 
@@ -74,7 +77,7 @@ def test_only_what_the_filter_passes_is_trained_on_and_the_split_is_that_of_the_
     # The analysis of all images finds the same split, without a doubt.
     table = read_scorefile(here / "photos" / "scores.csv")
     model = argparse.Namespace(metadata=metadata, name="second")
-    found, said = find_split(ARGUMENTS, here, table, [model])
+    found, said = find_split(here, table, [model], LookSettings())
     assert dict(zip(table.paths, found.tolist(), strict=True)) == without_filter
     assert said == "The split is drawn as in training"
 

@@ -116,6 +116,27 @@ def saved(tmp_path):
         return path, {key: file.get_tensor(key) for key in file.keys()}, file.metadata()  # noqa: SIM118
 
 
+@pytest.mark.parametrize("text", ["0,3", "[0, 3]", "[0,3]", " 0, 3"])
+def test_hidden_states_are_read_in_both_spellings_and_written_in_the_predecessors(tmp_path, text):
+    path, predictor = tmp_path / "m.safetensors", Predictor(config()).eval()
+    save_predictor(path, predictor, {})
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    assert metadata["hidden_states_used"] == "0,3"
+    save_file(predictor.state_dict(), path, {**metadata, "hidden_states_used": text})
+    assert load_predictor(path)[0].config == predictor.config
+
+
+def test_one_hidden_state_twice_is_refused(tmp_path):
+    path, predictor = tmp_path / "m.safetensors", Predictor(config()).eval()
+    save_predictor(path, predictor, {})
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    save_file(predictor.state_dict(), path, {**metadata, "hidden_states_used": "0,0"})
+    with pytest.raises(UserError, match=r"m\.safetensors: a predictor needs different hidden states"):
+        load_predictor(path)
+
+
 def test_a_missing_model_says_how_to_get_one(tmp_path):
     with pytest.raises(UserError, match=r"model.safetensors: no such model; train one"):
         load_predictor(tmp_path / "model.safetensors")

@@ -12,7 +12,7 @@ import pytest
 from src.common.errors import UserError
 from src.options.command_line import parse_arguments
 from src.options.files import expand, write_arguments
-from src.options.option import CHOOSE, SCORE, SCRIPTS, TRAIN
+from src.options.option import CHOOSE, LOOK, SCORE, SCRIPTS, TRAIN
 from src.options.paths import image_directory, model_path, model_paths
 from src.options.table import GROUPS, groups_of
 from tests import ROOT
@@ -141,6 +141,58 @@ def test_messages_say_in_which_line_of_which_file(tmp_path, line, message):
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--trials=--"], "--trials=--: must be a whole number"),
+        (["--trials=1_000"], "--trials=1_000: must be a whole number"),
+        (["--trials=" + "9" * 5000], "--trials=9+: must be a whole number"),
+        (["--filter_threshold=inf"], "--filter_threshold=inf: must be a number"),
+        (["--fixed_hidden_state_weights=nan,1"], "must be numbers with commas between"),
+        (["--balance_by=a\0b"], r"'--balance_by=a\\x00b': holds a NUL"),
+        (["@a\0b"], "is no name of a file .*; name an argument file after @"),
+        (["@" + "a" * 300], r"@a+: can't be read \(File name too long\)"),
+        (["-d", "--"], "its value is missing"),
+    ],
+)
+def test_odd_values_are_refused_in_one_sentence_of_bounded_length(words, message):
+    with pytest.raises(UserError, match=message) as error:
+        parse(*words)
+    assert len(str(error.value)) < 500
+
+
+@pytest.mark.parametrize("pattern", ["(", "(" * 5000, "a{99999999999}"])
+def test_a_regular_expression_that_can_not_be_read_is_refused(pattern):
+    with pytest.raises(UserError, match="must be a regular expression"):
+        parse_arguments(CHOOSE, "", [f"--regex={pattern}"])
+
+
+def test_a_bare_word_that_is_a_file_or_a_folder_is_told_what_it_may_mean(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    for name in ("arguments.txt", "best.safetensors"):
+        (tmp_path / name).touch()
+    for word, meant in (
+        ("arguments.txt", "@arguments.txt"),
+        ("photos", "-d photos"),
+        ("photos/", "-d photos/"),
+        ("best.safetensors", "-m best.safetensors"),
+        ("trails=3", "--trials"),
+    ):
+        with pytest.raises(UserError, match=f"'{word}' is no option; .*; did you mean {meant}\\?"):
+            parse(word)
+    with pytest.raises(UserError, match="--help lists them all"):
+        parse("x" * 5000)
+
+
+def test_a_path_that_no_file_can_have_is_one_sentence():
+    for path, said in (("a" * 300, "no file has so long a name"), ("~nobody-of-this-name/a", "names nobody here")):
+        words = [sys.executable, TRAIN, "-d", path]
+        result = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+        assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)
+        assert said in result.stderr
+
+
 def test_choices_may_be_written_in_any_case():
     assert parse("--sampler=TPE").sampler == "tpe"
     assert parse("--sampler=cmaes").sampler == "CmaEs"
@@ -178,6 +230,12 @@ def test_an_option_that_does_nothing_without_another_may_wait_in_a_file_but_not_
     assert parse_arguments(TRAIN, "", ["--xmp_name=stem", "--in_place"]).trials == 60  # another script's
 
 
+def test_one_of_several_options_is_enough_for_what_needs_any():
+    assert parse_arguments(SCORE, "", ["--dry_run", "--copy_to=best"]).dry_run
+    with pytest.raises(UserError, match="--dry_run does nothing without --copy_to or --move_to or"):
+        parse_arguments(SCORE, "", ["--dry_run"])
+
+
 @pytest.mark.parametrize(
     ("script", "words", "needed"),
     [
@@ -187,10 +245,13 @@ def test_an_option_that_does_nothing_without_another_may_wait_in_a_file_but_not_
         (CHOOSE, ["--default_seconds=3"], "--weight_by_speed"),
         (TRAIN, ["--balance_bins=3"], "--balance"),
         (TRAIN, ["--normalise_weights"], "--loss_model=wmse"),
+        (TRAIN, ["--comparisons=a"], "--loss_model=choices"),
+        (TRAIN, ["--rater=you"], "--loss_model=choices"),
+        (TRAIN, ["--max_log_weight_lr=-3"], "--hidden_states_mode=weight"),
     ],
 )
 def test_what_is_typed_needs_the_option_or_the_value_that_it_is_for(script, words, needed, tmp_path):
-    with pytest.raises(UserError, match=f"does nothing without {needed}; add it"):
+    with pytest.raises(UserError, match=f"does nothing without {needed}( or .*)?; add it"):
         parse_arguments(script, "", words)
     value = "" if "=" in needed or needed == "--weight_by_speed" else "=max"
     parse_arguments(script, "", [*words, needed + value])
@@ -199,13 +260,47 @@ def test_what_is_typed_needs_the_option_or_the_value_that_it_is_for(script, word
 
 def test_what_options_need_is_an_option_of_the_same_scripts():
     options = {option.dest: option for group in GROUPS for option in group.options}
-    needy = [option for option in options.values() if option.needs]
-    assert needy
-    for option in needy:
-        for name, _, value in (need.partition("=") for need in option.needs):
-            assert option.scripts <= options[name].scripts
+    for option in options.values():
+        for name, _, value in (need.partition("=") for need in (*option.needs, *option.idle_with)):
+            assert option.scripts & options[name].scripts
             if value:
                 options[name].kind.read(value)
+        assert set(option.alone or ()) <= set(options)
+
+
+@pytest.mark.parametrize(
+    ("script", "words", "other"),
+    [
+        (TRAIN, ["--sampler=random"], "--model_type=ridge"),
+        (TRAIN, ["--ensemble=3"], "--model_type=ridge"),
+        (TRAIN, ["--loss_model=ab"], "--model_type=ridge"),
+        (TRAIN, ["--fraction_for_eval=0.3"], "--folds=5"),
+        (TRAIN, ["--high_end_fix"], "--variable_high_end_fix"),
+        (TRAIN, ["--model=b.safetensors"], "--modelpath=a.safetensors"),
+        (SCORE, ["--top=3"], "--convert=a.safetensors"),
+        (SCORE, ["--outfile=a.csv"], "--export_onnx=a.onnx"),
+        (LOOK, ["--report=a.html"], "--study=list"),
+    ],
+)
+def test_what_is_typed_is_refused_beside_what_takes_its_effect(tmp_path, script, words, other):
+    with pytest.raises(UserError, match=f"{words[0].split('=')[0]} does nothing beside {other.split('=')[0]}"):
+        parse_arguments(script, "", [*words, other])
+    parse_arguments(script, "", words)
+    parse_arguments(script, "", [other])
+    if words[0] != "--model=b.safetensors":
+        parse_arguments(script, "", [file(tmp_path, words[0] + "\n"), other])
+
+
+def test_what_a_conversion_heeds_may_stand_beside_it():
+    words = ("--convert=a.safetensors", "--export_onnx=a.onnx", "-d", "a", "-m", "b", "--head_input=l2")
+    assert parse_arguments(SCORE, "", words).convert == "a.safetensors"
+
+
+def test_options_that_a_script_never_looks_at_are_said_to_be_others(capsys):
+    parse_arguments(SCORE, "", ["--seed=3", "--scores=a.csv"])
+    said = capsys.readouterr().err
+    assert "note: --seed is for " in said
+    assert "note: --scores is for " in said
 
 
 def test_the_arguments_written_are_the_arguments_read(tmp_path):
@@ -231,10 +326,12 @@ def test_help_shows_the_groups_in_order_and_every_option(capsys):
             assert all(name in text for name in option.names)
 
 
+@pytest.mark.alone
+@pytest.mark.script
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_help_answers_in_half_a_second(script):
     seconds = []
-    for _ in range(5):  # the best, as other programs run here too
+    for _ in range(10):  # the best, as other programs run here too
         start = time.perf_counter()
         result = subprocess.run([sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True)
         seconds.append(time.perf_counter() - start)
@@ -245,6 +342,7 @@ def test_help_answers_in_half_a_second(script):
     assert min(seconds) < 0.5
 
 
+@pytest.mark.script
 def test_a_usererror_is_one_line_and_exit_code_2():
     result = subprocess.run([sys.executable, TRAIN, "--trails=3"], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 2
@@ -287,7 +385,9 @@ def test_models_of_the_command_line_replace_those_of_files_and_may_be_several(tm
         arguments = parse_arguments(SCORE, "", [file, *words])
         assert (arguments.model, arguments.modelpath, arguments.regex) == (["b", "c"], [], ["x"])
     assert parse_arguments(TRAIN, "", [file, "-m", "b"]).model == "b"
-    assert parse_arguments(TRAIN, "", [file, "-m", "b"]).modelpath == "else.safetensors"
+    assert parse_arguments(TRAIN, "", [file, "-m", "b"]).modelpath is None
+    assert parse_arguments(TRAIN, "", [file]).modelpath == "else.safetensors"
+    assert parse_arguments(TRAIN, "", [file, "--modelpath=b"]).modelpath == "b"
 
 
 def test_models_that_are_to_be_used_must_be_there(tmp_path):
@@ -300,7 +400,7 @@ def test_models_that_are_to_be_used_must_be_there(tmp_path):
     here, inside = tmp_path / "model.safetensors", tmp_path / "photos" / "model.safetensors"
     assert paths() == paths("-m", "model.safetensors") == [inside]
     assert paths("-m", str(here), "-m", "b.safetensors") == [here, tmp_path / "photos" / "b.safetensors"]
-    assert paths("-m", "none.safetensors", f"--modelpath={here}", f"--modelpath={inside}") == [here, inside]
+    assert paths(f"--modelpath={here}", f"--modelpath={inside}") == [here, inside]
     (tmp_path / "heads").mkdir()
     (tmp_path / "heads" / "x.pth").touch()
     assert paths("-m", "../heads/x.pth") == [tmp_path / "heads" / "x.pth"]

@@ -81,6 +81,16 @@ def test_undone_choices_leave_the_log_but_not_the_file(path, database):
     assert query(path, "SELECT kind, comparison_id FROM events") == [("undo", first)]
 
 
+def test_what_was_taken_back_is_counted_by_image_and_rater(path, database):
+    for shown in ([1, 2], [1, 3], [2, 3]):
+        comparison = database.add_choice(shown, shown[0])
+        if 1 in shown:
+            database.undo(comparison)
+    assert database.taken_back() == {1: 2, 2: 1, 3: 1}
+    with Comparisons(path, rater="somebody else") as other:
+        assert other.taken_back() == {}
+
+
 def test_undo_goes_back_step_by_step_in_this_session_only(path, database):
     earlier = database.add_choice([1, 2], 1)
     with Comparisons(path, rater="ann") as other:
@@ -234,6 +244,7 @@ with Comparisons(Path(sys.argv[1]), "child") as database:
 """
 
 
+@pytest.mark.script
 def test_every_acknowledged_choice_survives_kill_9(path):
     acknowledged = []
     for round_ in range(4):
@@ -253,6 +264,7 @@ def test_every_acknowledged_choice_survives_kill_9(path):
     assert len(acknowledged) == len(set(acknowledged))
 
 
+@pytest.mark.script
 def test_a_kill_while_the_file_is_made_leaves_one_that_opens(tmp_path):
     for round_ in range(4):
         path = tmp_path / f"{round_}.sqlite"
@@ -267,6 +279,7 @@ def test_a_kill_while_the_file_is_made_leaves_one_that_opens(tmp_path):
             assert len(database.log()) >= 1
 
 
+@pytest.mark.script
 def test_two_scorers_on_one_file_lose_nothing(path):
     children = [run_python(APPEND, path, 200) for _ in range(2)]
     printed = [child.communicate(timeout=60)[0].split()[1:] for child in children]

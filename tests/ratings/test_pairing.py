@@ -142,12 +142,13 @@ def test_random_shows_every_image_equally_often():
     np.testing.assert_allclose(np.bincount(np.concatenate(screens)) / 5_000, 2 / 5, atol=0.03)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("pairing", PAIRINGS)
 def test_the_next_screen_of_ten_thousand_images_takes_milliseconds(pairing):
     rng = np.random.default_rng(0)
     ratings, counts, allowed = rng.normal(size=10_000), rng.integers(0, 9, 10_000), rng.random(10_000) < 0.9
     quantiles = []
-    for _ in range(3):  # the best of three, as other programs run here too
+    for _ in range(10):  # the best round counts, as other programs run here too
         taken = []
         for _ in range(50):
             begin = time.perf_counter()

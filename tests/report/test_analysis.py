@@ -43,10 +43,10 @@ def test_bootstrap_intervals_agree_with_fishers_for_normal_scores():
     generator = np.random.default_rng(1)
     a = generator.normal(size=400)
     b = 0.7 * a + generator.normal(size=400)
-    found = bootstrap(a, b, seed=0).pearson
+    found = bootstrap(a, b, seed=0)
     expected = stats.pearsonr(a, b).confidence_interval(0.95)
-    assert found == pytest.approx((expected.low, expected.high), abs=0.02)
-    assert bootstrap(a, b, seed=0) == bootstrap(a, b, seed=0)
+    assert found.pearson == pytest.approx((expected.low, expected.high), abs=0.02)
+    assert bootstrap(a, b, seed=0) == found
 
 
 def test_bootstrap_of_constant_scores_is_nan_without_a_warning():
@@ -70,9 +70,26 @@ def test_coverage_is_that_of_a_normal_distribution():
 def test_extremes_hold_no_image_in_both_of_a_pair():
     scores, model = np.array([1.0, 5, 3, 3]), np.array([4.0, 2, 3, 3.5])
     found = extremes(scores, model)
-    assert found.over.tolist() == [0, 3]
-    assert found.under.tolist() == [1]
-    assert (found.top.tolist(), found.bottom.tolist()) == ([0, 3], [1, 2])
+    assert (found.over.tolist(), found.under.tolist()) == ([0], [1])
+    assert (found.top.tolist(), found.bottom.tolist()) == ([0], [1])
+
+
+def test_of_37_images_a_gallery_shows_8_and_of_1000_at_most_20():
+    generator = np.random.default_rng(1)
+    for images, shown in ((37, 8), (1000, 20), (2, 1)):
+        scores, model = generator.normal(size=(2, images))
+        found = extremes(scores, model)
+        assert len(found.top) == len(found.bottom) == shown
+        assert not {*found.top.tolist()} & {*found.bottom.tolist()}
+
+
+def test_the_pull_to_the_middle_is_no_disagreement():
+    scores = np.linspace(-2, 2, 50)
+    found = extremes(scores, 0.3 * scores)
+    assert len(found.over) == len(found.under) == 0
+    model = 0.3 * scores
+    model[0] = 0.3  # from the last place to the 31st
+    assert extremes(scores, model).over[0] == 0
 
 
 def test_combinations_count_who_passes_which_model():

@@ -215,6 +215,7 @@ def train_script(photos, monkeypatch, capsys, *words):
     return code, capsys.readouterr(), extractor
 
 
+@pytest.mark.script
 def test_after_the_search_the_script_prints_and_draws_both_layers(photos, monkeypatch, capsys):
     code, output, _ = train_script(photos, monkeypatch, capsys, "--trials=3", "--layer_sweep")
     assert code == 0, output.err
@@ -230,6 +231,7 @@ def test_after_the_search_the_script_prints_and_draws_both_layers(photos, monkey
     assert "each by itself, network" in picture.read_text(encoding="utf-8")
 
 
+@pytest.mark.script
 def test_the_quick_form_needs_no_search(photos, monkeypatch, capsys):
     words = "--trials=0", "--layer_sweep=ridge", "--model=quick.safetensors", "--cache_directory=other"
     code, output, extractor = train_script(photos, monkeypatch, capsys, *words, "--hidden_states_used=0")
@@ -240,6 +242,7 @@ def test_the_quick_form_needs_no_search(photos, monkeypatch, capsys):
     assert sum(extractor.batches) == 40
 
 
+@pytest.mark.script
 @pytest.mark.parametrize(
     ("words", "message"),
     [

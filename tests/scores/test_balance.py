@@ -120,6 +120,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.script
 @pytest.mark.parametrize(
     ("by", "names"),
     [("folder", {".", "more"}), ("kind", {"cat", "(empty)"}), ("score", {"0 to 4.765", "4.765 to 9.529"})],
@@ -136,6 +137,7 @@ def test_counts_before_and_after_are_printed(here, monkeypatch, capsys, by, name
     assert metadata["balance"] == f"balanced to max by {by}" + " in 2 steps" * (by == "score")
 
 
+@pytest.mark.script
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -151,6 +153,7 @@ def test_bad_balance_is_one_sentence(here, monkeypatch, capsys, words, message):
     assert message in train(monkeypatch, capsys, *words, code=2)
 
 
+@pytest.mark.script
 def test_a_study_is_not_resumed_with_another_balance(here, monkeypatch, capsys):
     database = "--database=sqlite:///db.sqlite"
     train(monkeypatch, capsys, database, "--balance=max", "--trials=1")

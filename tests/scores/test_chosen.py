@@ -30,7 +30,7 @@ def test_the_file_named_is_written_or_the_one_that_is_there_or_a_new_csv(tmp_pat
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("a.txt", r"--scores=a\.txt: must end with"), ("none/a.csv", "--scores=none/a.csv: there is no")],
+    [("a.txt", r"--scores=a\.txt: must end with"), ("none/a.csv", r"--scores=.*none/a\.csv: there is no")],
 )
 def test_a_file_that_can_not_be_written_is_refused_at_once(tmp_path, name, said):
     with pytest.raises(UserError, match=said):
@@ -106,6 +106,15 @@ def test_an_estimate_of_a_model_that_the_file_does_not_name_is_one_too(tmp_path,
     path = tmp_path / "scores.csv"
     path.write_text(f"relative_path,score,estimated\na.png,1,{cell}\n", encoding="utf-8")
     assert begun_at(read_scorefile(path)) == [name]
+
+
+def test_a_file_is_behind_too_where_it_counts_what_was_taken_back(tmp_path):
+    path, names = tmp_path / "scores.csv", ["a.png", "b.png", "c.png"]
+    write_chosen(path, "score", chosen())  # 2, 0, 0
+    assert is_behind(path, "score", names, np.array([1, 0, 0]), np.array([1, 1, 0]))
+    assert is_behind(path, "score", names, np.array([1, 3, 3]), np.array([1, 0, 0]))
+    assert not is_behind(path, "score", names, np.array([2, 0, 0]), np.array([1, 1, 0]))
+    assert not is_behind(path, "score", names, np.array([0, 0, 0]), np.array([1, 1, 0]))  # another rater's
 
 
 def test_a_file_is_behind_where_it_counts_fewer_comparisons_and_never_where_it_counts_more(tmp_path):

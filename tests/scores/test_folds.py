@@ -1,7 +1,6 @@
 """Cross-validation: whole groups in one fold, honest numbers, and what is near-identical."""
 
 import json
-import os
 import signal
 
 import numpy as np
@@ -23,7 +22,7 @@ from src.search.dataset import Dataset
 from src.search.objective import make_objective
 from src.search.search import Search
 from src.search.settings import SearchSettings
-from tests.search.test_search import content, run, toy_data
+from tests.search.test_search import content, run, run_on_disk, toy_data
 from tests.toys import make_old
 from tests.training import make_photos, read_rows, train, use_toys
 
@@ -125,15 +124,13 @@ def test_grouping_by_brightness_finds_what_comparing_everything_finds(monkeypatc
     assert ((labels[:, None] == labels[None]) == reached).all()
 
 
-def test_no_unchanged_image_is_opened_again(tmp_path):
+def test_no_unchanged_image_is_opened_again(tmp_path, monkeypatch):
     natural(0).save(tmp_path / "a.png")
     natural(1).save(tmp_path / "b.png")
     make_old(tmp_path)
     first = near_identical_groups(tmp_path, ["a.png", "b.png"], FeatureCache(tmp_path / "cache"))
-    for path in tmp_path.glob("*.png"):
-        stamp = path.stat()
-        path.write_bytes(b"\0" * stamp.st_size)  # whoever opened it now would see no image
-        os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    for function in ("open_image", "content_of"):
+        monkeypatch.setattr(f"src.features.extraction.{function}", lambda *of: pytest.fail(f"{of} was opened"))
     again = near_identical_groups(tmp_path, ["a.png", "b.png"], FeatureCache(tmp_path / "cache"))
     assert (again == first).all()
     assert again.max() < 2  # an image that can't be read would have a number from 2 on
@@ -210,12 +207,12 @@ def test_scores_of_a_fold_do_not_move_what_is_held_out_of_it(tmp_path):
 
 
 def test_resume_works_with_folds_and_makes_a_lost_model_again(tmp_path):
-    run(tmp_path, "--folds=5", "--trials=2", data=folded())
-    study, best, _ = run(tmp_path, "--folds=5", "--trials=3", "--resume", data=folded())
+    run_on_disk(tmp_path, "--folds=5", "--trials=2", data=folded())
+    study, best, _ = run_on_disk(tmp_path, "--folds=5", "--trials=3", "--resume", data=folded())
     assert sum(trial.state == TrialState.COMPLETE for trial in study.trials) == 3
     original = content(best.path)
     best.path.unlink()
-    run(tmp_path, "--folds=5", "--trials=3", "--resume", data=folded())
+    run_on_disk(tmp_path, "--folds=5", "--trials=3", "--resume", data=folded())
     assert content(best.path) == original
 
 
@@ -243,6 +240,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.script
 def test_the_script_prints_held_out_numbers_and_test_side_by_side(here, monkeypatch, capsys):
     make_photos(here, picture=natural, theme=[number // 3 for number in range(60)])
     options = (
@@ -277,6 +275,7 @@ def test_the_script_prints_held_out_numbers_and_test_side_by_side(here, monkeypa
     assert json.loads(metadata["test_images"]) == [row["relative_path"] for row in test]
 
 
+@pytest.mark.script
 def test_the_analysis_knows_the_test_images_of_a_model_of_folds(here, monkeypatch, capsys):
     import sys
 
@@ -293,6 +292,7 @@ def test_the_analysis_knows_the_test_images_of_a_model_of_folds(here, monkeypatc
         analysis.main()
 
 
+@pytest.mark.script
 def test_test_stands_beside_eval_without_folds_too(here, monkeypatch, capsys):
     make_photos(here)
     lines = train(monkeypatch, capsys, "--fraction_for_test=0.2").splitlines()
@@ -304,6 +304,7 @@ def test_test_stands_beside_eval_without_folds_too(here, monkeypatch, capsys):
     assert "eval (selected" not in train(monkeypatch, capsys)
 
 
+@pytest.mark.script
 @pytest.mark.parametrize(
     ("words", "message"),
     [

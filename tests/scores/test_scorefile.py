@@ -16,12 +16,12 @@ from src.options.training import output_paths
 from src.scores.scorefile import (
     add_images,
     find_scorefile,
-    match_images,
     new_table,
     read_scorefile,
     select,
     write_scorefile,
 )
+from src.scores.spelling import match_images
 from tests import ROOT
 
 NAMES = [
@@ -87,10 +87,12 @@ def test_excels_european_csv_has_semicolons_or_tabs_and_decimal_commas(write, de
     assert table.scores.tolist() == [-1.25, 3, 0.5]
 
 
-def test_excels_unicode_text_is_read_and_written_back_as_utf8(write, tmp_path):
-    table = read_scorefile(write("relative_path\tscore\r\né.png\t1,5\r\n".encode("utf-16")))
-    assert (table.paths, table.scores.tolist()) == (["é.png"], [1.5])
-    assert rewritten(tmp_path / "new.csv", table) == "\ufeffrelative_path\tscore\r\né.png\t1,5\r\n".encode()
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_excels_unicode_text_is_read_and_written_back_as_it_was(write, tmp_path, encoding):
+    content = "\ufeffrelative_path\tscore\r\né.png\t1,5\r\n".encode(encoding)
+    table = read_scorefile(write(content))
+    assert (table.paths, table.scores.tolist(), table.problems) == (["é.png"], [1.5], [])
+    assert rewritten(tmp_path / "new.csv", table) == content
 
 
 @pytest.mark.parametrize("column", ["relative_filepath", "path", "file", " relative_path "])
@@ -141,12 +143,14 @@ def test_another_key_of_the_json_records(write):
 def test_the_documented_examples_read_without_a_problem(write):
     text = (ROOT / "docs" / "score-files.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```(?:csv|json)\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 6
     for block in blocks:
         table = read_scorefile(write(block))
         assert table.paths[:2] == ["landscapes/lake.jpg", "landscapes/storm.jpg"]
         assert table.scores[:2].tolist() == [1.25, -0.4]
-        assert table.problems == []
+        assert table.problems == [
+            problem for problem in table.problems if problem == "scores.csv: column 'file_name' names the images"
+        ]
 
 
 # --- faults that stop ---
@@ -156,10 +160,23 @@ def test_the_documented_examples_read_without_a_problem(write):
     ("content", "message"),
     [
         (
-            "relative_path,rating,n\na.png,1,2\n",
-            "no column 'score'; it has relative_path, rating, n; choose with --score_col",
+            "relative_path,liking,n\na.png,1,2\n",
+            "no column 'score'; it has relative_path, liking, n; choose with --score_col",
         ),
-        ("image,score\na.png,1\n", "its first line has no column 'relative_path' but image, score; a score file is"),
+        ("picture,score\na.png,1\n", "first line has no column 'relative_path' but picture, score; a score file is"),
+        (
+            "score,score,relative_path\n1,2,a.png\n",
+            "2 columns are called 'score', and which one counts can't be told",
+        ),
+        ("Score,SCORE,relative_path\n1,2,a.png\n", "2 columns are called 'score'"),
+        ("relative_path,score,relative_path\na.png,2,b.png\n", "2 columns are called 'relative_path'"),
+        ("relative_path,score,split,Split,split\na.png,2,,,\n", "2 columns are called 'split'"),
+        ('{"a.png": {"score": 1, "n": 2, "score": 3}}', "'score' stands twice in one object; take one"),
+        ('{"ImageRecords": {"a.png": {"score": 1}}, "ImageRecords": {}}', "'ImageRecords' stands twice"),
+        ('{"file_name": "a.png", "score": 1}\n[1]\n', "line 2: no JSON object; right would be"),
+        ('{"file_name": "a.png", "score": 1}\n{"file_name": \n', "line 2: not JSON"),
+        ('[{"name": "a.png", "score": 1}]', "no record has 'file_name'; they have name, score"),
+        ('[{"file_name": 3, "score": 1}]', "names no image"),
         ("a.png,1\nb.png,2\n", "first line has no column 'relative_path' but a.png, 1"),
         ("", r"empty; make one with aesthetic_ab_scorer.py"),
         ("\n\r\n", "empty"),
@@ -175,7 +192,7 @@ def test_the_documented_examples_read_without_a_problem(write):
         ('{"ImageRecords": {}}', "names no image"),
         ('{"ImageRecords": [1]}', "its images are no JSON object"),
         ('["a.png"]', 'right would be {"a.png": 0.5}'),
-        ('{"ImageRecords": {"a.png": {"rating": 1}}}', "no record has 'score'; they have rating"),
+        ('{"ImageRecords": {"a.png": {"liking": 1}}}', "no record has 'score'; they have liking"),
         ("[" * 100_000, "nested too deeply"),
         ('{"a.png": ' + "9" * 5000 + "}", "thousands of digits"),
         (b"\x89PNG\r\n\x1a\n\0\0", "not a text file; a score file is CSV or JSON in UTF-8"),
@@ -222,7 +239,7 @@ def problems_of(path):
 
 
 def test_scores_that_are_no_numbers_are_counted_and_named(write):
-    bad = ["abc", "nan", "inf", "-Infinity", "1_000", "1,5", "0x10", "true"]
+    bad = ["abc", "nan", "inf", "-Infinity", "1_000", "1,500", "0x10", "true"]
     table = read_scorefile(
         write("relative_path,score\nok.png,1\n" + "".join(f'{i}.png,"{x}"\n' for i, x in enumerate(bad)))
     )
@@ -260,6 +277,7 @@ def test_the_last_row_with_a_score_counts_and_doubles_are_named(write):
     assert table.problems == [
         "scores.csv: several rows for 1 of 2 images, the last with a score counts: a.png",
         "scores.csv: for 1 of them the scores differ: a.png",
+        "scores.csv: for 1 of them the splits differ: a.png",
     ]
 
 
@@ -300,13 +318,14 @@ def test_names_outside_of_the_directory_are_reported(write):
 
 
 def test_text_that_is_not_utf8_is_reported_by_line_and_kept(write, tmp_path):
-    content = "relative_path,score\na.png,1\ncaf\xe9.png,2\n".encode("latin-1")
+    content = "relative_path,score\né.png,1\n".encode() + "caf\xe9.png,2\n".encode("latin-1")
     table = read_scorefile(write(content))
     assert table.problems == [
         "scores.csv: not UTF-8 in 1 line (3), read byte by byte; if images there are not found, "
         "save it again as 'CSV UTF-8'"
     ]
     assert rewritten(tmp_path / "new.csv", table) == content
+    assert match_images(table, ["é.png", "caf\udce9.png"])[1] == []
 
 
 def test_problems_can_be_printed_on_any_terminal(write):
@@ -353,6 +372,37 @@ def test_exact_names_come_before_similar_ones(write):
     assert dict(zip(matched.paths, matched.scores, strict=True)) == {"e\u0301.png": 1, "é.png": 2}
 
 
+def test_the_case_of_an_extension_does_not_matter_where_one_image_alone_is_meant(write):
+    table = read_scorefile(write("relative_path,score\na.JPG,1\nb.jpg,2\nb.JPG,3\nc.Png,4\nD.png,5\n"))
+    found, problems = match_images(table, ["a.jpg", "b.jpg", "c.png", "c.PNG", "d.png"], ignore_case=False)
+    assert dict(zip(found.paths, found.scores, strict=True)) == {"a.jpg": 1, "b.jpg": 2}
+    assert "1 of 5 images in scores.csv are found by another case of their extension: a.jpg for a.JPG" in problems
+
+
+def test_absolute_names_below_the_directory_are_taken_from_there_on(write, tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "sub").mkdir(parents=True)
+    names = [
+        f"{folder}/sub/a.png",
+        str(folder / "b.png").replace("/", "\\"),
+        "/photos/c.png",
+        f"{tmp_path}/photos2/d.png",
+    ]
+    text = "relative_path,score\r\n" + "".join(f"{name},1\r\n" for name in names)
+    path = write(text)
+    table = read_scorefile(path, None, folder)
+    assert table.paths[:2] == ["sub/a.png", "b.png"]
+    assert (
+        f"scores.csv: 2 of 4 names are absolute, and taken from the directory on: {names[0]}, …" not in table.problems
+    )
+    assert table.problems[0].startswith("scores.csv: 2 of 4 names are absolute, and taken from the directory on: /")
+    assert table.problems[1].startswith("scores.csv: 2 of 4 names are not relative to the directory: /photos/c.png, ")
+    grown = add_images(match_images(table, ["sub/a.png", "b.png"])[0], ["sub/a.png", "b.png", "new.png"])
+    assert rewritten(tmp_path / "new.csv", grown) == f"{text}new.png,\r\n".encode()
+    (tmp_path / "link").symlink_to(folder)
+    assert read_scorefile(path, None, tmp_path / "link").paths[0] == "sub/a.png"
+
+
 def test_case_matters_except_on_windows(write):
     table = read_scorefile(write("relative_path,score\nSub/A.PNG,1\n"))
     assert match_images(table, ["sub/a.png"], ignore_case=False)[0].paths == []
@@ -364,10 +414,160 @@ def test_a_linux_name_with_a_backslash_is_found_as_it_stands(write):
     assert (matched.paths, problems) == (["a\\b.png"], [])
 
 
+# --- score files that people have ---
+
+
+def said(table):
+    """Without the file's name."""
+    return [problem.removeprefix("scores.csv: ") for problem in table.problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ("sep=;\r\nrelative_path;score\r\na.png;4,90\r\n", []),
+        ('"sep=;"\nrelative_path;score;\na.png;4,90;\n', []),
+        ("\ufeffSEP=|\nrelative_path|score\na.png|4.90\n", []),
+        ("sep=,\nrelative_path,score\na.png,4.90\n", []),
+        (
+            'relative_path,score\na.png,"4,90"\n',
+            ["the comma in scores such as '4,90' is taken for a decimal point"],
+        ),
+        (
+            "File_Name,Rating\na.png,4.9\n",
+            ["column 'File_Name' names the images and column 'Rating' is taken for the score"],
+        ),
+        (
+            "stars,filename\n4.9,a.png\n",
+            ["column 'filename' names the images and column 'stars' is taken for the score"],
+        ),
+        ("IMAGE,SCORE\na.png,4.9\n", ["column 'IMAGE' names the images and column 'SCORE' is taken for the score"]),
+        ("Path,score\na.png,4.9\n", ["column 'Path' names the images"]),
+        ("relative_path,stars,score,rating\na.png,1,4.9,2\n", []),
+        ("relative_path,stars,Rating\na.png,1,4.9\n", ["column 'Rating' is taken for the score"]),
+        ("relative_path\rscore\r".replace("\rs", ",s") + "a.png,4.9\r", []),
+    ],
+)
+def test_csv_files_that_people_have_are_taken_and_written_back_as_they_were(write, tmp_path, text, problems):
+    table = read_scorefile(write(text))
+    assert (table.paths, table.scores.tolist(), said(table)) == (["a.png"], [4.9], problems)
+    assert rewritten(tmp_path / "new.csv", table) == text.encode()
+
+
+def test_scores_go_into_the_column_that_was_taken_and_a_new_one_beside_a_persons_stars(write, tmp_path):
+    table = read_scorefile(write("Stars,Image\n3,a.png\n,b.png\n"))
+    filled = rewritten(tmp_path / "new.csv", table, {table.document.score_column: [3, 4.5]})
+    assert filled == b"Stars,Image\n3,a.png\n4.5,b.png\n"
+    assert rewritten(tmp_path / "new.csv", table, {"score": [1, 2]}) == b"Stars,Image,score\n3,a.png,1\n,b.png,2\n"
+    table = read_scorefile(write("Image,SCORE,Split\na.png,1,Eval\n"))
+    assert table.splits == ["eval"]
+    assert (
+        rewritten(tmp_path / "new.csv", table, {"score": [2], "split": ["test"]})
+        == b"Image,SCORE,Split\na.png,2,test\n"
+    )
+
+
+def test_a_comma_that_may_part_thousands_is_no_number_unless_another_score_tells(write):
+    assert np.isnan(read_scorefile(write('relative_path,score\na.png,"1,234"\n')).scores[0])
+    table = read_scorefile(write('relative_path,score,weight\na.png,"1,234","0,5"\nb.png,"4,9",1\nc.png,3,\n'))
+    assert (table.scores.tolist(), table.weights.tolist()) == ([1.234, 4.9, 3], [0.5, 1, 1])
+
+
+CP1252 = "relative_path;score\r\ncafé.jpg;1,5\r\n“straße”.png;2\r\nÄ–€.png;3\r\nplain.png;4\r\n"
+
+
+def test_a_file_in_windows_own_letters_is_read_and_written_back_as_such(write, tmp_path, capsys):
+    table = read_scorefile(write(CP1252.encode("cp1252")))
+    assert table.paths == ["café.jpg", "“straße”.png", "Ä–€.png", "plain.png"]
+    assert said(table) == [
+        "not UTF-8 in 3 lines (2, 3, 4), taken for Windows' cp1252; if images there are not found, save it again as "
+        "'CSV UTF-8'"
+    ]
+    assert rewritten(tmp_path / "new.csv", table) == CP1252.encode("cp1252")
+    assert capsys.readouterr().err == ""
+    grown = rewritten(tmp_path / "new.csv", add_images(table, ["日本.png"]))
+    assert grown == ("\ufeff" + CP1252 + "日本.png;\r\n").encode()
+    assert capsys.readouterr().err == (
+        f"note: {tmp_path / 'new.csv'}: cp1252 has no form for '日本.png;\\r\\n'; written in UTF-8\n"
+    )
+    on_disk = ["caf\udce9.jpg", "plain.png"]  # the folder's names may be in those letters too
+    assert match_images(table, on_disk)[0].paths == on_disk
+
+
+LINES = (
+    '{"file_name": "sub/a.png", "Rating": 1.5, "tags": ["x", {"y": null}]}\r\n'
+    '{"text": "é", "file_name": "b.png"}\r\n'
+    '{"file_name": "c.png", "Rating": "2"}\r\n'
+)
+
+
+def test_records_a_line_are_read_and_written_back_as_such(write, tmp_path):
+    table = read_scorefile(write(LINES, "metadata.jsonl"))
+    assert table.paths == ["sub/a.png", "b.png", "c.png"]
+    np.testing.assert_array_equal(table.scores, [1.5, np.nan, 2])
+    assert table.problems[0] == (
+        "metadata.jsonl: column 'file_name' names the images and column 'Rating' is taken for the score"
+    )
+    assert rewritten(tmp_path / "new.jsonl", table).decode() == LINES
+    grown = add_images(table, ["d.png"])
+    new = {"Rating": [1.5, 3, 2, np.nan], "split": ["train", "eval", "", None]}
+    assert rewritten(tmp_path / "new.jsonl", grown, new).decode().splitlines()[1:] == [
+        '{"text": "é", "file_name": "b.png", "Rating": 3, "split": "eval"}',
+        '{"file_name": "c.png", "Rating": 2, "split": ""}',
+        '{"file_name": "d.png", "Rating": null, "split": null}',
+    ]
+    records = json.loads(rewritten(tmp_path / "new.json", table))["ImageRecords"]
+    assert list(records) == table.paths
+    assert records["sub/a.png"]["tags"] == ["x", {"y": None}]
+    assert rewritten(tmp_path / "new.csv", table).decode() == (
+        'file_name,Rating,tags,text\nsub/a.png,1.5,"[""x"", {""y"": null}]",\nb.png,,,é\nc.png,2,,\n'
+    ).replace("\n", "\r\n")
+
+
+def test_a_single_record_is_told_by_the_files_name_and_any_number_by_what_they_are(write):
+    assert read_scorefile(write('{"file_name": "a.png", "score": 1}', "a.jsonl")).paths == ["a.png"]
+    assert read_scorefile(write('{"a.png": 1}\n', "a.json")).paths == ["a.png"]
+    assert read_scorefile(write('{"ImageRecords": {"a.png": {"score": 1}}}\n', "b.jsonl")).paths == ["a.png"]
+    assert read_scorefile(
+        write('\n{"path": "a.png", "score": 1}\n\n{"path": "b.png", "score": 2}')
+    ).scores.tolist() == [1, 2]
+
+
+def test_a_list_of_records_is_read_and_written_back_as_such(write, tmp_path):
+    content = [{"image": "a.png", "stars": 4, "n": [1]}, {"image": "b.png", "stars": 2}, {"stars": 1}]
+    table = read_scorefile(write(json.dumps(content), "scores.json"))
+    assert table.scores.tolist() == [4, 2]
+    assert table.problems == [
+        "scores.json: column 'image' names the images and column 'stars' is taken for the score",
+        "scores.json: no image named in 1 record (3); not used",
+    ]
+    assert json.loads(rewritten(tmp_path / "new.json", table)) == content
+
+
+def test_a_csv_becomes_lines_of_records(write, tmp_path):
+    table = read_scorefile(write("file_name,score,n\na.png,1.50,007\n"))
+    assert rewritten(tmp_path / "new.jsonl", table) == b'{"file_name": "a.png", "score": 1.5, "n": "007"}\n'
+
+
+def test_what_is_nested_too_deeply_to_be_written_is_said(write, tmp_path):
+    table, nested = read_scorefile(write('{"a.png": 1}', "scores.json")), []
+    for _ in range(5000):
+        nested = [nested]
+    table.document.top["Metadata"] = nested
+    with pytest.raises(UserError, match=r"new\.json: scores\.json holds something nested too deeply"):
+        write_scorefile(tmp_path / "new.json", table, {})
+    assert not (tmp_path / "new.json").exists()
+
+
+def test_an_image_of_several_rows_with_different_splits_is_named(write):
+    problems = said(read_scorefile(write("relative_path,score,split\na.png,1,train\na.png,1,eval\n")))
+    assert problems[1:] == ["for 1 of them the splits differ: a.png"]
+
+
 # --- writing ---
 
 STRANGE_CSV = (
-    '\ufeffid,score,,relative_path,"no, te",score,\r\n'
+    '\ufeffid,score,,relative_path,"no, te",id,\r\n'
     '007,1.50,x,sub\\a.png,"line\r\nbreak ""quoted""",9,\r\n'
     "1,+.5e0,, b.png ,,, \r\n"
 )

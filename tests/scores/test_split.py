@@ -19,6 +19,11 @@ def test_fractions_are_met_exactly():
     assert [count(split, name) for name in ("train", "eval", "test")] == [650, 250, 100]
 
 
+@pytest.mark.parametrize(("images", "expected"), [(5, 1), (7, 2), (11, 3)])
+def test_a_fraction_of_few_images_is_rounded_to_the_nearest_number(images, expected):
+    assert count(assign_split(PATHS[:images], NONE[:images], 0.25, 0, seed=0), "eval") == expected
+
+
 def test_the_same_seed_gives_the_same_split_and_another_one_another():
     first = assign_split(PATHS, NONE, 0.25, 0.1, seed=0)
     assert (assign_split(PATHS, NONE, 0.25, 0.1, seed=0) == first).all()

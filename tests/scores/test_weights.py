@@ -47,7 +47,7 @@ def test_weights_are_one_over_error_squared_plus_median_squared_with_mean_1_over
 def test_images_without_an_error_are_named_and_weigh_as_the_typical_one(tmp_path):
     weights, said = error_weights(table(tmp_path, [1, "", 3, 2, "x", 0]), np.ones(6, dtype=bool))
     assert weights[[1, 4, 5]] == pytest.approx(np.full(3, weights[3]))
-    assert "3 images have no score_error above 0 and weigh as the typical one: 1.png, 4.png, 5.png" in said[1]
+    assert "3 images have no score_error above 0, weighed as the typical one: 1.png, 4.png, 5.png" in said[1]
 
 
 def test_equal_errors_weigh_nothing(tmp_path):
@@ -128,7 +128,7 @@ def test_the_script_weights_images_says_so_and_its_trials_are_not_mixed_with_unw
     errors = np.array([1, 2, 3, np.nan, 2, 1, 3, 2])
     assert np.array_equal(data.error_weights, weights_of(errors, data.split == "train"))
     assert "Images are weighted by their score_error: from" in said
-    assert "1 images have no score_error above 0 and weigh as the typical one: 3.png" in said
+    assert "1 image has no score_error above 0, weighed as the typical one: 3.png" in said
     assert found["off"][0].error_weights is None
     assert found["off"][1] == ""
     assert found["on"][2] != found["off"][2]

@@ -1,9 +1,12 @@
 """Choosing among scored images."""
 
 import numpy as np
+import pytest
 
+from src.common.errors import UserError
 from src.scoring.models import Scored
-from src.scoring.selection import choose, matching, ranks
+from src.scoring.selection import choose, find_wanted, matching, ranks
+from src.scoring.settings import SelectionSettings
 
 
 class Threshold:
@@ -11,6 +14,10 @@ class Threshold:
 
     def __init__(self, threshold):
         self.threshold, self.gate = threshold, None
+
+
+def chosen(images, **wanted):
+    return choose(images, SelectionSettings(**wanted)).tolist()
 
 
 def scored(*scores, thresholds=(None,)):
@@ -27,24 +34,30 @@ def test_any_of_the_regular_expressions_chooses_by_path():
 
 
 def test_minimum_and_maximum_include_their_ends():
-    assert choose(scored(1, 2, 3, 4), minimum=2, maximum=3).tolist() == [1, 2]
+    assert chosen(scored(1, 2, 3, 4), minimum_score=2, maximum_score=3) == [1, 2]
 
 
 def test_top_and_bottom_count_among_what_the_limits_leave_and_never_choose_twice():
     images = scored(5, 1, 4, 2, 3)
-    assert choose(images, top=2).tolist() == [0, 2]
-    assert choose(images, bottom=2).tolist() == [1, 3]
-    assert choose(images, top=1, bottom=1).tolist() == [0, 1]
-    assert choose(images, minimum=2, bottom=1).tolist() == [3]
-    assert choose(images, top=4, bottom=4).tolist() == [0, 1, 2, 3, 4]
-    assert choose(scored(), top=3).tolist() == []
+    assert chosen(images, top=2) == [0, 2]
+    assert chosen(images, bottom=2) == [1, 3]
+    assert chosen(images, top=1, bottom=1) == [0, 1]
+    assert chosen(images, minimum_score=2, bottom=1) == [3]
+    assert chosen(images, top=4, bottom=4) == [0, 1, 2, 3, 4]
+    assert chosen(scored(), top=3) == []
 
 
 def test_only_passed_wants_every_models_threshold_reached():
     images = scored((1, 0), (1, 1), (0, 1), thresholds=(1, 0.5))
     assert images.passed().tolist() == [[True, False], [True, True], [False, True]]
-    assert choose(images, only_passed=True).tolist() == [1]
+    assert chosen(images, only_passed=True) == [1]
 
 
 def test_ranks_begin_at_one_and_ties_keep_their_order():
     assert ranks(np.array([1.0, 3, 3, 2])).tolist() == [4, 1, 2, 3]
+
+
+def test_where_images_may_come_later_there_need_be_none(tmp_path):
+    assert find_wanted(tmp_path, ["a"], may_come=True) == ([], [])
+    with pytest.raises(UserError, match="there are no images; name the folder"):
+        find_wanted(tmp_path, ["a"], may_come=False)

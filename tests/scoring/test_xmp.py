@@ -7,8 +7,10 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from src.scoring.xmp import EMPTY, RDF, XMP, NotXmp, sidecars, stars, with_rating, write_rating
+from src.scoring.xmp import EMPTY, persons_rating, sidecars, stars, stars_inside, write_rating
+from src.scoring.xmp_packet import OURS, RDF, XMP, NotXmp, with_rating
 
 LIGHTROOM = """<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="Adobe XMP Core 7.0">
  <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -51,7 +53,9 @@ def ratings(data):
 def test_only_the_rating_changes_and_every_other_byte_stays(text):
     new = with_rating(text.encode(), 4).decode()
     assert ratings(new) == ["4"]
-    assert new.replace('xmp:Rating="4"', "xmp:Rating='2'").replace(">4<", ">2<") == text
+    mark = f' xmlns:aesthetic="{OURS}" aesthetic:Rating="4"'
+    assert new.count(mark) == 1
+    assert new.replace(mark, "").replace('xmp:Rating="4"', "xmp:Rating='2'").replace(">4<", ">2<") == text
 
 
 def test_a_rating_is_added_where_there_is_none_and_the_rest_stays():
@@ -109,6 +113,95 @@ def test_a_new_sidecar_is_whole_and_writing_the_same_again_does_not_touch_it(tmp
     before = path.stat()
     assert not write_rating(path, 4)
     assert path.stat() == before
+
+
+MICROSOFT, ACDSEE = "http://ns.microsoft.com/photo/1.0/", "http://ns.acdsee.com/iptc/1.0/"
+
+
+def packet(attributes, inside=""):
+    """A packet with these attributes of its one rdf:Description."""
+    names = f'xmlns:xmp="{XMP}" xmlns:m="{MICROSOFT}" xmlns:a="{ACDSEE}" xmlns:our="{OURS}"'
+    description = f"<rdf:Description {names} {attributes}>{inside}</rdf:Description>"
+    return f'<rdf:RDF xmlns:rdf="{RDF}">{description}</rdf:RDF>'
+
+
+@pytest.mark.parametrize(("rating", "percent"), [(1, 1), (2, 25), (3, 50), (4, 75), (5, 99)])
+def test_the_same_rating_in_other_namespaces_follows_on_its_own_scale(rating, percent):
+    old = packet('xmp:Rating="0" m:Rating="0"', "<a:rating>0</a:rating>")
+    new = with_rating(old.encode(), rating).decode()
+    whole = packet(f'xmp:Rating="{rating}" m:Rating="{percent}"', f"<a:rating>{rating}</a:rating>")
+    assert new == whole.replace("<rdf:Description", f'<rdf:Description our:Rating="{rating}"')
+
+
+@pytest.mark.parametrize(
+    ("attributes", "inside", "said"),
+    [
+        ('xmp:Rating="-1"', "", "-1"),
+        ('xmp:Rating="5"', "", "5"),
+        ("", "<xmp:Rating> 1.0 </xmp:Rating>", "1"),
+        ('xmp:Rating="0" m:Rating="75"', "", "4"),
+        ("", "<a:rating>3</a:rating>", "3"),
+        ('xmp:Rating="best"', "", "'best'"),
+        ('xmp:Rating="0"', "<a:rating/>", None),
+        ("", "", None),
+        ('xmp:Rating="4" our:Rating="4"', "", None),
+        ('xmp:Rating="4" our:Rating="4" m:Rating="75"', "<a:rating>0</a:rating>", None),
+        ('xmp:Rating="2" our:Rating="4"', "", "2"),
+        ('xmp:Rating="-1"', "<our:Rating>4</our:Rating>", "-1"),
+        ('xmp:Rating="0" our:Rating="4"', "", "none"),
+        ('our:Rating="4"', "", "none"),
+        ('xmp:Rating="4" our:Rating="4" m:Rating="1"', "", "1"),
+    ],
+)
+def test_a_rating_is_the_persons_unless_it_is_the_one_that_we_wrote(tmp_path, attributes, inside, said):
+    sidecar = tmp_path / "a.jpg.xmp"
+    sidecar.write_text(packet(attributes, inside), encoding="utf-8")
+    assert persons_rating(tmp_path / "a.jpg") == (said and (sidecar, said))
+    assert write_rating(sidecar, 3)  # which makes it ours
+    assert persons_rating(tmp_path / "a.jpg") is None
+
+
+def test_a_rating_of_either_sidecar_is_of_the_image(tmp_path):
+    write_rating(tmp_path / "a.jpg.xmp", 3)
+    (tmp_path / "a.xmp").write_text(packet('xmp:Rating="5"'), encoding="utf-8")
+    assert persons_rating(tmp_path / "a.jpg") == (tmp_path / "a.xmp", "5")
+
+
+def test_a_rating_inside_the_image_is_the_persons_but_for_a_copy_of_ours(tmp_path):
+    image = tmp_path / "a.jpg"
+    picture, exif = Image.new("RGB", (8, 8)), Image.Exif()
+    picture.save(image)
+    assert persons_rating(image) is None
+    exif[0x4746] = 4
+    picture.save(image, exif=exif)
+    assert persons_rating(image) == (image, "4")
+    picture.save(image, xmp=packet('xmp:Rating="-1"').encode(), exif=exif)
+    assert persons_rating(image) == (image, "-1")
+    for again in (tmp_path / "a.png", tmp_path / "a.webp"):
+        picture.save(again, exif=exif)
+        assert persons_rating(again) == (again, "4")
+    picture.save(image, exif=exif)
+    write_rating(tmp_path / "a.jpg.xmp", 4)
+    assert persons_rating(image) is None
+    write_rating(tmp_path / "a.jpg.xmp", 2)
+    assert persons_rating(image) == (image, "4")
+
+
+def test_the_pixels_of_an_image_are_not_read_for_its_rating(tmp_path):
+    image, exif = tmp_path / "a.png", Image.Exif()
+    for rating, said in ((0, 0), (4, 4)):
+        exif[0x4746] = rating
+        Image.effect_noise((200, 200), 50).save(image, exif=exif if rating else None)
+        image.write_bytes(image.read_bytes()[:9000])
+        with pytest.raises(OSError, match="truncated"), Image.open(image) as opened:
+            opened.load()
+        assert stars_inside(image) == said
+
+
+def test_a_rating_with_qualifiers_is_left_alone():
+    inside = '<xmp:Rating rdf:parseType="Resource"><rdf:value>5</rdf:value></xmp:Rating>'
+    with pytest.raises(NotXmp, match="more inside than a number"):
+        with_rating(packet("", inside).encode(), 3)
 
 
 def test_a_sidecar_that_cannot_be_read_is_left_alone(tmp_path):

@@ -1,9 +1,7 @@
 """aesthetic_data_analysis.py and the report of training, run as a person runs them."""
 
-import contextlib
 import csv
 import html
-import io
 import json
 import re
 import sys
@@ -13,12 +11,12 @@ import pytest
 from PIL import Image
 
 import aesthetic_data_analysis
-import aesthetic_predictor_training
 from src.common import errors
 from src.common.order import ab
 from src.features.images import content_hash
-from src.options.option import LOOK, TRAIN
+from src.options.option import LOOK
 from src.ratings.database import Comparisons
+from tests import training
 from tests.scripts.test_scripts import QUICK, photos  # noqa: F401  (photos is a fixture)
 
 COUNT = 30
@@ -193,8 +191,7 @@ def test_choices_are_held_against_the_model(look, gallery):
         (("--model=none.safetensors",), "no such model"),
         (("--model_scores=scores.json",), "scores.json"),
         (("--comparisons=none.sqlite",), "there is no photos"),
-        (("--study=list", "--study_csv=t.csv"), "--study=NAME and --study_csv=FILE go together"),
-        (("--study=gallery",), "--study=NAME and --study_csv=FILE go together"),
+        (("--study=list",), "--model_scores does nothing beside --study; leave one of them out"),
         (("--threshold=1", "--threshold=2"), "--threshold is given 2 times for 1 models"),
         (("--save_error_scorefile=e.txt",), "must end with .csv or .json"),
     ],
@@ -205,9 +202,15 @@ def test_what_is_wrong_is_said_in_one_line(look, words, message):
     assert message in last
 
 
+@pytest.mark.parametrize("words", [("--study=list", "--study_csv=t.csv"), ("--study=gallery",)])
+def test_an_export_needs_a_study_and_a_file(look, words):
+    last = look(*words, code=2, scores=None).splitlines()[-1]
+    assert "--study=NAME and --study_csv=FILE go together" in last
+
+
 @pytest.mark.parametrize("words", [("--comparisons=none.sqlite",), ("--threshold=1", "--threshold=2")])
 def test_what_can_be_known_before_is_said_before_images_are_looked_at(look, monkeypatch, words):
-    monkeypatch.setattr("src.scoring.model_scores.read_all", lambda *_: pytest.fail("too late"))
+    monkeypatch.setattr("src.scores.scored_images.read_scored_images", lambda *_: pytest.fail("too late"))
     assert words[0].split("=")[0] in look(*words, code=2)
 
 
@@ -218,16 +221,10 @@ def test_without_a_model_and_model_scores_it_is_said(look):
 @pytest.fixture(scope="module")
 def trained(photos):  # noqa: F811
     """Two models of the same split, the second trained with --report; the folder, and what the first run printed."""
-    words = ["--directory=photos", "--trials=1", "--max_train_epochs=5"]
-    printed = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-        patch.chdir(photos)
-        for more in (["--model=first.safetensors"], ["--model=second.safetensors", "--report=trained.html"]):
-            patch.setattr(sys, "argv", [TRAIN, *QUICK, *words, *more])
-            with pytest.raises(SystemExit) as end:
-                aesthetic_predictor_training.main()
-            assert end.value.code == 0
-    return photos, printed.getvalue()
+    words = [*QUICK, "--directory=photos", "--trials=1", "--max_train_epochs=5"]
+    printed = training.train_once(photos, *words, "--model=first.safetensors")
+    training.train_once(photos, *words, "--model=second.safetensors", "--report=trained.html")
+    return photos, printed
 
 
 def test_training_writes_the_report(trained):
@@ -253,8 +250,6 @@ def test_models_are_compared_on_the_split_that_training_drew(trained, monkeypatc
 
 
 def test_a_model_of_its_own_error_is_held_to_it(tmp_path, monkeypatch, capsys):
-    from tests import training
-
     monkeypatch.chdir(tmp_path)
     training.use_toys(monkeypatch)
     training.make_photos(tmp_path)

@@ -17,7 +17,8 @@ from examples.sample_gallery import SIZES, TASTE, bradley_terry, choose, draw_pi
 from examples.scene import LIGHTS
 from src.common.correlation import spearman
 from src.common.errors import run
-from src.scores.scorefile import find_scorefile, match_images, read_scorefile
+from src.scores.scorefile import find_scorefile, read_scorefile
+from src.scores.spelling import match_images
 from tests import ROOT
 
 

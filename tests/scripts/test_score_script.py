@@ -22,7 +22,10 @@ from src.model.config import PredictorConfig, arrange
 from src.model.file import load_predictor, save_predictor
 from src.model.network import Predictor
 from src.options.option import SCORE
+from src.scoring import handing_on
 from src.scoring import models as scoring
+from src.scoring.xmp import EMPTY
+from src.scoring.xmp_packet import OURS
 from tests import ROOT
 from tests.toys import ToyExtractor, make_gallery, make_image, make_old
 from tests.waiting import wait_for
@@ -106,13 +109,14 @@ def test_the_csv_has_every_image_in_order_with_score_and_percentile(here, capsys
     assert "12 images scored" in notes
 
 
-def test_scores_again_come_from_the_cache_without_opening_an_image_and_new_ones_cost_themselves(here, capsys):
+def test_scores_again_come_from_the_cache_without_opening_an_image_and_new_ones_cost_themselves(
+    here, capsys, monkeypatch
+):
     assert "12 through the image model" in score(capsys, "-o", "a.csv")[1]
-    for path in (here / "photos").rglob("*.png"):
-        stamp = path.stat()
-        path.write_bytes(b"\0" * stamp.st_size)  # whoever opened it now would see no image
-        os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-    assert " 0 through the image model" in score(capsys, "-o", "b.csv")[1]
+    with monkeypatch.context() as closed:
+        for function in ("open_image", "content_of"):
+            closed.setattr(f"src.features.extraction.{function}", lambda *of: pytest.fail(f"{of} was opened"))
+        assert " 0 through the image model" in score(capsys, "-o", "b.csv")[1]
     assert (here / "a.csv").read_bytes() == (here / "b.csv").read_bytes()
     make_image(here / "photos" / "new.png", (1, 2, 3))
     assert " 1 through the image model" in score(capsys, "-o", "b.csv")[1]
@@ -233,7 +237,7 @@ def test_a_model_on_the_command_line_replaces_that_of_the_argument_file(here, ca
 def test_unreadable_images_are_listed_and_left_out(here, capsys):
     (here / "photos" / "broken.png").write_bytes(b"no image")
     _, notes = score(capsys, "-o", "out.csv")
-    assert re.search(r"1 images could not be read and were left out:\n  broken.png: not an image", notes)
+    assert re.search(r"1 image could not be read, left out:\n  broken.png: not an image", notes)
     assert len(rows(here / "out.csv")) == 12
 
 
@@ -326,6 +330,58 @@ def test_moved_images_are_named_by_rank_and_are_gone_from_the_folder(here, capsy
     assert not (here / "photos" / best[0]).exists()
 
 
+@pytest.mark.parametrize("way", ["copy", "move", "link"])
+@pytest.mark.parametrize("target", ["best", "photos/best"])
+def test_what_was_interrupted_and_is_asked_for_again_ends_as_if_it_never_was(here, capsys, monkeypatch, way, target):
+    expected = expected_scores(here)
+    best = sorted(expected, key=expected.get, reverse=True)
+    for path in expected:
+        (here / "photos" / path).with_suffix(".txt").write_text(path)
+    words, act, calls = ("--top=8", f"--{way}_to={target}"), handing_on._carry, []
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        act(*arguments)
+
+    monkeypatch.setattr(handing_on, "_carry", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        score(capsys, *words)
+    assert len(list((here / target).glob("*.png"))) == 4
+    assert " -> " in score(capsys, *words, "--dry_run")[0]
+    score(capsys, *words)
+    names = [f"0000{i + 1}_{expected[path]:.3f}_{Path(path).stem}" for i, path in enumerate(best[:8])]
+    both = [name + ending for name in names for ending in (".png", ".txt")]
+    assert sorted(path.name for path in (here / target).iterdir()) == sorted([*both, "scores.csv"])
+    assert [row["source"] for row in rows(here / target / "scores.csv")] == best[:8]
+    left = {path for path in best if (here / "photos" / path).exists()}
+    assert left == set(best[8:] if way == "move" else best)
+    again = score(capsys, *words)[0]
+    assert len(list((here / target).glob("*.png"))) == (12 if way == "move" else 8)
+    assert way == "move" or f"0 images {handing_on.DONE[way]} to {target}, 8 were there already." in again
+
+
+def test_a_move_of_all_images_that_was_killed_at_its_end_is_ended(here, capsys, monkeypatch):
+    monkeypatch.setattr(handing_on, "end_move", lambda folder: None)
+    score(capsys, "--move_to=best")
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(scoring, "load_extractor", lambda *_: ToyExtractor())
+    assert "0 images moved to best" in score(capsys, "--move_to=best")[0]
+    assert len(list((here / "best").iterdir())) == 13
+    with pytest.raises(errors.UserError, match="there are no images"):
+        score(capsys, "--move_to=best")
+
+
+def test_siblings_are_in_the_plan_of_a_dry_run(here, capsys):
+    (here / "photos" / "0000.txt").write_text("caption")
+    output, _ = score(capsys, "--move_to=best", "--filename_format=new_{name}", "--dry_run")
+    assert f"would move 0000.png -> {Path('best/new_0000.png')}\n  with 0000.txt -> new_0000.txt\n" in output
+    assert "with" not in score(capsys, "--move_to=best", "--with_siblings=off", "--dry_run")[0]
+    assert not (here / "best").exists()
+
+
 def test_update_scores_writes_beside_unless_told_otherwise_and_prints_the_formula(here, capsys):
     path = here / "photos" / "scores.csv"
     text = "relative_path,score\n0000.png,1.0\nmore/0001.png,2.50\n0002.png,\n"
@@ -364,6 +420,65 @@ def test_stars_go_into_sidecars_and_images_are_not_touched(here, capsys):
     assert "0 sidecars written, 11 had them already" in output
 
 
+def write_own(here):
+    """Ratings that a person gave: a reject, five stars and one star, in three images' sidecars; their text."""
+    texts = {}
+    for name, rating in (("0000.png", -1), ("0002.png", 5), ("more/0001.png", 1)):
+        sidecar = here / "photos" / f"{name}.xmp"
+        sidecar.write_text(EMPTY.replace('xmp:Rating="0"', f'xmp:Rating="{rating}"').replace(OURS, "urn:mine"))
+        texts[sidecar] = sidecar.read_text()
+    return texts
+
+
+def test_a_persons_own_ratings_stay_and_are_listed(here, capsys):
+    texts = write_own(here)
+    planned, _ = score(capsys, "--write_xmp", "--dry_run")
+    assert len(list(here.rglob("*.xmp"))) == 3
+    output, _ = score(capsys, "--write_xmp")
+    for said, would in ((output, ""), (planned, "would be ")):
+        assert f"Stars: 9 sidecars {would}written, 0 had them already (" in said
+        assert "), 3 ratings of your own kept; --overwrite_ratings" in said
+        for sidecar, rating in zip(texts, ("-1", "5", "1"), strict=True):
+            name = sidecar.relative_to(here)
+            assert f"{name}: your rating {rating} {would or 'is '}kept; the model's is " in said
+    assert {sidecar: sidecar.read_text() for sidecar in texts} == texts
+    assert "0 sidecars written, 9 had them already" in score(capsys, "--write_xmp")[0]
+
+
+def test_a_persons_own_ratings_are_overwritten_only_when_told_and_then_listed(here, capsys):
+    texts = write_own(here)
+    planned, _ = score(capsys, "--write_xmp", "--overwrite_ratings", "--dry_run")
+    assert {sidecar: sidecar.read_text() for sidecar in texts} == texts
+    output, _ = score(capsys, "--write_xmp", "--overwrite_ratings")
+    assert "Stars: 12 sidecars would be written, 0 had them already (" in planned
+    assert "Stars: 12 sidecars written, 0 had them already (" in output
+    assert output.count("is overwritten; the model's is") == planned.count("would be overwritten; ") == 3
+    assert "), 3 ratings of your own overwritten." in output
+    assert "0 sidecars written, 12 had them already" in score(capsys, "--write_xmp")[0]
+
+
+def test_a_rating_that_we_wrote_and_the_person_changed_is_the_persons(here, capsys):
+    score(capsys, "--write_xmp")
+    sidecar = here / "photos" / "0000.png.xmp"
+    changed = re.sub(r'xmp:Rating="\d"', 'xmp:Rating="-1"', sidecar.read_text())
+    sidecar.write_text(changed)
+    output, _ = score(capsys, "--write_xmp", "--stars=1,2,3,4")
+    assert "1 rating of your own kept" in output
+    assert sidecar.read_text() == changed
+
+
+def test_images_that_share_a_sidecar_give_it_the_better_rating_once(here, capsys):
+    make_image(here / "photos" / "0000.jpg", (1, 2, 3))
+    make_old(here / "photos")
+    score(capsys, "-o", "out.csv")
+    both = [float(row["percentile"]) for row in rows(here / "out.csv") if row["relative_path"].startswith("0000.")]
+    between = sum(both) / 2
+    words = ("--write_xmp", "--xmp_name=stem", f"--stars=0,0,{between},100")
+    assert "Stars: 12 sidecars written" in score(capsys, *words)[0]
+    assert 'xmp:Rating="4"' in (here / "photos" / "0000.xmp").read_text()
+    assert "Stars: 0 sidecars written, 12 had them already" in score(capsys, *words)[0]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -380,6 +495,7 @@ def test_stars_go_into_sidecars_and_images_are_not_touched(here, capsys):
         (("--dry_run",), "without --copy_to or --move_to or --link_to or --write_xmp or --update_scores"),
         (("--filename_format={name}",), "--filename_format does nothing without --copy_to"),
         (("--stars=1,2,3,4",), "--stars does nothing without --write_xmp"),
+        (("--overwrite_ratings",), "--overwrite_ratings does nothing without --write_xmp"),
         (("--xmp_name=stem",), "--xmp_name does nothing without --write_xmp"),
         (("--watch", "--top=3"), "--top needs all images to be there"),
         (("--watch", "-o", "out.json"), "so it must end with .csv"),
@@ -408,7 +524,7 @@ def test_what_is_wrong_is_said_in_one_line(here, words, message, monkeypatch, ca
 def test_a_model_whose_extractor_cannot_be_had_says_so(tmp_path, monkeypatch):
     path = make_model(tmp_path / "model.safetensors")
     with pytest.raises(errors.UserError, match=r"model\.safetensors: its image model toy can't be had: "):
-        scoring.load_models([path], [], "cpu")
+        scoring.load_models([path])
 
 
 def test_models_of_one_name_are_told_apart(tmp_path):
@@ -465,15 +581,17 @@ def test_watch_scores_what_appears_waits_for_half_files_and_stops_on_ctrl_c(tmp_
         assert [row["relative_path"] for row in rows(out)][3:] == ["new folder/whole.png"]
         file.write(whole[60:])
     wait_for(lambda: len(rows(out)) == 5)
+    printed = [process.stdout.readline() for _ in range(2)]  # behind the file
     process.send_signal(signal.SIGINT)
-    output, notes = process.communicate(timeout=20)
+    output, notes = process.communicate(timeout=60)
     assert process.returncode == 0, notes
     assert "Traceback" not in notes
     assert notes.endswith("Stopped.\n")
     assert (
         len(re.findall(r"^note: bad\.png: not an image.*; not scored unless it changes$", notes, re.MULTILINE)) == 1
     )
-    assert [line.split()[-1] for line in output.splitlines()] == ["folder/whole.png", "half.png"]
+    assert output == ""
+    assert [line.split()[-1] for line in printed] == ["folder/whole.png", "half.png"]
     written = rows(out)
     assert written[3]["model_score"] == written[4]["model_score"]
 

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from src.model.file import load_predictor
 from src.options.option import TRAIN
 from tests import ROOT
-from tests.training import train
+from tests.training import train, train_once
 from tests.waiting import wait_for
 
 QUICK = (
@@ -28,6 +28,7 @@ QUICK = (
     "--max_first_layer_size=30",
     "--max_second_layer_size=20",
 )
+DEMO = f"@{ROOT / 'arguments-example.txt'}"
 STRANGE_NAMES = ("a, b.png", 'sub folder/quote".png' if os.name != "nt" else "sub folder/quote'.png", "ünï/日本.PNG")
 
 
@@ -80,6 +81,12 @@ def train_here(photos, monkeypatch, capsys):
 def content(path):
     with safe_open(path, "np") as file:
         return {key: file.get_tensor(key).tobytes() for key in file.keys()}  # noqa: SIM118
+
+
+def test_no_trials_only_prepare_the_features(train_here, tmp_path):
+    output = train_here("--directory=photos", "--trials=0", f"--modelpath={tmp_path / 'a.safetensors'}")
+    assert "The features of 40 images are ready" in output
+    assert not (tmp_path / "a.safetensors").exists()
 
 
 def test_a_run_ends_with_the_statistics_of_the_model_on_disk(photos, finished):
@@ -141,12 +148,6 @@ def test_everything_may_be_trained_on_where_the_full_set_decides(train_here, tmp
     assert "too few eval images to compare" in output
 
 
-def test_no_trials_only_prepare_the_features(train_here, tmp_path):
-    output = train_here("--directory=photos", "--trials=0", f"--modelpath={tmp_path / 'a.safetensors'}")
-    assert "The features of 40 images are ready" in output
-    assert not (tmp_path / "a.safetensors").exists()
-
-
 def test_a_broken_image_is_listed_with_its_reason_and_left_out(photos, train_here, tmp_path):
     (tmp_path / "photos").mkdir()
     for path in sorted((photos / "photos").glob("*.jpg"))[:20]:
@@ -154,7 +155,7 @@ def test_a_broken_image_is_listed_with_its_reason_and_left_out(photos, train_her
     (tmp_path / "photos" / "00.jpg").write_bytes(b"\xff\xd8 not really")
     (tmp_path / "photos" / "scores.csv").write_bytes((photos / "photos" / "scores.csv").read_bytes())
     output = train_here("--directory=photos", "--trials=1", folder=tmp_path)
-    assert re.search(r"1 images could not be read and were left out:\n  00.jpg: \w+.*\n$", output)
+    assert re.search(r"1 image could not be read, left out:\n  00.jpg: \w+.*\n$", output)
     assert "20 of 40 images in scores.csv are not in" in output
     assert re.search(r"All : +19 images", output)
 
@@ -191,19 +192,30 @@ def test_what_is_wrong_is_said_in_one_line_and_exit_code_2(finished, train_here,
     assert message in last
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process")
-def test_ctrl_c_ends_with_the_statistics_of_the_best_so_far_and_resume_goes_on(
-    photos, finished, train_here, tmp_path
-):
-    words = ("--directory=photos", "--name=interrupted", f"--modelpath={tmp_path / 'a.safetensors'}")
+@pytest.fixture(scope="module")
+def interrupted(photos, finished, tmp_path_factory):
+    """A run stopped by Ctrl-C as soon as it had a model: its words, exit code, output and errors."""
+    if os.name == "nt":
+        pytest.skip("Windows has no SIGINT for another process")
+    model = tmp_path_factory.mktemp("interrupted") / "a.safetensors"
+    words = ("--directory=photos", "--name=interrupted", f"--modelpath={model}")
     process = run(photos, *words, "--trials=500", wait=False)
-    wait_for(lambda: process.poll() is not None or (tmp_path / "a.safetensors").exists())
+    wait_for(lambda: process.poll() is not None or model.exists())
     process.send_signal(signal.SIGINT)
     output, problems = process.communicate(timeout=180)
-    assert process.returncode == 130, problems
+    return words, process.returncode, output, problems
+
+
+def test_ctrl_c_ends_with_the_statistics_of_the_best_so_far(interrupted):
+    _, code, output, problems = interrupted
+    assert code == 130, problems
     assert "Traceback" not in problems
     assert re.search(r"Stopped by Ctrl-C after \d+ of 500 trials; go on with --resume", output)
     assert re.search(r"All : +40 images", output)
+
+
+def test_resume_goes_on_where_ctrl_c_stopped(interrupted, train_here):
+    words, _, output, _ = interrupted
     trials = int(re.search(r"after (\d+) of", output)[1])
     assert "Study 'interrupted'" in train_here(*words, f"--trials={trials + 2}", "--resume")
 
@@ -226,13 +238,20 @@ def test_weights_and_nll_and_given_splits_go_all_the_way(photos, train_here):
     assert "kept as other.previous.safetensors" in uncertain
 
 
-def test_the_demo_finds_the_imaginary_persons_taste(tmp_path):
-    draw = [sys.executable, str(ROOT / "examples" / "sample_gallery.py"), "gallery", "--images=160"]  # of 300
-    assert subprocess.run(draw, cwd=tmp_path).returncode == 0
-    fewer = "--trials=7"  # of 40; behind the file, as the later word counts
-    result = run(tmp_path, f"@{ROOT / 'arguments-example.txt'}", fewer, quick=())
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    """The folder of gallery/, drawn and with its features as the demo does it, but for 120 images of 300."""
+    folder = tmp_path_factory.mktemp("demo")
+    draw = [sys.executable, str(ROOT / "examples" / "sample_gallery.py"), "gallery", "--images=120"]
+    assert subprocess.run(draw, cwd=folder).returncode == 0
+    assert "The features of 120 images are ready" in train_once(folder, DEMO, "--trials=0")
+    return folder
+
+
+def test_the_demo_finds_the_imaginary_persons_taste(sample):
+    result = run(sample, DEMO, "--trials=7", quick=())  # of 40; behind the file, as the later word counts
     assert result.returncode == 0, result.stderr
-    assert "--trials=7\n" in (tmp_path / "gallery" / "model.arguments.txt").read_text(encoding="utf-8")
+    assert "--trials=7\n" in (sample / "gallery" / "model.arguments.txt").read_text(encoding="utf-8")
     evaluation = next(line for line in result.stdout.splitlines() if line.startswith("Eval"))
     assert float(re.search(r"spearman (-?[\d.]+)", evaluation)[1]) >= 0.7
 

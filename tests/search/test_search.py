@@ -1,8 +1,10 @@
 """The search on a data set small enough to know the answer."""
 
+import contextlib
 import json
 import math
 import signal
+import sqlite3
 import subprocess
 import sys
 
@@ -52,10 +54,12 @@ def toy_data(n=80):
 
 
 def run(folder, *words, data=None, has_weights=True):
-    """A whole search as the script does it; gives the study, the best model's keeper, and whether it was finished."""
+    """A whole search as the script does it; gives the study, the best model's keeper, and whether it was finished.
+
+    The study is in memory: many times as fast as a file, which `run_on_disk` has, for what is resumed.
+    """
     data = data or toy_data()
-    database = f"--database=sqlite:///{folder / 'db.sqlite'}"
-    arguments = parse_arguments(TRAIN, "", [*QUICK, database, "--trials=6", *words])
+    arguments = parse_arguments(TRAIN, "", [*QUICK, "--database=", "--trials=6", *words])
     settings = search_settings(arguments)
     objective = make_objective(settings, data, has_weights)
     study = open_study(
@@ -65,6 +69,10 @@ def run(folder, *words, data=None, has_weights=True):
     return study, files, Search(settings, objective, files).run()
 
 
+def run_on_disk(folder, *words, **options):
+    return run(folder, f"--database=sqlite:///{folder / 'db.sqlite'}", *words, **options)
+
+
 def content(path):
     """All a model file says, without the order of its metadata, which safetensors leaves to chance."""
     with safe_open(path, "np") as file:
@@ -72,7 +80,7 @@ def content(path):
 
 
 def test_the_model_on_disk_is_that_of_the_best_trial(tmp_path):
-    study, best, finished = run(tmp_path)
+    study, best, finished = run_on_disk(tmp_path)
     predictor, metadata = load_predictor(best.path)
     assert finished
     assert metadata["trial"] == str(study.best_trial.number)
@@ -162,22 +170,31 @@ def test_equal_minimum_and_maximum_fix_a_value(tmp_path):
     assert {(trial.params["dropout"], trial.params["train_epochs"]) for trial in study.trials} == {(0.3, 7)}
 
 
+def test_of_equal_trials_the_earlier_are_the_best(tmp_path):
+    words = ["dropout=0", "input_dropout=0", "output_dropout=0", "train_epochs=7", "batch_size=20", "log_lr=-3"]
+    words += ["first_layer_size=9", "second_layer_size=9", "warmup_ratio=0.1"]
+    fixed = [f"--{end}_{word}" for word in words for end in ("min", "max")]
+    study, best, _ = run(tmp_path, *fixed, "--ensemble=2", "--trials=4")
+    assert len({trial.value for trial in study.trials}) == 1
+    assert json.loads(load_predictor(best.path)[1]["trials"]) == [0, 1]
+
+
 def test_resume_counts_the_trials_that_are_there(tmp_path):
-    run(tmp_path, "--trials=3")
-    study, _, _ = run(tmp_path, "--trials=5", "--resume")
+    run_on_disk(tmp_path, "--trials=3")
+    study, _, _ = run_on_disk(tmp_path, "--trials=5", "--resume")
     assert len(study.trials) == 5
-    study, _, _ = run(tmp_path, "--trials=5", "--resume")
+    study, _, _ = run_on_disk(tmp_path, "--trials=5", "--resume")
     assert len(study.trials) == 5
 
 
 def test_resume_makes_a_lost_or_foreign_model_again(tmp_path):
-    _, best, _ = run(tmp_path)
+    _, best, _ = run_on_disk(tmp_path)
     original = content(best.path)
     best.path.unlink()
-    run(tmp_path, "--resume")
+    run_on_disk(tmp_path, "--resume")
     assert content(best.path) == original
     best.path.write_bytes(b"something else")
-    run(tmp_path, "--resume")
+    run_on_disk(tmp_path, "--resume")
     assert content(best.path) == original
 
 
@@ -193,11 +210,11 @@ def test_ctrl_c_keeps_the_best_so_far(tmp_path, monkeypatch):
         return real(*arguments)
 
     monkeypatch.setattr(search, "train", interrupted)
-    study, best, finished = run(tmp_path)
+    study, best, finished = run_on_disk(tmp_path)
     assert not finished
     assert load_predictor(best.path)[1]["trial"] == str(study.best_trial.number)
     monkeypatch.setattr(search, "train", real)
-    study, best, finished = run(tmp_path, "--resume")
+    study, best, finished = run_on_disk(tmp_path, "--resume")
     assert finished
     assert sum(trial.state == TrialState.COMPLETE for trial in study.trials) == 6
 
@@ -226,44 +243,46 @@ def test_a_model_file_that_can_never_be_written_is_an_error_at_the_end(tmp_path,
 
     monkeypatch.setattr("src.search.run_files.save_predictor", held_open)
     with pytest.raises(UserError, match="model: can't be written"):
-        run(tmp_path)
+        run_on_disk(tmp_path)
     monkeypatch.undo()
-    study, best, _ = run(tmp_path, "--resume")
+    study, best, _ = run_on_disk(tmp_path, "--resume")
     assert len(study.trials) == 6
     assert load_predictor(best.path)[1]["trial"] == str(study.best_trial.number)
 
 
+@pytest.mark.script
 @pytest.mark.parametrize("size", ["--ensemble=1", "--ensemble=3"])
 def test_kill_9_leaves_a_usable_model_and_a_study_to_resume(tmp_path, size):
     code = (
         "import sys; from pathlib import Path; sys.path.insert(0, '.')\n"
         "import tests.search.test_search as t\n"
-        "t.run(Path(sys.argv[1]), '--trials=1000', '--server=off', sys.argv[2])"
+        "t.run_on_disk(Path(sys.argv[1]), '--trials=1000', '--server=off', sys.argv[2])"
     )
     root = ROOT
     words = [sys.executable, "-c", code, str(tmp_path), size]
     process = subprocess.Popen(words, cwd=root, stderr=subprocess.DEVNULL)
-    database = f"sqlite:///{tmp_path / 'db.sqlite'}"
-    wait_for(lambda: process.poll() is not None or _trials_done(database) >= 5)
+    wait_for(lambda: process.poll() is not None or _trials_done(tmp_path / "db.sqlite") >= 5)
     assert process.poll() is None, "it ended before it could be killed"
     process.kill()
     assert process.wait() == -signal.SIGKILL if sys.platform != "win32" else True
     assert math.isfinite(load_predictor(tmp_path / "model.safetensors")[0].predict(toy_data().inputs)[0].sum())
-    before = optuna.load_study(study_name="toy", storage=database)
+    before = optuna.load_study(study_name="toy", storage=f"sqlite:///{tmp_path / 'db.sqlite'}")
     done = sum(trial.state == TrialState.COMPLETE for trial in before.trials)
-    study, best, finished = run(tmp_path, f"--trials={done + 3}", "--resume", size)
+    study, best, finished = run_on_disk(tmp_path, f"--trials={done + 3}", "--resume", size)
     assert finished
     assert sum(trial.state == TrialState.COMPLETE for trial in study.trials) == done + 3
     assert list(best.kept()) == [trial.number for trial in alone(study, int(size[-1]))]
 
 
-def _trials_done(database):
+def _trials_done(path):
     """0 while the other process has not made its study."""
-    try:
-        trials = optuna.load_study(study_name="toy", storage=database).trials
-    except (KeyError, optuna.exceptions.StorageInternalError):
+    if not path.exists():
         return 0
-    return sum(trial.state == TrialState.COMPLETE for trial in trials)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        try:
+            return connection.execute("SELECT COUNT(*) FROM trials WHERE state = 'COMPLETE'").fetchone()[0]
+        except sqlite3.OperationalError:  # there is no table yet, or it is being written
+            return 0
 
 
 @pytest.mark.parametrize("words", [["--loss_model=wmse"], ["--metric_for_scoring=wmse"]])
@@ -357,8 +376,8 @@ def train_data_of(data):
 
 @pytest.mark.parametrize("second", [2, 1])
 def test_a_resumed_search_makes_the_ensemble_as_large_as_is_asked_now(tmp_path, second):
-    run(tmp_path, f"--ensemble={3 - second}", "--trials=3")
-    study, best, _ = run(tmp_path, f"--ensemble={second}", "--trials=4", "--resume")
+    run_on_disk(tmp_path, f"--ensemble={3 - second}", "--trials=3")
+    study, best, _ = run_on_disk(tmp_path, f"--ensemble={second}", "--trials=4", "--resume")
     predictor, metadata = load_predictor(best.path)
     numbers = [trial.number for trial in alone(study, second)]
     assert json.loads(metadata.get("trials", f"[{metadata['trial']}]")) == numbers
@@ -366,8 +385,8 @@ def test_a_resumed_search_makes_the_ensemble_as_large_as_is_asked_now(tmp_path, 
 
 
 def test_a_resumed_ensemble_takes_its_members_from_the_file(tmp_path, monkeypatch):
-    _, best, _ = run(tmp_path, "--ensemble=3", "--trials=4")
+    _, best, _ = run_on_disk(tmp_path, "--ensemble=3", "--trials=4")
     before = content(best.path)
     monkeypatch.setattr("src.search.search.train", None)  # whoever trained now would fail
-    run(tmp_path, "--ensemble=3", "--trials=4", "--resume")
+    run_on_disk(tmp_path, "--ensemble=3", "--trials=4", "--resume")
     assert content(best.path) == before

@@ -19,6 +19,7 @@ print(open_study(StudySettings("faces", sys.argv[1]), SearchSettings(), "minimiz
 """
 
 
+@pytest.mark.script
 def test_three_runs_at_once_on_a_new_database_have_a_study_each(tmp_path):
     command = [sys.executable, "-c", OPEN, f"sqlite:///{tmp_path / 'db.sqlite'}"]
     runs = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]

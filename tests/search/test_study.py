@@ -51,9 +51,19 @@ def test_resume_with_another_loss_is_refused(tmp_path):
 
 
 def test_a_study_of_another_program_is_not_resumed(tmp_path):
-    optuna.create_study(storage=f"sqlite:///{tmp_path / 'db.sqlite'}", study_name="faces")
+    theirs = optuna.create_study(storage=f"sqlite:///{tmp_path / 'db.sqlite'}", study_name="faces")
+    theirs.add_trial(optuna.trial.create_trial(value=1.0))
     with pytest.raises(UserError, match="is not one of this toolkit's"):
         open_with(tmp_path, "--resume")
+
+
+@pytest.mark.parametrize("said", [{}, {"loss_model": "mse"}])
+def test_a_study_that_was_killed_while_it_began_is_resumed(tmp_path, said):
+    begun = optuna.create_study(storage=f"sqlite:///{tmp_path / 'db.sqlite'}", study_name="faces")
+    for key, value in said.items():
+        begun.set_user_attr(key, value)
+    study = open_with(tmp_path, "--resume")
+    assert (study.study_name, study.user_attrs) == ("faces", ABOUT)
 
 
 def test_a_trial_that_a_killed_run_left_is_tried_again(tmp_path):
@@ -116,6 +126,7 @@ def test_every_pruner_gives_up_hopeless_trials(name):
     assert len(study.get_trials(states=(TrialState.PRUNED,))) > 5
 
 
+@pytest.mark.script
 def test_the_dashboard_serves_the_study_and_ends_with_the_block(tmp_path):
     open_with(tmp_path)
     with dashboard("on", f"sqlite:///{tmp_path / 'db.sqlite'}") as address:

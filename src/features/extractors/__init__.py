@@ -39,10 +39,17 @@ def load_extractor(name: str, device: str = "auto", fp16: bool = False, aim_batc
     UserError for an unknown name, a checkpoint that is not there or not understood, and a device that is not there.
     """
     names = _split(name)
-    if len(names) > 1:
+    if len(names) == 1:
+        extractor = _load(name, device, fp16, aim_batch_norm)
+    else:
         from .several import SeveralExtractors
 
-        return SeveralExtractors([load_extractor(one, device, fp16, aim_batch_norm) for one in names])
+        extractor = SeveralExtractors([load_extractor(one, device, fp16, aim_batch_norm) for one in names])
+    extractor.fp16, extractor.aim_batch_norm = fp16, aim_batch_norm
+    return extractor
+
+
+def _load(name: str, device: str, fp16: bool, aim_batch_norm: str) -> Extractor:
     if name in EMBEDDED:
         from .efficientnet import EfficientNetExtractor
 

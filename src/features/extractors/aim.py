@@ -22,6 +22,7 @@ from .aim_network import Aim
 from .base import stable_text, weights_hash
 from .checkpoint import Checkpoint
 from .on_torch import TorchExtractor
+from .resizing import suffix
 
 # What a checkpoint may hold and features don't need: the classifier behind the pooling.
 NOT_NEEDED = ("head.linear.weight", "head.linear.bias", "head.bn.num_batches_tracked")
@@ -39,6 +40,7 @@ class AimExtractor(TorchExtractor):
     """
 
     default_hidden_states_mode = "average"
+    heedless = ()
 
     def __init__(
         self, checkpoint: Checkpoint, device: str = "auto", fp16: bool = False, batch_norm: str = "eval"
@@ -56,7 +58,8 @@ class AimExtractor(TorchExtractor):
             number_format="float16" if fp16 else "as in the checkpoint",
             network=asdict(self._shape),
             batch_norm=batch_norm,
-            preprocessing=f"short side {self._short_side} bicubic, centre {self._shape.img_size}, ImageNet's mean",
+            preprocessing=f"short side {self._short_side} bicubic, centre {self._shape.img_size}, ImageNet's mean"
+            + suffix(),
         )
 
     @property

@@ -4,7 +4,7 @@ import abc
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ...common import UserError, by_place, write_states
+from .resizing import earlier
 
 MEGABYTE = 1 << 20
 
@@ -22,7 +23,9 @@ class Extractor(abc.ABC):
 
     name: as the person gave it. identity: a text that is equal exactly where the features are: family, weights,
     preprocessing, number format; it is known without loading the network. Hidden state 0 is the final output, 1 the
-    layer before it, and so on to n_hidden_states - 1; their widths may differ.
+    layer before it, and so on to n_hidden_states - 1; their widths may differ. fp16, aim_batch_norm: as
+    `load_extractor` was told, and is to be told again by whoever wants the same features. heedless: those of
+    fp16_features and aim_batch_norm that make no difference to it.
     """
 
     name: str
@@ -30,6 +33,14 @@ class Extractor(abc.ABC):
     default_hidden_states: tuple[int, ...]
     default_hidden_states_mode: str
     n_hidden_states: int
+    fp16 = False
+    aim_batch_norm = "eval"
+    heedless: Collection[str] = ("aim_batch_norm",)
+
+    @property
+    def earlier_identity(self) -> str:
+        """What model files of before name it by: of their features it is not known in which order Pillow resized."""
+        return earlier(self.identity)
 
     @property
     def hidden_states(self) -> Sequence[int]:

@@ -1,12 +1,12 @@
 """Where a pretrained model's files are: a local folder, or the Hugging Face hub and its cache on this machine."""
 
 import json
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...common import UserError, first_line
+from ...common import UserError, first_line, keeps_notes, note, stand_in
 
 OFFLINE_HELP = "The extractor efficientnet-lite0 needs no download and works offline"
 NOWHERE = "no such folder, not in the Hugging Face cache on this machine, and the hub can't be asked"
@@ -45,9 +45,16 @@ class Checkpoint:
         found = self.first_of(WEIGHTS_NAMES)
         if found is None:
             raise UserError(f"{self.name}: no weights there; one of these is needed: {', '.join(WEIGHTS_NAMES)}")
-        if found.suffix != ".json":
-            return [found]
-        return [self.file(shard) for shard in sorted(set(read_json(found)["weight_map"].values()))]
+        files = [found]
+        if found.suffix == ".json":
+            shards = read_json(found).get("weight_map")
+            if not isinstance(shards, dict) or not all(isinstance(shard, str) for shard in shards.values()):
+                raise UserError(f"{found}: has no weight_map of file names; fetch the checkpoint again")
+            files = [self.file(shard) for shard in sorted(set(shards.values()))]
+        for file in files:
+            if what := stand_in(file):
+                raise UserError(f"{file}: {what}")
+        return files
 
     def weight_names(self) -> set[str]:
         """What all tensors are called. Raises UserError where the files can't be read."""
@@ -86,9 +93,10 @@ def hub_file(name: str, filename: str) -> Path | None:
         return cached
     if not _hub_answers():
         raise UserError(f"extractor {name!r}: {NOWHERE}; {_help(name, filename)}")
-    print(f"fetching {filename} of {name} from the Hugging Face hub", file=sys.stderr)
+    note(f"fetching {filename} of {name} from the Hugging Face hub")
     try:
-        return Path(hf_hub_download(name, filename))
+        with _hubs_bar():
+            return Path(hf_hub_download(name, filename))
     except RemoteEntryNotFoundError:
         return None
     except Exception as error:  # not found, gated, cut off: the hub's errors and those of its HTTP client
@@ -111,6 +119,21 @@ def _cached_file(name: str, filename: str) -> Path | None:
         return None
     except ValueError:  # not the form of a hub name
         raise UserError(f"extractor {name!r}: no such folder, and no name on the Hugging Face hub; {OFFLINE_HELP}")
+
+
+@contextmanager
+def _hubs_bar() -> Iterator[None]:
+    """A download's bar is shown, but in library calls."""
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    hides = keeps_notes() and not are_progress_bars_disabled()
+    if hides:
+        disable_progress_bars()
+    try:
+        yield
+    finally:
+        if hides:
+            enable_progress_bars()
 
 
 def _hub_answers() -> bool:
@@ -148,7 +171,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """The object in a checkpoint's JSON file."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: can't be read as JSON ({first_line(error)}); fetch the checkpoint again")
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds no JSON object; fetch the checkpoint again")

@@ -82,6 +82,7 @@ class EfficientNetExtractor(TorchExtractor):
 
     default_hidden_states = (0, 1, 3, 7)
     default_hidden_states_mode = "join"
+    heedless = ("fp16_features", "aim_batch_norm")
 
     def __init__(self, name: str = "efficientnet-lite0", device: str = "auto") -> None:
         super().__init__(device)
@@ -113,8 +114,8 @@ class EfficientNetExtractor(TorchExtractor):
     def prepare(self, image: Image.Image) -> np.ndarray:
         """(S, S, 3) uint8, squashed to the network's square.
 
-        Torch's resizing is Pillow's, in arithmetic too: a value in three hundred differs, by 1. It takes a third of
-        the time.
+        Torch's resizing is that of Pillow up to 12, in arithmetic too: a value in three hundred differs, by 1. (Since
+        13 Pillow takes another order for tall images.) It takes a third of the time.
         """
         size = (self._variant.image_size, self._variant.image_size)
         pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]  # (1, 3, H, W), in memory channels last

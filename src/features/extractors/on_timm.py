@@ -18,6 +18,7 @@ from ...common import UserError, first_line
 from .base import stable_text, weights_hash
 from .checkpoint import WEIGHTS_NAMES, hub_file
 from .on_torch import TorchExtractor
+from .resizing import suffix
 
 PREFIX = "timm:"
 CROPS = ("center", "squash")
@@ -110,7 +111,8 @@ class _Input:
 
     def to_dict(self) -> dict[str, Any]:
         """All that its results depend on."""
-        return {"crop_mode": self._crop, **self._settings}
+        interpolation = self._settings["interpolation"] + suffix()
+        return {"crop_mode": self._crop, **self._settings, "interpolation": interpolation}
 
 
 def _import_timm(name: str) -> Any:

@@ -16,7 +16,7 @@ from ...common import UserError, first_line
 from .base import stable_text, weights_hash
 from .checkpoint import Checkpoint
 from .on_torch import TorchExtractor
-from .processors import PROCESSOR, image_processor
+from .processors import PROCESSOR, image_processor, resized_by
 
 # What of the configuration changes the features, the weights being the same; each where the family has it.
 SETTINGS = (
@@ -63,7 +63,7 @@ class TransformersExtractor(TorchExtractor):
             weights=weights_hash(checkpoint.weights()),
             number_format="float16" if fp16 else "as in the checkpoint",
             network={name: getattr(self._config, name) for name in SETTINGS if hasattr(self._config, name)},
-            preprocessing={"with": "Pillow", **self._processor.to_dict()},
+            preprocessing={"with": resized_by(self._processor), **self._processor.to_dict()},
         )
 
     def _adapt(self) -> None:

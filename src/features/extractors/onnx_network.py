@@ -1,6 +1,5 @@
 """EfficientNet-Lite in ONNX Runtime, which on a CPU takes half of torch's time: convolution and ReLU6 in one pass."""
 
-import sys
 from collections.abc import Sequence
 from functools import cache
 from types import ModuleType
@@ -8,6 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from ...common import note
 
 OPSET, IR_VERSION = 17, 8  # old enough for every ONNX Runtime of the last years
 FEATURES = "features of hidden state {}"
@@ -20,10 +21,7 @@ def onnx_runtime() -> ModuleType | None:
         import onnx  # noqa: F401
         import onnxruntime
     except ImportError as error:
-        print(
-            f"note: {error}: images take twice as long on a CPU; run: python -m pip install onnx onnxruntime",
-            file=sys.stderr,
-        )
+        note(f"note: {error}: images take twice as long on a CPU; run: python -m pip install onnx onnxruntime")
         return None
     return onnxruntime
 

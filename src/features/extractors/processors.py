@@ -11,6 +11,7 @@ from transformers.image_processing_backends import PilBackend
 
 from ...common import UserError, first_line
 from .checkpoint import Checkpoint, hub_file, read_json
+from .resizing import ALWAYS_THE_SAME, pillows_resizing
 
 # Checkpoints that were published without their image processor, and where it lives.
 PROCESSORS_ELSEWHERE = {
@@ -85,6 +86,11 @@ class Dinov3Processor:
             "image_mean": self._mean.ravel().tolist(),
             "image_std": self._deviation.ravel().tolist(),
         }
+
+
+def resized_by(processor: Any) -> str:
+    """For identities."""
+    return ALWAYS_THE_SAME if isinstance(processor, Dinov3Processor) else pillows_resizing()
 
 
 def _processor_elsewhere(checkpoint: Checkpoint) -> Path | None:

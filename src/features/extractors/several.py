@@ -17,6 +17,7 @@ class SeveralExtractors(Extractor):
     def __init__(self, parts: Sequence[Extractor]) -> None:
         self.parts = list(parts)
         self.name = SEPARATOR.join(part.name for part in parts)
+        self.heedless = set.intersection(*(set(part.heedless) for part in parts))
         self.identity = stable_text(several=[part.identity for part in parts])
         self.default_hidden_states = tuple(
             number(place, k) for place, part in enumerate(parts) for k in part.default_hidden_states

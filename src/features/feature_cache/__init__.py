@@ -2,5 +2,6 @@
 
 from .cache import FOLDER_NAME, FeatureCache, default_folder
 from .places import Places
+from .shards import as_kept
 
-__all__ = ["FOLDER_NAME", "FeatureCache", "Places", "default_folder"]
+__all__ = ["FOLDER_NAME", "FeatureCache", "Places", "as_kept", "default_folder"]

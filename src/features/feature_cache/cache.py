@@ -1,6 +1,6 @@
 """Features on disk, keyed by image content, extractor and hidden state. docs/feature-cache.md describes the files.
 
-`src.feature_cache.shards` holds the features, `src.feature_cache.index` says where.
+`shards.py` holds the features, `index.py` says where.
 """
 
 import time
@@ -13,9 +13,11 @@ import numpy as np
 from tqdm import tqdm
 
 from ...common import UserError, relative_to
-from ..images import HASH_BYTES, Stamp, UnreadableImage, content_hash, file_stamps
-from .index import FileRow, Index, ShardRow, Tables, note
-from .places import Places
+from ..images import HASH_BYTES, Content, Stamp, UnreadableImage, file_stamps
+from .files import as_bytes, file_row, known_contents, read_content
+from .index import FileRow, ShardRow, Tables, note
+from .mending import MendingIndex
+from .places import KEY, Places
 from .shards import SUFFIX, DamagedShard, Shard, compact, merged, read_shard, write_shard
 
 FOLDER_NAME = ".aesthetic_cache"
@@ -45,78 +47,94 @@ class FeatureCache:
         self._keys: dict[Path, bytes] = {}
         self._places: dict[tuple[str, int], Places] = {}
         self._last_flush = time.monotonic()
+        self.said: set[str] = set()  # paths whose notes were shown
         try:
             self._shards.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"{self.folder}: can't be made ({error.strerror}); give another --cache_directory")
-        self._index = Index(self.folder / "index.sqlite")
+        self._index = MendingIndex(self.folder / "index.sqlite", self._take_stock)
         self._reconcile()
 
-    # ---- files and their hashes ----
+    # ---- files and their contents ----
 
     def hashes(self, directory: Path, paths: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
         """{path: content hash} of the files that can be read, and {path: reason} of the others; a bar from 1 s on."""
+        contents, unreadable = self.contents(directory, paths)
+        return {path: content.hash for path, content in contents.items()}, unreadable
+
+    def contents(self, directory: Path, paths: Sequence[str]) -> tuple[dict[str, Content], dict[str, str]]:
+        """As `hashes`, with the keys of their features and what is wrong with them."""
         stamps = file_stamps(directory, paths)
-        found = self.known_hashes(directory, stamps)
+        known = self.known(directory, stamps)
+        found = {path: content for path, content in known.items() if content.key}
         unreadable = {}
         rest = [path for path in dict.fromkeys(paths) if path not in found]
         with ThreadPoolExecutor() as pool:
-            digests = pool.map(lambda path: _hash(directory / path), rest)
-            bar = tqdm(digests, desc="reading", total=len(rest), unit="image", delay=1)
-            for path, digest in zip(rest, bar, strict=True):
-                if isinstance(digest, UnreadableImage):
-                    unreadable[path] = digest.reason
+            looks = pool.map(lambda path: read_content(directory / path, known.get(path)), rest)
+            bar = tqdm(looks, desc="reading", total=len(rest), unit="image", delay=1)
+            for path, content in zip(rest, bar, strict=True):
+                if isinstance(content, UnreadableImage):
+                    unreadable[path] = content.reason
                 else:
-                    found[path] = digest
-                    self.remember(directory, path, stamps.get(path), digest)
+                    found[path] = content
+                    self.remember(directory, path, stamps.get(path), content)
         self.flush()
         return found, unreadable
 
-    def known_hashes(self, directory: Path, stamps: Mapping[str, Stamp]) -> dict[str, str]:
-        """Content hashes of those files that are as they were when last hashed, by size and time."""
-        if not stamps:
-            return {}
-        names = [_bytes(path) for path in stamps]
-        with self._index.reading() as tables:
-            before = {_text(row.path): row for row in tables.files(self._key(directory), min(names), max(names))}
-        known = {}
-        for path, stamp in stamps.items():
-            row = before.get(path)
-            if row and (row.size, row.mtime_ms) == (stamp.size, stamp.mtime_ms):
-                known[path] = row.hash.hex()
-        return known
+    def known(self, directory: Path, stamps: Mapping[str, Stamp]) -> dict[str, Content]:
+        """Contents of those files that are as they were when last hashed, by size and times.
 
-    def remember(self, directory: Path, path: str, stamp: Stamp | None, digest: str) -> None:
-        """Keep the hash of a file that was hashed after its stamp was taken. On disk after the next `flush`."""
+        key is empty where the first version of this cache kept no more than the hash: `content_of` finds it.
+        """
+        key = self._key(directory)
+        return self._index.read(lambda tables: known_contents(tables, key, stamps))
+
+    def known_hashes(self, directory: Path, stamps: Mapping[str, Stamp]) -> dict[str, str]:
+        """The hashes of `known`."""
+        return {path: content.hash for path, content in self.known(directory, stamps).items()}
+
+    def remember(self, directory: Path, path: str, stamp: Stamp | None, content: Content) -> None:
+        """Keep what is in a file that was read after its stamp was taken. On disk after the next `flush`."""
         if stamp and stamp.settled:
-            digest_bytes = bytes.fromhex(digest)
-            self._files.append(FileRow(self._key(directory), _bytes(path), stamp.size, stamp.mtime_ms, digest_bytes))
+            self._files.append(file_row(self._key(directory), path, stamp, content))
             self._flush_if_due(0)
 
     def _key(self, directory: Path) -> bytes:
         if directory not in self._keys:
             # Relative to the cache, so that a directory that is moved together with its cache stays known.
-            self._keys[directory] = _bytes(relative_to(directory.resolve(), self.folder.resolve()))
+            self._keys[directory] = as_bytes(relative_to(directory.resolve(), self.folder.resolve()))
         return self._keys[directory]
 
     # ---- features ----
 
     def stored(self, extractor: str, hidden_state: int) -> Places:
-        """Content hashes whose features at this hidden state are on disk, as a set. extractor: its identity."""
-        places = self._places.get((extractor, hidden_state), Places())
-        with self._index.reading() as tables:
-            names = tables.shards_of(extractor, hidden_state)
-            if names[: len(places.names)] != places.names:  # some were merged, or deleted
-                places = Places()
-            places = places.with_shards([(name, tables.hashes_of(name)) for name in names[len(places.names) :]])
+        """Keys of contents whose features at this hidden state are on disk, as a set. extractor: its identity."""
+        for _ in range(2):
+            places, damaged = self._index.read(lambda tables: self._look_up(tables, extractor, hidden_state))
+            if not damaged:
+                break
+            self._put_right(damaged)
         self._places[extractor, hidden_state] = places
         return places
 
-    def add(self, extractor: str, hashes: Sequence[str], features: Mapping[int, np.ndarray]) -> None:
-        """Take {k: (B, W_k) float32} of images with these hashes; they are on disk after the next `flush`.
+    def _look_up(self, tables: Tables, extractor: str, hidden_state: int) -> tuple[Places, list[str]]:
+        """And the shards whose rows in the index are damaged."""
+        places = self._places.get((extractor, hidden_state), Places())
+        names = tables.shards_of(extractor, hidden_state)
+        if names[: len(places.names)] != places.names:  # some were merged, or deleted
+            places = Places()
+        added = {name: tables.hashes_of(name) for name in names[len(places.names) :]}
+        damaged = [name for name, hashes in added.items() if hashes is None]
+        return places.with_shards([(name, hashes or b"") for name, hashes in added.items()]), damaged
 
-        Flushes by itself after 512 rows or 10 seconds, which is what a crash can cost.
+    def add(self, extractor: str, hashes: Sequence[str], features: Mapping[int, np.ndarray]) -> None:
+        """Take {k: (B, W_k) float32} of images with these keys; they are on disk after the next `flush`.
+
+        Flushes by itself after 512 rows or 10 seconds, which is what a crash can cost. Raises ValueError for features
+        that are not finite.
         """
+        if not all(np.isfinite(block).all() for block in features.values()):
+            raise ValueError(f"{extractor}: features must be finite")
         joined = b"".join(map(bytes.fromhex, hashes))
         for k, block in features.items():
             self._rows.setdefault((extractor, k), []).append((joined, np.asarray(block, dtype=np.float32)))
@@ -134,9 +152,7 @@ class FeatureCache:
             shard = Shard(extractor, k, b"".join(hashes for hashes, _ in rows), features)
             written.append(_row(write_shard(self._shards, shard), shard))
         if written or self._files:
-            with self._index.writing() as tables:
-                tables.add_shards(written)
-                tables.add_files(self._files)
+            self._index.write(lambda tables: _enter(tables, written, self._files))
         self._rows, self._files, self._last_flush = {}, [], time.monotonic()
         for row in written:
             self._merge_small_shards(row.extractor, row.hidden_state)
@@ -157,18 +173,34 @@ class FeatureCache:
         return features, complete
 
     def _load_state(self, extractor: str, hidden_state: int, keys: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
+        for _ in range(2):
+            features, there, wrong = self._load_rows(extractor, hidden_state, b"".join(keys))
+            if not wrong:
+                break
+            self._put_right(wrong)
+        return features, there
+
+    def _load_rows(
+        self, extractor: str, hidden_state: int, wanted: bytes
+    ) -> tuple[np.ndarray, np.ndarray, list[str]]:
+        """(N, W) and (N,) as `load` gives them, and the shards that hold others than the index says."""
         places = self.stored(extractor, hidden_state)
-        shards, rows = places.find(b"".join(keys))
+        shards, rows = places.find(wanted)
+        keys = np.frombuffer(wanted, KEY)  # (N,)
         features, there = np.zeros((len(keys), 0), np.float32), np.zeros(len(keys), dtype=bool)
+        wrong = []
         for number in np.unique(shards[shards >= 0]):
             if (shard := self._read(places.names[number])) is None:
                 continue
+            positions = np.flatnonzero(shards == number)
+            if not _is_held(shard, rows[positions], ShardRow("", extractor, hidden_state, keys[positions].tobytes())):
+                wrong.append(places.names[number])
+                continue
             if features.shape[1] == 0:
                 features = np.zeros((len(keys), shard.features.shape[1]), np.float32)
-            positions = np.flatnonzero(shards == number)
             features[positions] = shard.features[rows[positions]]
             there[positions] = True
-        return features, there
+        return features, there, wrong
 
     # ---- shards ----
 
@@ -180,9 +212,17 @@ class FeatureCache:
             self._reconcile()
         except DamagedShard as error:
             note(f"{self._shards / name}: damaged ({error}); its features are extracted again")
-            with self._index.writing() as tables:
-                self._drop(tables, [name])
+            self._index.write(lambda tables: self._drop(tables, [name]))
         return None
+
+    def _put_right(self, names: Sequence[str]) -> None:
+        """Let the index say of these shards what they say themselves."""
+        for name in names:
+            note(f"{self._index.path}: its row of {name} was wrong; made anew from the shard")
+            if (shard := self._read(name)) is not None:
+                row = _row(name, shard)
+                self._index.write(lambda tables, row=row: tables.put_right(row))  # type: ignore[misc]
+        self._places.clear()
 
     def _drop(self, tables: Tables, names: Iterable[str]) -> None:
         tables.drop_shards(names)
@@ -192,26 +232,28 @@ class FeatureCache:
 
     def _merge_small_shards(self, extractor: str, hidden_state: int) -> None:
         # All under the lock, files too: else another process could take up again what is about to be deleted.
-        with self._index.writing() as tables:
-            names = tables.small_shards(extractor, hidden_state, SMALL_SHARD * HASH_BYTES)
-            if len(names) < SMALL_SHARDS:
-                return
-            with suppress(DamagedShard, FileNotFoundError):  # reported when they are loaded
-                whole = merged([read_shard(self._shards / name) for name in names])
-                tables.add_shards([_row(write_shard(self._shards, whole), whole)])
-                self._drop(tables, names)
+        self._index.write(lambda tables: self._merge(tables, extractor, hidden_state))
+
+    def _merge(self, tables: Tables, extractor: str, hidden_state: int) -> None:
+        names = tables.small_shards(extractor, hidden_state, SMALL_SHARD * HASH_BYTES)
+        if len(names) < SMALL_SHARDS:
+            return
+        with suppress(DamagedShard, FileNotFoundError):  # reported when they are loaded
+            whole = merged([read_shard(self._shards / name) for name in names])
+            tables.add_shards([_row(write_shard(self._shards, whole), whole)])
+            self._drop(tables, names)
 
     def _reconcile(self) -> None:
         """Make the index agree with the shards on disk: take up those it lacks, forget those that are gone."""
         self._remove_stale_parts()
-        with self._index.reading() as tables:
-            if tables.shard_names() == self._names_on_disk():
-                return
-        with self._index.writing() as tables:
-            known, there = tables.shard_names(), self._names_on_disk()
-            for name in sorted(there - known):
-                self._take_up(tables, name)
-            tables.drop_shards(known - there)
+        if self._index.read(Tables.shard_names) != self._names_on_disk():
+            self._index.write(self._take_stock)
+
+    def _take_stock(self, tables: Tables) -> None:
+        known, there = tables.shard_names(), self._names_on_disk()
+        for name in sorted(there - known):
+            self._take_up(tables, name)
+        tables.drop_shards(known - there)
         if gone := len(known - there):
             note(f"{self._shards}: {gone} files are gone; what only they held is extracted again when it is needed")
 
@@ -232,20 +274,17 @@ class FeatureCache:
                     path.unlink()
 
 
+def _is_held(shard: Shard, rows: np.ndarray, wanted: ShardRow) -> bool:
+    """Whether the shard is what the index takes it for, at these rows. wanted: with the hashes of these."""
+    held, keys = np.frombuffer(shard.hashes, KEY), np.frombuffer(wanted.hashes, KEY)
+    same_use = (shard.extractor, shard.hidden_state) == (wanted.extractor, wanted.hidden_state)
+    return same_use and rows.max() < len(held) and bool((held[rows] == keys).all())
+
+
+def _enter(tables: Tables, shards: Iterable[ShardRow], files: Iterable[FileRow]) -> None:
+    tables.add_shards(shards)
+    tables.add_files(files)
+
+
 def _row(name: str, shard: Shard) -> ShardRow:
     return ShardRow(name, shard.extractor, shard.hidden_state, shard.hashes)
-
-
-def _hash(path: Path) -> "str | UnreadableImage":
-    try:
-        return content_hash(path)
-    except UnreadableImage as error:
-        return error
-
-
-def _bytes(path: str) -> bytes:
-    return path.encode("utf-8", "surrogatepass")  # file names need not be Unicode
-
-
-def _text(path: bytes) -> str:
-    return path.decode("utf-8", "surrogatepass")

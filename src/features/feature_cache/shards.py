@@ -4,6 +4,7 @@ Each file says all about itself: which extractor, which hidden state, which imag
 """
 
 import uuid
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ class DamagedShard(Exception):
 
 
 class Shard(NamedTuple):
-    """extractor: its identity. hashes: 16 bytes for each row. features: (B, W) float16 or float32."""
+    """extractor: its identity. hashes: 16 bytes for each row. features: (B, W) float16 or float32, finite."""
 
     extractor: str
     hidden_state: int
@@ -34,7 +35,7 @@ class Shard(NamedTuple):
 
 
 def read_shard(path: Path) -> Shard:
-    """Raises FileNotFoundError if there is no such file, DamagedShard if it can't be used."""
+    """Raises FileNotFoundError if there is no such file, DamagedShard if it can't be used or is not as written."""
     try:
         # Closed at the end of the block: a file that is kept open can't be replaced on Windows.
         with safe_open(path, framework="numpy") as file:
@@ -47,6 +48,10 @@ def read_shard(path: Path) -> Shard:
         raise DamagedShard(str(error) or type(error).__name__)
     if features.ndim != 2 or hashes.shape != (len(features), HASH_BYTES):
         raise DamagedShard(f"{features.shape} features for {hashes.shape} hashes")
+    if about.get("checksum", _checksum(shard)) != _checksum(shard):
+        raise DamagedShard("it holds other numbers than were written")
+    if "checksum" not in about and not np.isfinite(features).all():  # of an early version; what is written now is
+        raise DamagedShard("it holds something else than finite numbers")
     return shard
 
 
@@ -54,10 +59,18 @@ def write_shard(folder: Path, shard: Shard) -> str:
     """Write it, atomically, to a new file in `folder`; returns the file's name. Raises UserError if it can't."""
     name = uuid.uuid4().hex + SUFFIX
     tensors = {"features": shard.features, "hashes": np.frombuffer(shard.hashes, np.uint8).reshape(-1, HASH_BYTES)}
-    data = save(tensors, {"extractor": shard.extractor, "hidden_state": str(shard.hidden_state)})
+    about = {"extractor": shard.extractor, "hidden_state": str(shard.hidden_state), "checksum": _checksum(shard)}
+    data = save(tensors, about)
     with replacing(folder / name) as part:
         part.write_bytes(data)
     return name
+
+
+def _checksum(shard: Shard) -> str:
+    """CRC-32 of everything in it, so that rows that stand at others' hashes are noticed too."""
+    value = zlib.crc32(f"{shard.hidden_state} {shard.extractor}".encode())
+    value = zlib.crc32(shard.hashes, value)
+    return f"{zlib.crc32(np.ascontiguousarray(shard.features).data, value):08x}"
 
 
 def split_hashes(hashes: bytes) -> list[bytes]:
@@ -82,3 +95,8 @@ def compact(features: np.ndarray) -> np.ndarray:
     if largest == 0 or (largest <= LARGEST_FLOAT16 and typical >= SMALLEST_TYPICAL):  # False for nan
         return features.astype(np.float16)
     return features
+
+
+def as_kept(features: np.ndarray) -> np.ndarray:
+    """Features (B, W) float32 as they come back from the cache."""
+    return compact(features).astype(np.float32)

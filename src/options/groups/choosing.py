@@ -4,6 +4,8 @@ from ...ratings import METHODS, MOST_AT_ONCE, PAIRINGS, SCALES, PairingSettings,
 from ..kinds import ON_OFF, REGEX, TEXT, choice, number, whole
 from ..option import CHOOSE, LOOK, SCORE, TRAIN, Group, choosing, of, paged
 
+FOR_CHOICES = ("loss_model=choices", "metric_for_scoring=choices")  # in training
+
 CHOOSING = Group(
     "Choosing",
     (
@@ -11,8 +13,11 @@ CHOOSING = Group(
             "--comparisons",
             "the file that keeps every choice (default: comparisons.sqlite in the directory)",
             TEXT,
+            needs=FOR_CHOICES,
         ),
-        of(CHOOSE, TRAIN, LOOK)("--rater", "who chooses; each rater's choices are rated apart", TEXT, "me"),
+        of(CHOOSE, TRAIN, LOOK)(
+            "--rater", "who chooses; each rater's choices are rated apart", TEXT, "me", needs=FOR_CHOICES
+        ),
         choosing("--number", "screens in a batch; statistics follow each", whole(1), PairingSettings.number),
         choosing(
             "--number_to_compare", "images on a screen", whole(2, MOST_AT_ONCE), PairingSettings.number_to_compare

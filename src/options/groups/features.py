@@ -6,6 +6,8 @@ from ...common import UserError
 from ..kinds import NUMBERS, ON_OFF, STATES, TEXT, choice, whole
 from ..option import CHOOSE, TRAIN, Group, of, option, shared
 
+ASSISTED = ("rating=assisted",)  # in choosing
+
 FEATURES = Group(
     "Features",
     (
@@ -15,10 +17,11 @@ FEATURES = Group(
             "several with commas between",
             TEXT,
             "ChrisGoringe/vitH16",
+            needs=ASSISTED,
         ),
         option("--list_extractors", "print well-known image models, and which are here, and stop", ON_OFF, False),
         shared("--extract_batch_size", "images that go through the image model at once", whole(1), 16),
-        of(TRAIN, CHOOSE)("--fp16_features", "run the image model in half precision", ON_OFF, False),
+        of(TRAIN, CHOOSE)("--fp16_features", "run the image model in half precision", ON_OFF, False, needs=ASSISTED),
         option(
             "--aim_batch_norm",
             "AIM only: its head normalises by the statistics of its training (eval) or of each image (batch)",
@@ -29,6 +32,7 @@ FEATURES = Group(
             "--hidden_states_used",
             "layers to take features from, counted from the last one, 0 (default: the image model's best)",
             STATES,
+            needs=ASSISTED,
         ),
         option(
             "--hidden_states_mode",

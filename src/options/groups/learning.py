@@ -6,7 +6,7 @@ from ...common import METRIC_NAMES
 from ...scores import BalanceSettings
 from ...search import ObjectiveSettings, TrainingSettings
 from ..kinds import BALANCE, ON_OFF, TEXT, choice, number, whole
-from ..option import Group, option
+from ..option import NO_SEARCH, Group, option
 from ..settings import settings_of
 
 NETWORK = Group(
@@ -17,8 +17,15 @@ NETWORK = Group(
             "a second network, of the same sizes, which speaks where the first finds an image good",
             ON_OFF,
             False,
+            idle_with=(*NO_SEARCH, "variable_high_end_fix"),
         ),
-        option("--variable_high_end_fix", "the same, and where and how much it speaks is trained too", ON_OFF, False),
+        option(
+            "--variable_high_end_fix",
+            "the same, and where and how much it speaks is trained too",
+            ON_OFF,
+            False,
+            idle_with=NO_SEARCH,
+        ),
     ),
 )
 
@@ -30,6 +37,7 @@ LEARNING = Group(
             "what training minimises",
             choice("mse", "wmse", "ab", "nll", "choices"),
             TrainingSettings.loss_model,
+            idle_with=NO_SEARCH,
         ),
         option(
             "--weight_by_error",
@@ -74,6 +82,7 @@ LEARNING = Group(
             "--accuracy_divider",
             "accuracy asks: on the right side of this score? (default: the median)",
             number(),
+            needs=("calculate_accuracy=on", "metric_for_scoring=accuracy"),
         ),
         *(
             option(f"--calculate_{metric}", f"record {metric} of every trial", ON_OFF, True)

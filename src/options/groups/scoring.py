@@ -1,14 +1,28 @@
 """Options of scoring: which images are chosen, and what is done with them."""
 
+from ...scoring import FillingSettings, HandingOnSettings, ScoringSettings, SelectionSettings, StarSettings
 from ..kinds import ON_OFF, STARS, TEXT, choice, number, whole
 from ..option import LOOK, SCORE, WAYS_TO, Group, of, scoring
+
+# What --convert and --export_onnx heed; nothing is scored.
+OF_A_MODEL = ("convert", "export_onnx", "model", "modelpath", "directory", "head_extractor", "head_input")
 
 SCORING = Group(
     "Scoring",
     (
         scoring("-o --outfile", "write the scores to this .csv, .json or .parquet (none: a table here)", TEXT),
-        scoring("--convert", "only write the --model, whoever made it, to this file in our own format", TEXT),
-        scoring("--export_onnx", "only write the --model, from features to score, to this .onnx file", TEXT),
+        scoring(
+            "--convert",
+            "only write the --model, whoever made it, to this file in our own format",
+            TEXT,
+            alone=OF_A_MODEL,
+        ),
+        scoring(
+            "--export_onnx",
+            "only write the --model, from features to score, to this .onnx file",
+            TEXT,
+            alone=OF_A_MODEL,
+        ),
         scoring("--head_extractor", "the image model of a --model that does not name its own", TEXT),
         scoring(
             "--head_input",
@@ -26,12 +40,17 @@ SCORING = Group(
             None,
             (SCORE, LOOK),
         ),
-        scoring("--only_passed", "choose images that pass every model's --threshold", ON_OFF, False),
+        scoring(
+            "--only_passed",
+            "choose images that pass every model's --threshold",
+            ON_OFF,
+            SelectionSettings.only_passed,
+        ),
         scoring(
             "--gate",
             "images that the filter of a model (--filter_model in training) fails get the filter's score",
             ON_OFF,
-            True,
+            ScoringSettings.gate,
         ),
         scoring("--copy_to", "copy the chosen images into this folder, with a scores.csv", TEXT),
         scoring("--move_to", "move them there", TEXT),
@@ -40,14 +59,21 @@ SCORING = Group(
             "--filename_format",
             "their names there, of rank, score, percentile, name, extension",
             TEXT,
-            "{rank:05}_{score:.3f}_{name}{extension}",
+            HandingOnSettings.filename_format,
+            needs=WAYS_TO,
+        ),
+        scoring(
+            "--with_siblings",
+            "files that belong to an image by their names go along: captions (.txt), .xmp, .json, .npz, .AAE, ...",
+            ON_OFF,
+            HandingOnSettings.with_siblings,
             needs=WAYS_TO,
         ),
         scoring(
             "--dry_run",
             "only print what would be copied, moved, linked, rated or filled in",
             ON_OFF,
-            False,
+            HandingOnSettings.dry_run,
             needs=(*WAYS_TO, "write_xmp", "update_scores"),
         ),
         scoring(
@@ -59,22 +85,29 @@ SCORING = Group(
             "--in_place",
             "change that score file itself, instead of writing beside it",
             ON_OFF,
-            False,
+            FillingSettings.in_place,
             needs=("update_scores",),
         ),
-        scoring("--write_xmp", "write stars (xmp:Rating) into sidecar files", ON_OFF, False),
+        scoring("--write_xmp", "write stars (xmp:Rating) into sidecar files", ON_OFF, StarSettings.write_xmp),
+        scoring(
+            "--overwrite_ratings",
+            "stars also replace ratings that you gave yourself",
+            ON_OFF,
+            StarSettings.overwrite_ratings,
+            needs=("write_xmp",),
+        ),
         scoring(
             "--stars",
             "percentiles where 2, 3, 4 and 5 stars begin",
             STARS,
-            (10, 30, 60, 85),
+            StarSettings.stars,
             needs=("write_xmp",),
         ),
         scoring(
             "--xmp_name",
             "a new sidecar of a.jpg: full is a.jpg.xmp, stem is a.xmp",
             choice("full", "stem"),
-            "full",
+            StarSettings.xmp_name,
             needs=("write_xmp",),
         ),
         scoring("--watch", "stay, and score images as they appear, until Ctrl-C", ON_OFF, False),

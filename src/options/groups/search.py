@@ -5,7 +5,7 @@ from dataclasses import fields
 
 from ...search import MetaparameterRanges, SearchSettings, StudySettings
 from ..kinds import ON_OFF, choice, number, whole
-from ..option import Group, option, span
+from ..option import NO_SEARCH, Group, option, span
 from ..settings import settings_of
 from .learning import objective_settings, training_settings
 
@@ -23,20 +23,29 @@ SEARCH = Group(
             "how the search picks metaparameters",
             choice("tpe", "CmaEs", "gp", "random", "QMC"),
             SearchSettings.sampler,
+            idle_with=NO_SEARCH,
         ),
         option(
             "--pruner",
             "how hopeless trials are given up early",
             choice("none", "median", "percentile", "hyperband", "successive_halving"),
             SearchSettings.pruner,
+            idle_with=NO_SEARCH,
         ),
         option(
             "--ensemble",
             "keep so many of the best networks as one model, which gives their mean",
             whole(1),
             SearchSettings.ensemble,
+            idle_with=NO_SEARCH,
         ),
-        option("--resume", "go on with the newest study of this name", ON_OFF, StudySettings.resume),
+        option(
+            "--resume",
+            "go on with the newest study of this name",
+            ON_OFF,
+            StudySettings.resume,
+            idle_with=NO_SEARCH,
+        ),
         option(
             "--layer_sweep",
             "which layer knows best? each by itself, on the eval images: by ridge regression (quick), or also by "
@@ -44,7 +53,12 @@ SEARCH = Group(
             choice("off", "ridge", "network", bare="network"),
             "off",
         ),
-        option("--model_seed", "starts the networks' weights (default: --seed)", whole(0, 2**32 - 1)),
+        option(
+            "--model_seed",
+            "starts the networks' weights (default: --seed)",
+            whole(0, 2**32 - 1),
+            idle_with=NO_SEARCH,
+        ),
         option(
             "--model_type",
             "what is trained: mlp, networks; ridge, ridge regression, which needs no search",
@@ -70,6 +84,8 @@ METAPARAMETERS = Group(
             "log10 of the learning rate of hidden state weights",
             number(-10, 1),
             MetaparameterRanges.log_weight_lr,
+            needs=("hidden_states_mode=weight", "weight_hidden_states"),
+            idle_with=(*NO_SEARCH, "fixed_hidden_state_weights"),
         ),
         *span("batch_size", "images a step", whole(1), MetaparameterRanges.batch_size),
         *span("first_layer_size", "size of the first hidden layer", whole(1), MetaparameterRanges.first_layer_size),

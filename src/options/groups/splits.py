@@ -12,6 +12,7 @@ SPLITS = Group(
             "share of the images kept for choosing the best trial",
             number(0, 0.9),
             SplitSettings.fraction_for_eval,
+            idle_with=("folds",),
         ),
         trained(
             "--fraction_for_test",

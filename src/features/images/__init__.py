@@ -1,0 +1,25 @@
+"""Image files: which there are, what they are called by, and their pixels as 8-bit sRGB."""
+
+from .contents import HASH_BYTES, Content, Stamp, content_hash, content_of, file_stamps
+from .errors import UnreadableImage
+from .finding import find_images, is_left_out, leading_out, look_for_images
+from .kinds import IMAGE_SUFFIXES, readable_suffixes
+from .opening import open_image, take_image
+
+__all__ = [
+    "HASH_BYTES",
+    "IMAGE_SUFFIXES",
+    "Content",
+    "Stamp",
+    "UnreadableImage",
+    "content_hash",
+    "content_of",
+    "file_stamps",
+    "find_images",
+    "is_left_out",
+    "leading_out",
+    "look_for_images",
+    "open_image",
+    "readable_suffixes",
+    "take_image",
+]

@@ -1,0 +1,66 @@
+"""Signs of life, and the end of a script."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from src.common.waiting import working
+from tests import ROOT
+
+SCRIPT = """
+import atexit, sys, threading, time
+from src.common import UserError, run_script
+class Slow:
+    def __del__(self):
+        time.sleep(5)
+kept = [Slow()]
+atexit.register(lambda: print("at the end", flush=True))
+def main():
+    threading.Thread(target=lambda: (time.sleep(0.3), print("thread", flush=True))).start()
+    print("main")
+    {end}
+run_script(main)
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "said"),
+    [
+        ("pass", 0, ""),
+        ("sys.exit(3)", 3, ""),
+        ("sys.exit('no')", 1, "no\n"),
+        ("raise UserError('a: is wrong')", 2, "error: a: is wrong\n"),
+        ("raise KeyboardInterrupt", 130, "stopped by Ctrl-C; what was finished is kept\n"),
+    ],
+)
+def test_a_script_ends_at_once_with_its_code_and_all_that_is_to_be_done(end, code, said):
+    begin = time.monotonic()
+    command = [sys.executable, "-c", SCRIPT.format(end=end)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, "main\nthread\nat the end\n", said)
+    assert time.monotonic() - begin < 4.5
+
+
+def test_an_error_of_ours_still_has_its_traceback():
+    command = [sys.executable, "-c", SCRIPT.format(end="kept.clear; 1 / 0").replace("time.sleep(5)", "pass")]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20)
+    assert ended.returncode == 1
+    assert ended.stderr.endswith("ZeroDivisionError: division by zero\n")
+
+
+def test_what_lasts_is_said_and_what_does_not_is_not(capsys):
+    with working("Loading"):
+        pass
+    assert capsys.readouterr().err == ""
+    with working("Loading"):
+        time.sleep(0.7)
+    assert capsys.readouterr().err == "Loading ...\n"
+
+
+def test_on_a_terminal_the_seconds_are_counted_and_gone_at_the_end(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with working("Loading"):
+        time.sleep(0.7)
+    assert capsys.readouterr().err.startswith("\rLoading ... ")

@@ -1,0 +1,27 @@
+"""A short campaign of kills: nothing lost, doubled or left over. The long one is benchmarks/kill_campaign.py."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests import ROOT
+
+ACTIVITIES = (
+    *("choosing", "choosing by two", "training", "scoring", "copying", "copying within", "moving"),
+    *("moving between disks", "linking", "stars", "updating"),
+)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="its processes are forked")
+def test_two_kills_of_each_activity_lose_double_and_leave_over_nothing():
+    command = [sys.executable, "benchmarks/kill_campaign.py", f"--kills={2 * len(ACTIVITIES)}"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
+    lines = {name: re.search(rf"^{name} +(\d+) +\d+ +(\d+ +\d+ +\d+)$", result.stdout, re.M) for name in ACTIVITIES}
+    assert all(lines.values()), result.stdout + result.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert {name: (int(line[1]) >= 2, line[2].split()) for name, line in lines.items()} == {
+        name: (True, ["0", "0", "0"]) for name in ACTIVITIES
+    }

@@ -1,0 +1,58 @@
+"""Workers take turns: while a test marked `alone` runs, the others wait between two of their tests."""
+
+import os
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+
+class Turns:
+    """One for each worker. folder: of the locks, the same for all. me: the name of this worker.
+
+    Every test holds the lock of its worker. It takes it behind the gate, which a test that is alone keeps closed
+    until its end; that one waits there for the locks of all others. Who waits for the gate holds nothing.
+    """
+
+    def __init__(self, folder, me, workers):
+        locks = {name: FileLock(folder / name) for name in ("gate", *workers)}
+        self.gate, self.mine = locks.pop("gate"), locks.pop(me)
+        self.others = list(locks.values())
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item):
+        with ExitStack() as held:
+            with self.gate.acquire(poll_interval=0.005):
+                held.enter_context(self.mine)
+                if item.get_closest_marker("alone"):
+                    for lock in self.others:
+                        held.enter_context(lock.acquire(poll_interval=0.005))
+                    return (yield)
+            return (yield)
+
+
+class Folder:
+    """In the process that starts the workers: tells each where the locks are."""
+
+    def __init__(self):
+        self.temporary = tempfile.TemporaryDirectory(prefix="turns-")
+
+    def pytest_configure_node(self, node):
+        node.workerinput["turns"] = self.temporary.name
+
+    def pytest_unconfigure(self):
+        self.temporary.cleanup()
+
+
+def register(config):
+    """To be called when pytest is configured; without workers there is nothing to do."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    if hasattr(config, "workerinput"):
+        mine = config.workerinput
+        workers = [f"gw{number}" for number in range(int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))]
+        config.pluginmanager.register(Turns(Path(mine["turns"]), mine["workerid"], workers))
+    elif config.getoption("numprocesses", None):
+        config.pluginmanager.register(Folder())
