@@ -81,11 +81,12 @@ def add_scores(folder: Path) -> None:
 class Activity:
     """One command, killed again and again, then left alone.
 
-    words: the command's. add: files that it needs. before: called in its process. cold: without a cache to begin
-    with.
+    words: the command's. sign: what changes when it begins to write, a file that is new each time or a folder. add:
+    files that it needs. before: called in its process. cold: without a cache to begin with.
     """
 
     words: Sequence[str]
+    sign: str
     add: Callable[[Path], None] = lambda folder: None
     before: Callable[[], object] = int
     cold: bool = False
@@ -114,8 +115,7 @@ class Activity:
         copy_tree(place / "begin", folder)
         for number in range(kills + 1):
             run = Run(SCRIPT, [*ALWAYS, *self.words], folder, folder.with_suffix(".txt"), self.before)
-            # Half of them in the last third, in which files are written.
-            if number < kills and self.moment.kill(run, rng.uniform(rng.choice([0.0, 0.65]), 1.05)):
+            if number < kills and self._kill(run, folder, rng):
                 to.counts["kills"] += 1
                 check_between(self.before_tree, self.end_tree, tree(folder), to)
             elif run.wait() != 0:
@@ -131,15 +131,22 @@ class Activity:
             to.add("left over", part.name)
         shutil.rmtree(folder)
 
+    def _kill(self, run: Run, folder: Path, rng: np.random.Generator) -> bool:
+        """Half of them at any moment, half of them while files are written, which is a matter of milliseconds."""
+        if rng.random() < 0.5:
+            return self.moment.kill(run, rng.uniform(0, 1.05))
+        return self.moment.kill_at_work(run, folder / self.sign, rng.uniform(0, 0.02))
+
 
 TOP = "--top=10"
+TABLE = "best/scores.csv"  # written before the first image
 ACTIVITIES = {
-    "scoring": Activity(["-o", "out.csv"], cold=True),
-    "copying": Activity([TOP, "--copy_to=best"]),
-    "copying within": Activity([TOP, "--copy_to=photos/best"]),
-    "moving": Activity([TOP, "--move_to=best"]),
-    "moving between disks": Activity([TOP, "--move_to=best"], before=on_two_disks),
-    "linking": Activity([TOP, "--link_to=best"]),
-    "stars": Activity(["--write_xmp"], add=add_ratings),
-    "updating": Activity(["--update_scores=scores.csv", "--in_place"], add=add_scores),
+    "scoring": Activity(["-o", "out.csv"], ".", cold=True),
+    "copying": Activity([TOP, "--copy_to=best"], TABLE),
+    "copying within": Activity([TOP, "--copy_to=photos/best"], f"photos/{TABLE}"),
+    "moving": Activity([TOP, "--move_to=best"], TABLE),
+    "moving between disks": Activity([TOP, "--move_to=best"], TABLE, before=on_two_disks),
+    "linking": Activity([TOP, "--link_to=best"], TABLE),
+    "stars": Activity(["--write_xmp"], "photos", add=add_ratings),
+    "updating": Activity(["--update_scores=scores.csv", "--in_place"], "photos", add=add_scores),
 }

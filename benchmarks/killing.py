@@ -177,6 +177,22 @@ class Moment:
         self.seconds *= 0.75 if not killed else 1.1 if share > 0.95 else 1
         return killed
 
+    @staticmethod
+    def kill_at_work(run: Run, sign: Path, seconds: float) -> bool:
+        """Kill it so many seconds after this file or folder has changed, or been made."""
+        before = _changed(sign)
+        while not run.is_over() and _changed(sign) == before:
+            time.sleep(0.0002)
+        time.sleep(seconds)
+        return run.kill()
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
 
 def make_photos(folder: Path, count: int) -> None:
     """Tiny images in photos/, half of them in a sub-folder, with captions and sidecars; some share theirs."""
