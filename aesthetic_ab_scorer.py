@@ -51,13 +51,13 @@ def main() -> None:
         registered = comparisons.register(hashes)
         report_images(hashes, registered)
         gallery = make_gallery(directory, registered.ids)
-        import_scores(scores, arguments.score_column, rating.rescale, comparisons, registered.ids)
+        import_scores(scores, arguments.score_column, rating.rescale, comparisons, registered.ids, directory)
         model_scores = score_with_model(arguments, directory, cache, registered.ids)
         with start_assistant(arguments, gallery, cache) as assistant:
             live = LiveRatings(comparisons, rating, model_scores)
             use(assistant, live, wait=arguments.minimum_score is not None)
             allowed = allowed_images(live, gallery.paths, arguments.regex or "", arguments.minimum_score)
-            file = ScoreFile(scores, arguments.score_column, registered.ids, live)
+            file = ScoreFile(scores, arguments.score_column, registered.ids, live, directory)
             on_close = partial(finish_batch, gallery, file, arguments.rater)
             session = Session(comparisons, live, allowed, pairing, on_close)
             server = Server(session, gallery, arguments.host, listening)
@@ -100,9 +100,14 @@ def report_images(hashes: dict[str, str], registered: "Registered") -> None:
 
 
 def import_scores(
-    path: Path, score_column: str, rescale: str, comparisons: "Comparisons", ids: dict[str, int]
+    path: Path,
+    score_column: str,
+    rescale: str,
+    comparisons: "Comparisons",
+    ids: dict[str, int],
+    directory: Path | None = None,
 ) -> None:
-    """Scores that another program or a person wrote become starting ratings, once."""
+    """Scores that another program or a person wrote become starting ratings, once. directory: the images'."""
     import numpy as np
 
     from src.ratings import start_from
@@ -110,7 +115,7 @@ def import_scores(
 
     if not path.exists():
         return
-    table, problems = match_images(read_scorefile(path, score_column), list(ids))
+    table, problems = match_images(read_scorefile(path, score_column, directory), list(ids))
     print("\n".join([*table.problems, *problems]))
     if is_chosen(table) and len(comparisons.log()):
         return  # the choices say more, whoever made them
@@ -181,12 +186,13 @@ def allowed_images(
 
 @dataclass
 class ScoreFile:
-    """The score file: what is written there, and when it isn't. ids: relative path -> image id."""
+    """The score file: what is written there, and when it isn't. ids: relative path -> image id. directory: theirs."""
 
     path: Path
     column: str
     ids: dict[str, int]
     live: "LiveRatings"
+    directory: Path | None = None
     written: "Ratings | None" = None
     estimated: int = 0  # scores that are a model's still
 
@@ -221,7 +227,7 @@ class ScoreFile:
         if self.live.changed or self.written is not None:
             return True
         back = self.live.taken_back(list(self.ids.values()))
-        return is_behind(self.path, self.column, list(self.ids), counts, back)
+        return is_behind(self.path, self.column, list(self.ids), counts, back, self.directory)
 
     def _replace(self, ratings: "Ratings", assisted_by: str) -> None:
         """An image never compared, nor scored before, has no score."""
@@ -238,7 +244,7 @@ class ScoreFile:
         columns = scores[rows], errors[rows], ratings.comparisons[rows]
         began_at, share = self.live.log.began_at[rows].tolist(), ratings.choice_share
         chosen = ChosenScores(list(self.ids), *columns, assisted_by, began_at, None if share is None else share[rows])
-        write_chosen(self.path, self.column, chosen)
+        write_chosen(self.path, self.column, chosen, self.directory)
         self.estimated = int(chosen.estimated.sum())
 
 

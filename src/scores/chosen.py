@@ -66,16 +66,22 @@ def is_chosen(table: ScoreTable) -> bool:
 
 
 def is_behind(
-    path: Path, score_column: str, paths: Sequence[str], comparisons: np.ndarray, taken_back: np.ndarray | int = 0
+    path: Path,
+    score_column: str,
+    paths: Sequence[str],
+    comparisons: np.ndarray,
+    taken_back: np.ndarray | int = 0,
+    directory: Path | None = None,
 ) -> bool:
     """Whether the score file is of other comparisons than there are by now: it was never written, or a scorer was
     killed before it could. Not where it counts more of any image than there ever were: those are another rater's.
 
-    comparisons: (N,) of the images at `paths`; taken_back: (N,) of those that don't count any more.
+    comparisons: (N,) of the images at `paths`; taken_back: (N,) of those that don't count any more. directory: the
+    images' folder, for absolute names in the score file.
     """
     if not path.exists():
         return bool(comparisons.any())
-    table = read_scorefile(path, score_column)
+    table = read_scorefile(path, score_column, directory)
     counted = read_numbers(table, COMPARISONS)
     if not is_chosen(table) or counted is None:
         return bool(comparisons.any())
@@ -103,7 +109,7 @@ def write_chosen(path: Path, score_column: str, chosen: ChosenScores, directory:
     rows = np.array([places[image] for image in table.paths], dtype=np.int64)
     new, others = ~np.isnan(chosen.scores)[rows], _scored_elsewhere(table, chosen.comparisons[rows])
     columns: dict[str, Sequence[Any] | np.ndarray] = {
-        score_column: _kept(table, score_column, chosen.scores[rows], ~new & others),
+        score_column: _kept(table, table.document.score_column, chosen.scores[rows], ~new & others),
         COMPARISONS: chosen.comparisons[rows],
         ERRORS: chosen.errors[rows],
         **assisted.column(table, chosen.assisted_by, new),

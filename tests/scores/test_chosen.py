@@ -47,6 +47,19 @@ def test_a_new_file_holds_every_image_and_no_score_of_those_that_have_none(tmp_p
     assert is_chosen(read_scorefile(tmp_path / "scores.csv"))
 
 
+def test_a_persons_stars_stay_beside_the_scores_and_count_for_images_never_compared(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text(f"File_Name,Stars\n{tmp_path}/c.png,3\n{tmp_path}/a.png,5\n", encoding="utf-8")
+    assert is_behind(path, "score", ["a.png", "c.png"], np.array([1, 0]), tmp_path)
+    write_chosen(path, "score", chosen(scores=(1.0, NAN, NAN)), tmp_path)
+    assert [(row["File_Name"], row["Stars"], row["score"]) for row in rows(path)] == [
+        (f"{tmp_path}/c.png", "3", "3"),
+        (f"{tmp_path}/a.png", "5", "1.0"),
+        ("b.png", "", ""),
+    ]
+    assert read_scorefile(path, "score", tmp_path).scores.tolist()[:2] == [3, 1]
+
+
 def test_what_a_file_held_stays_and_one_that_was_not_ours_is_kept_as_it_was_once(tmp_path, capsys):
     path, text = tmp_path / "scores.csv", "relative_path,liking,note\nc.png,7,third\nelsewhere.png,5,gone\n"
     path.write_text(text, encoding="utf-8")
