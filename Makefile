@@ -4,10 +4,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# A worker for each core, and no more than there are long files; a file's tests stay together, as they share what it
-# makes, and tests/conftest.py puts the long files first. What one process compiles, all others use.
+# tests/conftest.py says how many workers there are, and which files come first. A file's tests stay together, as they
+# share what it makes. What one process compiles, all others use. No test reads what is logged.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
-PARALLEL := --numprocesses=logical --maxprocesses=6 --dist=loadfile --no-loadscope-reorder
+PARALLEL := --numprocesses=auto --dist=loadfile --no-loadscope-reorder -p no:logging
 
 .PHONY: demo choose test quick chromium install spotlight test-spotlight clean
 

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -29,10 +30,16 @@ ALLOWED = {
 }
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def imports(path: Path) -> set[tuple[str, ...]]:
     """What a file imports, wherever in it, as the parts of full names: of ours down to the module."""
     found: set[tuple[str, ...]] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             found |= {tuple(alias.name.split(".")) for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -54,7 +61,7 @@ def test_a_package_imports_only_those_above_it_by_their_public_names(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(SRC).as_posix())
 def test_imports_inside_src_are_relative(path):
-    tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    tree = ast.walk(tree_of(path))
     absolute = [node.module for node in tree if isinstance(node, ast.ImportFrom) and not node.level]
     assert not [module for module in absolute if module and module.split(".")[0] == "src"]
 
@@ -76,9 +83,7 @@ def test_src_holds_nothing_but_packages():
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_a_scripts_main_is_readable_in_forty_lines(path):
-    functions = [
-        node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef)
-    ]
+    functions = [node for node in tree_of(path).body if isinstance(node, ast.FunctionDef)]
     main = next(node for node in functions if node.name == "main")
     assert main.end_lineno - main.lineno + 1 <= 40
 

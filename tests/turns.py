@@ -2,11 +2,15 @@
 
 import os
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
+
+try:
+    import fcntl
+except ImportError:  # on Windows there are no turns
+    fcntl = None
 
 
 class Turns:
@@ -17,20 +21,30 @@ class Turns:
     """
 
     def __init__(self, folder, me, workers):
-        locks = {name: FileLock(folder / name) for name in ("gate", *workers)}
-        self.gate, self.mine = locks.pop("gate"), locks.pop(me)
-        self.others = list(locks.values())
+        files = {name: (folder / name).open("w") for name in ("gate", *workers)}
+        self.gate, self.mine = files.pop("gate"), files.pop(me)
+        self.others = list(files.values())
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item):
-        with ExitStack() as held:
-            with self.gate.acquire(poll_interval=0.005):
-                held.enter_context(self.mine)
+        with ExitStack() as ours:
+            with held(self.gate):
+                ours.enter_context(held(self.mine))
                 if item.get_closest_marker("alone"):
-                    for lock in self.others:
-                        held.enter_context(lock.acquire(poll_interval=0.005))
+                    for other in self.others:
+                        ours.enter_context(held(other))
                     return (yield)
             return (yield)
+
+
+@contextmanager
+def held(file):
+    """Locked for the others, also where this process dies."""
+    fcntl.flock(file, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)
 
 
 class Folder:
@@ -48,7 +62,7 @@ class Folder:
 
 def register(config):
     """To be called when pytest is configured; without workers there is nothing to do."""
-    if not config.pluginmanager.hasplugin("xdist"):
+    if fcntl is None or not config.pluginmanager.hasplugin("xdist"):
         return
     if hasattr(config, "workerinput"):
         mine = config.workerinput

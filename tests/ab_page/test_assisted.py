@@ -347,7 +347,6 @@ def test_ratings_are_assisted_unless_one_says_otherwise():
     assert parse_arguments(CHOOSE, "", []).rating == "assisted"
 
 
-@pytest.mark.script
 def test_where_features_cannot_be_had_one_line_says_so_and_choosing_goes_on(gallery, tmp_path):
     environment = without_torch(tmp_path, "raise ImportError('there is no torch')")
     with Scorer(gallery, "--rating=assisted", **environment) as scorer:
@@ -371,7 +370,6 @@ def to_all(scorer, number=signal.SIGINT):
     os.killpg(scorer.process.pid, number)
 
 
-@pytest.mark.script
 def test_ctrl_c_while_features_are_read_waits_for_them_and_a_second_one_leaves_nothing_behind(gallery, tmp_path):
     with Scorer(gallery, "--rating=assisted", **without_torch(tmp_path, SLEEPS)) as scorer:
         assert scorer.answer(scorer.state()["screens"][0])["basis"] == WAITING
@@ -451,7 +449,6 @@ def test_choices_that_a_kill_kept_from_the_score_file_are_written_by_the_next_sc
     assert (gallery / "scores.csv").read_text(encoding="utf-8").count(",1,") == 6
 
 
-@pytest.mark.script
 def test_kill_9_while_features_are_read_loses_no_choice_and_leaves_no_process(gallery, tmp_path):
     scorer = Scorer(gallery, "--rating=assisted", **without_torch(tmp_path, "import time; time.sleep(60)"))
     for _ in range(3):

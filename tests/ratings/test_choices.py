@@ -215,7 +215,6 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.script
 def test_the_script_trains_on_the_comparisons_of_a_rater(here, monkeypatch, capsys):
     output = train(monkeypatch, capsys, "--loss_model=choices", "--rater=anna", "--fraction_for_eval=0.4")
     (line,) = [line for line in output.splitlines() if line.startswith("Comparisons by anna: 150; among images")]
@@ -227,7 +226,6 @@ def test_the_script_trains_on_the_comparisons_of_a_rater(here, monkeypatch, caps
     assert (here / "photos" / "comparisons.sqlite").exists()
 
 
-@pytest.mark.script
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -241,7 +239,6 @@ def test_missing_comparisons_are_one_sentence(here, monkeypatch, capsys, words, 
     assert not (here / "photos" / "no.sqlite").exists()
 
 
-@pytest.mark.script
 def test_a_study_is_not_resumed_with_more_comparisons(here, monkeypatch, capsys):
     words = ("--loss_model=choices", "--rater=anna", "--database=sqlite:///db.sqlite", "--fraction_for_eval=0.4")
     train(monkeypatch, capsys, *words, "--trials=1")

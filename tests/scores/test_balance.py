@@ -27,6 +27,10 @@ def test_every_group_has_the_wanted_size(target, size):
     assert group_size(np.array([70, 20, 10]), target) == size
 
 
+def test_a_mean_size_is_rounded_to_the_nearest_number():
+    assert [group_size(np.array(sizes), "mean") for sizes in ([70, 20, 11], [70, 20, 9])] == [34, 33]
+
+
 def test_repeats_are_even_and_reductions_random_by_seed():
     counts = np.bincount(balanced(CODES, "45", seed=0), minlength=100)
     assert set(counts[:70]) == {0, 1}
@@ -120,7 +124,6 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.script
 @pytest.mark.parametrize(
     ("by", "names"),
     [("folder", {".", "more"}), ("kind", {"cat", "(empty)"}), ("score", {"0 to 4.765", "4.765 to 9.529"})],
@@ -137,7 +140,6 @@ def test_counts_before_and_after_are_printed(here, monkeypatch, capsys, by, name
     assert metadata["balance"] == f"balanced to max by {by}" + " in 2 steps" * (by == "score")
 
 
-@pytest.mark.script
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -153,7 +155,6 @@ def test_bad_balance_is_one_sentence(here, monkeypatch, capsys, words, message):
     assert message in train(monkeypatch, capsys, *words, code=2)
 
 
-@pytest.mark.script
 def test_a_study_is_not_resumed_with_another_balance(here, monkeypatch, capsys):
     database = "--database=sqlite:///db.sqlite"
     train(monkeypatch, capsys, database, "--balance=max", "--trials=1")

@@ -47,7 +47,6 @@ def test_estimates_are_named_and_nothing_else_is_refused(tmp_path):
     assert np.isnan(read_scorefile(tmp_path / "scores.csv").scores).sum() == 0
 
 
-@pytest.mark.script
 @pytest.mark.parametrize("words", [(), ("--folds=4",)])
 def test_training_says_so_and_measures_by_the_others(tmp_path, monkeypatch, capsys, words):
     monkeypatch.chdir(tmp_path)

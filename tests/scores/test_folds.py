@@ -240,7 +240,6 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.script
 def test_the_script_prints_held_out_numbers_and_test_side_by_side(here, monkeypatch, capsys):
     make_photos(here, picture=natural, theme=[number // 3 for number in range(60)])
     options = (
@@ -275,7 +274,6 @@ def test_the_script_prints_held_out_numbers_and_test_side_by_side(here, monkeypa
     assert json.loads(metadata["test_images"]) == [row["relative_path"] for row in test]
 
 
-@pytest.mark.script
 def test_the_analysis_knows_the_test_images_of_a_model_of_folds(here, monkeypatch, capsys):
     import sys
 
@@ -292,7 +290,6 @@ def test_the_analysis_knows_the_test_images_of_a_model_of_folds(here, monkeypatc
         analysis.main()
 
 
-@pytest.mark.script
 def test_test_stands_beside_eval_without_folds_too(here, monkeypatch, capsys):
     make_photos(here)
     lines = train(monkeypatch, capsys, "--fraction_for_test=0.2").splitlines()
@@ -304,7 +301,6 @@ def test_test_stands_beside_eval_without_folds_too(here, monkeypatch, capsys):
     assert "eval (selected" not in train(monkeypatch, capsys)
 
 
-@pytest.mark.script
 @pytest.mark.parametrize(
     ("words", "message"),
     [
