@@ -139,7 +139,7 @@ def score_with_model(
 
         models = load_models([path], ScoringSettings(gate=False, device=arguments.device))
     scored = score_images(directory, list(ids), models, cache, arguments.extract_batch_size)
-    print(f"{len(scored)} images have a score of the model {path}.")
+    print(f"{number_of(len(scored), 'image', 'has')} a score of the model {path}.")
     scores = {ids[p]: float(score) for p, score in zip(scored.paths, scored.scores[:, 0], strict=True)}
     return ModelPrior(scores, path.name, held_out_correlation(models[0].metadata))
 
@@ -158,7 +158,7 @@ def use(assistant: "Assistant", live: "LiveRatings", wait: bool) -> None:
 
     def ready(found: "Assistance") -> None:
         if found.unreadable:
-            print(f"{len(found.unreadable)} images have no features: {listing(found.unreadable)}")
+            print(f"{number_of(len(found.unreadable), 'image', 'has')} no features: {listing(found.unreadable)}")
         live.assist(found.extractor, found.similarity)
 
     assistant.report(ready, live.go_without)

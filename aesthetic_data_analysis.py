@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.common import UserError, run_script, working
+from src.common import UserError, number_of, run_script, working
 from src.options import (
     LOOK,
     check_report,
@@ -84,7 +84,7 @@ def export_study(arguments: argparse.Namespace) -> None:
         print("\n".join(list_studies(arguments.database)))
     else:
         path = Path(arguments.study_csv).expanduser()
-        print(f"{write_trials(arguments.database, arguments.study, path)} trials are in {path}")
+        print(f"{number_of(write_trials(arguments.database, arguments.study, path), 'trial', 'is')} in {path}")
 
 
 def check_files(arguments: argparse.Namespace, directory: Path, saves: SaveSettings) -> Path | None:

@@ -4,7 +4,7 @@ from collections import deque
 
 import numpy as np
 
-from ..common import UserError
+from ..common import UserError, number_of
 from .log import CHOICE, Bools, Floats, Ints, Log
 from .settings import MOST_AT_ONCE, PAIRINGS, PairingSettings
 
@@ -49,7 +49,9 @@ def _check(pairing: str, k: int, n: int) -> None:
     if not 2 <= k <= MOST_AT_ONCE:
         raise UserError(f"--number_to_compare={k}: out of range; it can be 2 to {MOST_AT_ONCE}")
     if n < k:
-        raise UserError(f"there are {n} images to choose from, and a screen shows {k}: not enough different images")
+        raise UserError(
+            f"{number_of(n, 'image', 'is')} there to choose from, and a screen shows {k}: not enough different images"
+        )
 
 
 def _near(rng: np.random.Generator, rows: Ints, ratings: Floats, comparisons: Ints, k: int) -> Ints:

@@ -205,7 +205,7 @@ def advice_by_order(expected_spearman: float, choices_for_next: int | None, miss
     right = f"The order is about {max(0.0, expected_spearman):.2f} right"
     if round(expected_spearman, 2) >= GOOD_ORDER:
         return f"{right}: enough to train a model; more sharpens the ratings."
-    wanted = f"{right} of the {GOOD_ORDER} or so that are wanted"
+    wanted = f"{right}; {GOOD_ORDER} is enough to train a good model"
     if choices_for_next is None:
         return f"{wanted}: make more choices."
     more = float(f"{choices_to_good(expected_spearman, choices_for_next):.0e}")  # one digit: it is a rough estimate
@@ -222,7 +222,7 @@ def advice_by_count(comparisons: Ints, agreement: Share, repeats: Share, at_once
     if mean < WANTED:
         more = int(np.ceil((WANTED - mean) * len(comparisons) / at_once))
         return (
-            f"{mean:.1f} comparisons per image of the {WANTED:.0f} or so that are wanted: "
+            f"{mean:.1f} comparisons per image; about {WANTED:.0f} are enough to train a good model: "
             f"make {number_of(more, 'more choice')}."
         )
     goal = as_good_as_people_get(at_once)

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ..common import UserError
+from ..common import UserError, number_of
 from ..features import FeatureCache, near_identical_groups
 from .estimates import estimated
 from .scorefile import ScoreTable, column_values
@@ -25,14 +25,17 @@ def draw_folds(
     """
     alike = near_identical_groups(directory, table.paths, cache)
     sizes = np.unique(alike, return_counts=True)[1]
-    said = f"{sizes[sizes > 1].sum()} images are in {(sizes > 1).sum()} groups of near-identical ones."
+    alike_groups = number_of(int((sizes > 1).sum()), "group")
+    said = f"{sizes[sizes > 1].sum()} images are in {alike_groups} of near-identical ones."
     print(said if (sizes > 1).any() else "No two images are nearly the same.")
     test, groups = _test_and_groups(settings, table, alike)
     folds = assign_folds(table.paths, groups, ~test & ~estimated(table), settings.folds or 0, settings.eval_pick_seed)
     sizes = np.bincount(folds[folds >= 0])
     size = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
     whole = int((np.unique(groups[~test], return_counts=True)[1] > 1).sum())
-    print(f"{settings.folds} folds of {size} images" + f"; {whole} groups stay whole" * (whole > 0) + ".")
+    print(
+        f"{settings.folds} folds of {size} images" + f"; {number_of(whole, 'group')} kept whole" * (whole > 0) + "."
+    )
     return np.where(test, "test", "train"), folds
 
 

@@ -227,12 +227,12 @@ def carry_out(
     except OSError as error:
         where = steps[done.steps].path if done.steps < len(steps) else target
         said = error.strerror or error
-        raise UserError(f"{target}: could not {way} {where} ({said}); {done.steps} images are there")
+        raise UserError(f"{target}: could not {way} {where} ({said}); {number_of(done.steps, 'image', 'is')} there")
     return _summary(way, target, done, table)
 
 
 def _summary(way: str, target: Path, done: Done, table: Path | None) -> str:
-    parts = [f"{done.images} images {DONE[way]} to {target}"]
+    parts = [f"{number_of(done.images, 'image')} {DONE[way]} to {target}"]
     parts += [f"{done.steps - done.images} were there already"] if done.steps > done.images else []
     parts += [f"{number_of(done.siblings, 'file')} of theirs went along"] if done.siblings else []
     return ", ".join(parts) + (f"; see {table.name} there." if table else ".")

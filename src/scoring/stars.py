@@ -75,5 +75,10 @@ def _summary(counts: Counter[str], given: Counter[int], dry_run: bool) -> str:
     own = [f"{number_of(counts[way], 'rating')} of your own {way}" for way in ("kept", "overwritten") if counts[way]]
     option = "; --overwrite_ratings lets the model's replace them" if counts["kept"] else ""
     written = "would be written" if dry_run else "written"
-    parts = [f"{counts['written']} sidecars {written}", f"{counts['same']} had them already ({each})", *own]
+    sidecars = number_of(counts["written"], "sidecar")
+    parts = [
+        f"{sidecars} {written}",
+        f"{counts['same']} had them already ({each})",
+        *own,
+    ]
     return f"Stars: {', '.join(parts)}{option}."

@@ -43,7 +43,7 @@ def fill_in(unfilled: Unfilled, scored: "Scored", settings: FillingSettings) -> 
     print(rescaling)
     if not settings.dry_run:
         write_filled(path, unfilled.table, scores, filled)
-    print(f"{filled.sum()} estimates {'would go' if settings.dry_run else 'were written'} into {path}")
+    print(f"{number_of(int(filled.sum()), 'estimate')} {'would go' if settings.dry_run else 'went'} into {path}")
 
 
 @dataclass(frozen=True)

@@ -483,7 +483,7 @@ def test_only_a_minimum_score_waits_for_the_features_it_is_about(comparisons, li
     assert helper.waited
     assert live.ratings.expected_spearman == 0.856
     said = capsys.readouterr().out
-    assert "1 images have no features: broken.png" in said
+    assert "1 image has no features: broken.png" in said
     assert "--minimum_score" in said
     helper.failed("they are gone")
     assert live.basis == "The ratings come from your choices alone: they are gone."

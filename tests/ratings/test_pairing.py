@@ -50,9 +50,9 @@ def test_with_two_images_there_is_one_pair(pairing):
 
 @pytest.mark.parametrize("pairing", PAIRINGS)
 def test_too_few_images_are_told(pairing):
-    with pytest.raises(UserError, match="there are 3 images to choose from, and a screen shows 4"):
+    with pytest.raises(UserError, match="3 images are there to choose from, and a screen shows 4"):
         draw(pairing, 9, allowed=np.arange(9) < 3, number_to_compare=4)
-    with pytest.raises(UserError, match="there are 0 images"):
+    with pytest.raises(UserError, match="0 images are there to choose from"):
         draw(pairing, 0)
 
 

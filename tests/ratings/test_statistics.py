@@ -187,7 +187,7 @@ def test_extremes_show_best_and_worst_and_none_in_both():
 
 def test_advice_counts_the_choices_that_are_missing():
     assert advice_by_count(np.array([1, 1, 2, 0]), NOTHING, NOTHING) == (
-        "1.0 comparisons per image of the 3 or so that are wanted: make 4 more choices."
+        "1.0 comparisons per image; about 3 are enough to train a good model: make 4 more choices."
     )
     assert "make 6 more choices" in advice_by_count(np.zeros(8, dtype=np.int64), NOTHING, NOTHING, at_once=4)
     assert "make 1 more choice." in advice_by_count(np.array([3, 3, 2, 2]), NOTHING, NOTHING)
@@ -209,8 +209,8 @@ def test_advice_says_when_it_is_enough():
     [
         (0.05, 1, 12, "It is too early to say how right the order is: make 12 more choices."),
         (0.90, 1, 1, "It is too early to say how right the order is: make 1 more choice."),
-        (0.75, 34, 0, "about 0.75 right of the 0.85 or so that are wanted: make 300 more choices, perhaps twice"),
-        (0.844, None, 0, "about 0.84 right of the 0.85 or so that are wanted: make more choices."),
+        (0.75, 34, 0, "about 0.75 right; 0.85 is enough to train a good model: make 300 more choices, perhaps twice"),
+        (0.844, None, 0, "about 0.84 right; 0.85 is enough to train a good model: make more choices."),
         (0.846, 50, 0, "The order is about 0.85 right: enough to train a model; more sharpens the ratings."),
     ],
 )

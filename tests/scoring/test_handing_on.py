@@ -65,7 +65,7 @@ def test_what_is_there_already_is_passed_over_also_under_another_of_our_names(fo
     hand(folder, "link" if way == "link" else "copy", *everything[:2])
     renamed = [("b.png", "1_of_now.png"), ("a.png", "2_of_now.png"), ("sub/a.png", "3_of_now.png")]
     said = hand(folder, way, *renamed)
-    assert said.startswith("1 images ")
+    assert said.startswith("1 image ")
     assert ", 2 were there already; see scores_2.csv there." in said
     assert contents(folder / "out") == {
         "1.png": "content of a.png",
@@ -297,7 +297,7 @@ def test_a_sidecar_of_another_image_is_not_taken_away(folder):
 
 
 def test_an_image_that_is_gone_stops_with_how_far_it_came(folder):
-    with pytest.raises(UserError, match=r"could not copy gone\.png .*; 1 images are there"):
+    with pytest.raises(UserError, match=r"could not copy gone\.png .*; 1 image is there"):
         hand(folder, "copy", ("a.png", "a.png"), ("gone.png", "b.png"))
 
 
