@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from ..common import UserError, number_of
+from ..common import UserError, first_line, number_of
 from .schema import APPEND_ONLY, APPLICATION_ID, create, patiently, read_only
 
 BEYOND = 1000  # ids without a row, after which there are no more
@@ -36,7 +36,7 @@ def find_damage(path: Path) -> str:
         with closing(read_only(path)) as connection:
             said = patiently(path, lambda: connection.execute("PRAGMA quick_check(3)").fetchall())
     except sqlite3.DatabaseError as error:
-        return str(error) if "malformed" in str(error) else ""  # what else there is, opening says better
+        return first_line(error) if "malformed" in str(error) else ""  # what else there is, opening says better
     lines = [line for (text,) in said for line in str(text).splitlines() if not line.startswith("***")]
     return "" if lines == ["ok"] else lines[0]
 
@@ -72,7 +72,7 @@ def rescue(path: Path) -> str:
         part.replace(target)
     except sqlite3.Error as error:
         part.unlink(missing_ok=True)
-        return f"nothing could be read of it ({error})"
+        return f"nothing could be read of it ({first_line(error)})"
     return f"what can be read is in {target.name}: {_in_words(counts, last)}"
 
 

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from ..common import UserError
+from ..common import UserError, first_line
 
 APPLICATION_ID = 0x41455354  # "AEST" in bytes 68…71 of the file: says whose SQLite file it is
 VERSION = 1
@@ -89,7 +89,7 @@ def explaining(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise UserError(f"{path}: {_explanation(str(error))}") from error
+        raise UserError(f"{path}: {_explanation(first_line(error))}") from error
 
 
 def _explanation(said: str) -> str:
