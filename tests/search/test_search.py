@@ -251,15 +251,14 @@ def test_a_model_file_that_can_never_be_written_is_an_error_at_the_end(tmp_path,
 
 
 @pytest.mark.script
-@pytest.mark.parametrize("size", ["--ensemble=1", "--ensemble=3"])
-def test_kill_9_leaves_a_usable_model_and_a_study_to_resume(tmp_path, size):
+def test_kill_9_leaves_a_usable_ensemble_and_a_study_to_resume(tmp_path):  # one model: test_kill_campaign.py
     code = (
         "import sys; from pathlib import Path; sys.path.insert(0, '.')\n"
         "import tests.search.test_search as t\n"
-        "t.run_on_disk(Path(sys.argv[1]), '--trials=1000', '--server=off', sys.argv[2])"
+        "t.run_on_disk(Path(sys.argv[1]), '--trials=1000', '--server=off', '--ensemble=3')"
     )
     root = ROOT
-    words = [sys.executable, "-c", code, str(tmp_path), size]
+    words = [sys.executable, "-c", code, str(tmp_path)]
     process = subprocess.Popen(words, cwd=root, stderr=subprocess.DEVNULL)
     wait_for(lambda: process.poll() is not None or _trials_done(tmp_path / "db.sqlite") >= 5)
     assert process.poll() is None, "it ended before it could be killed"
@@ -268,10 +267,10 @@ def test_kill_9_leaves_a_usable_model_and_a_study_to_resume(tmp_path, size):
     assert math.isfinite(load_predictor(tmp_path / "model.safetensors")[0].predict(toy_data().inputs)[0].sum())
     before = optuna.load_study(study_name="toy", storage=f"sqlite:///{tmp_path / 'db.sqlite'}")
     done = sum(trial.state == TrialState.COMPLETE for trial in before.trials)
-    study, best, finished = run_on_disk(tmp_path, f"--trials={done + 3}", "--resume", size)
+    study, best, finished = run_on_disk(tmp_path, f"--trials={done + 3}", "--resume", "--ensemble=3")
     assert finished
     assert sum(trial.state == TrialState.COMPLETE for trial in study.trials) == done + 3
-    assert list(best.kept()) == [trial.number for trial in alone(study, int(size[-1]))]
+    assert list(best.kept()) == [trial.number for trial in alone(study, 3)]
 
 
 def _trials_done(path):
