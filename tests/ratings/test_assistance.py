@@ -17,6 +17,8 @@ from src.ratings.assistance import Assistance, Assistant, Task, choose_extractor
 from src.ratings.similarity import Similarity
 from tests.toys import ToyExtractor, make_gallery, make_image
 
+pytestmark = pytest.mark.script  # each of them starts another process
+
 
 @pytest.fixture
 def task(tmp_path):
