@@ -11,6 +11,9 @@ from .schema import APPEND_ONLY, APPLICATION_ID, create, patiently, read_only
 
 BEYOND = 1000  # ids without a row, after which there are no more
 
+# What reading a damaged file raises; the second where SQLite quotes bytes of it that are no text.
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
+
 
 def refuse_damaged(path: Path) -> None:
     """UserError where the file is a comparisons database with damaged pages; it says what was rescued."""
@@ -35,6 +38,8 @@ def find_damage(path: Path) -> str:
     try:
         with closing(read_only(path)) as connection:
             said = patiently(path, lambda: connection.execute("PRAGMA quick_check(3)").fetchall())
+    except UnicodeDecodeError:  # of what SQLite would say of it
+        return "its own description is no text"
     except sqlite3.DatabaseError as error:
         return first_line(error) if "malformed" in str(error) else ""  # what else there is, opening says better
     lines = [line for (text,) in said for line in str(text).splitlines() if not line.startswith("***")]
@@ -70,7 +75,7 @@ def rescue(path: Path) -> str:
             counts = _copy(damaged, new)
             last = new.execute("SELECT max(made_at) FROM comparisons").fetchone()[0]
         part.replace(target)
-    except sqlite3.Error as error:
+    except UNREADABLE as error:
         part.unlink(missing_ok=True)
         return f"nothing could be read of it ({first_line(error)})"
     return f"what can be read is in {target.name}: {_in_words(counts, last)}"
@@ -89,7 +94,7 @@ def _copy(damaged: sqlite3.Connection, new: sqlite3.Connection) -> dict[str, tup
 
 def _copy_table(damaged: sqlite3.Connection, new: sqlite3.Connection, table: str) -> tuple[int, int]:
     columns = [row[1] for row in new.execute(f"PRAGMA table_info({table})")]
-    with suppress(sqlite3.Error):
+    with suppress(*UNREADABLE):
         known = {row[1] for row in damaged.execute(f"PRAGMA table_info({table})")}
         columns = [column for column in columns if column in known]
     names, marks = ", ".join(columns), ", ".join("?" * len(columns))
@@ -102,7 +107,7 @@ def _copy_table(damaged: sqlite3.Connection, new: sqlite3.Connection, table: str
             if row is None or row[0] != at or not _makes_sense(table, dict(zip(columns, row, strict=True))):
                 continue
             new.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", row)
-        except sqlite3.Error:
+        except UNREADABLE:
             continue
         copied, last, end = copied + 1, max(last, at), max(end, at + BEYOND)
     return copied, last - copied
@@ -117,7 +122,7 @@ def _last_id(damaged: sqlite3.Connection, table: str) -> int:
         queries += ["SELECT comparison_id FROM events WHERE kind = 'undo'"]
     last = 0
     for query in queries:
-        with suppress(sqlite3.Error):
+        with suppress(*UNREADABLE):
             for (value,) in damaged.execute(query):  # as far as it goes
                 last = max(last, value if isinstance(value, int) and value < 2**31 else 0)
     return last
@@ -154,7 +159,7 @@ def _named(new: sqlite3.Connection, *queries: str) -> Iterator[int]:
     seen: set[int] = set()
     for query in queries:
         for (value,) in new.execute(query).fetchall():
-            seen.update(_shown(value) if isinstance(value, str) else [value])
+            seen.update(_shown(value) if isinstance(value, str) else [value] if isinstance(value, int) else [])
     yield from sorted(seen)
 
 

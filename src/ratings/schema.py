@@ -88,6 +88,8 @@ def explaining(path: Path) -> Iterator[None]:
     """Turn what SQLite says of `path` into a UserError which says what to do."""
     try:
         yield
+    except UnicodeDecodeError as error:  # of what SQLite would say
+        raise UserError(f"{path}: is damaged, for its own description is no text; take a backup") from error
     except sqlite3.Error as error:
         raise UserError(f"{path}: {_explanation(first_line(error))}") from error
 

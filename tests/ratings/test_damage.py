@@ -1,5 +1,6 @@
 """Damaged comparisons files: never opened as if nothing were, never changed, and what can be read is kept."""
 
+import os
 import random
 import re
 import sqlite3
@@ -14,6 +15,7 @@ from src.ratings.damage import find_damage
 from src.ratings.database import Comparisons
 
 CHOICES = 133
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))  # another number: also other ones each time
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +105,12 @@ def test_lost_images_and_sessions_cost_no_choice(path, whole):
     assert len(log) == CHOICES - CHOICES // 10
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=EXAMPLES == 60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(st.integers(0, 2**31), st.integers(1, 3000), st.sampled_from(["zeros", "noise", "cut"]))
 def test_any_damage_is_an_error_or_harmless_and_never_changes_the_file(path, whole, seed, length, how):
     generator = random.Random(seed)
@@ -128,3 +135,11 @@ def test_any_damage_is_an_error_or_harmless_and_never_changes_the_file(path, who
     else:
         assert "\n" not in refusal
         assert path.read_bytes() == data or "rows make no sense" in refusal
+
+
+def test_what_sqlite_says_of_bytes_that_are_no_text_is_one_sentence(path, whole):
+    named = whole.index(b"CREATE TABLE")
+    path.write_bytes(whole[:named] + b"CREATE \xa1\xa1" + whole[named + 9 :])
+    with pytest.raises(UserError, match="is damaged") as error:
+        Comparisons(path)
+    assert "\n" not in str(error.value)
