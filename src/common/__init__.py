@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .files import check_writable, copy_to, flush_to_disk, plain, relative_to, replacing, write_text
     from .hidden_states import by_place, number, place_and_state, read_states, write_states
     from .interruption import Interruption
+    from .kernel import draw_landmarks, low_rank, squared_distances, vectors_of
     from .metrics import METRICS, Screens, mse
     from .names import METRIC_NAMES, SEED
     from .notes import keeps_notes, note, notes_kept

@@ -6,6 +6,7 @@ from ..common.lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .about import said_by
+    from .blend import Blend, networks_of
     from .config import PredictorConfig, arrange
     from .conversion import convert
     from .export import export_onnx
@@ -13,6 +14,8 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .fit import fit_predictor
     from .foreign import Unsaid, unasked
     from .gate import Filter, about_filter, find_filter, moved
+    from .gp import GaussianProcess
+    from .gp_fit import fit_gaussian_process
     from .losses import OUTPUT_CHANNELS
     from .network import Ensemble, Predictor, combine, fold_scaling
     from .training import Comparisons, TrainingConfig, TrainingData, train

@@ -18,9 +18,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ..common import UserError, first_line, note, replacing, stand_in
+from .blend import BLEND, Blend
 from .config import PredictorConfig
 from .foreign import OTHER_SUFFIXES, NotUnderstood, Unsaid, read_foreign, read_pickled, whole_numbers
-from .network import Ensemble, Predictor
+from .gp import GP, KIND, SIZES, GaussianProcess
+from .network import MEMBERS, Predictor, combine
 
 FORMAT = "aesthetic-predictor-1"
 SUFFIX = ".safetensors"
@@ -28,7 +30,6 @@ SUFFIX = ".safetensors"
 NAMES = {"dropouts": "dropout_rates"}
 # What files of this format may lack: they were written when there was only the default.
 ADDED_LATER = ("aim_batch_norm", "high_end_fix", "input_normalisation", "error_form")
-MEMBERS = ("member_layers", "member_dropout_rates")
 # Model scores of the train images at 0, 1, 2, … 100 %: where a new image's score lies among them.
 QUANTILES = np.linspace(0, 1, 101)
 
@@ -67,7 +68,7 @@ def about_scores(model_scores: np.ndarray, of_train_images: np.ndarray) -> dict[
 
 def save_converted(path: Path, predictor: Predictor, metadata: Mapping[str, str]) -> None:
     """Write another's predictor as ours; what its metadata say beyond what a predictor is, is kept."""
-    own = {*describe(predictor), *NAMES, *MEMBERS}
+    own = {*describe(predictor), *NAMES, *MEMBERS, KIND, SIZES}
     save_predictor(path, predictor, {key: value for key, value in metadata.items() if key not in own})
 
 
@@ -84,7 +85,7 @@ def load_predictor(path: Path, unsaid: Unsaid = Unsaid()) -> tuple[Predictor, di
         else:
             config, tensors = read_foreign(tensors, metadata, unsaid)
             configs = [config]
-        return _filled(configs, tensors).eval(), metadata
+        return _filled(configs, metadata, tensors).eval(), metadata
     except (NotUnderstood, UserError) as error:
         raise UserError(f"{path}: {str(error)[:1000]}")
 
@@ -118,10 +119,7 @@ def describe(predictor: Predictor) -> dict[str, str]:
     known: dict[str, Any] = {NAMES.get(f.name, f.name): getattr(config, f.name) for f in fields(PredictorConfig)}
     known |= {"format": FORMAT, "number_of_features": config.number_of_features, "final_layer_bias": True}
     known["hidden_states_used"] = ",".join(map(str, config.hidden_states_used))  # the predecessor's spelling
-    if isinstance(predictor, Ensemble):
-        configs = [member.config for member in predictor.predictors]
-        known |= {MEMBERS[0]: [c.layers for c in configs], MEMBERS[1]: [c.dropouts for c in configs]}
-    return {key: _to_text(value) for key, value in known.items()}
+    return {key: _to_text(value) for key, value in {**known, **predictor.described()}.items()}
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -138,11 +136,26 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         raise UserError(f"{path}: is no predictor ({first_line(error)}); a predictor is a .safetensors file")
 
 
-def _filled(configs: list[PredictorConfig], tensors: Mapping[str, Tensor]) -> Predictor:
-    """The predictor of these tensors; it takes no memory before they are known to fit."""
+def _empty(configs: list[PredictorConfig], metadata: Mapping[str, str]) -> Predictor:
+    """A predictor of the kind that the file says, without numbers yet; it takes no memory."""
+    kind = metadata.get(KIND, "")
+    if kind not in ("", GP, BLEND):
+        raise NotUnderstood(
+            f"its metadata say {KIND}={kind[:60]!r}, which this version doesn't know; get a newer one"
+        )
     with torch.device("meta"):
-        members = [Predictor(config) for config in configs]
-        predictor = members[0] if len(members) == 1 else Ensemble(members)
+        if not kind:
+            return combine([Predictor(config) for config in configs])
+        sizes = whole_numbers(metadata, SIZES)
+        if len(sizes) != 3 or min(sizes) < 1:
+            raise NotUnderstood(f"its metadata say {SIZES}={metadata[SIZES][:60]!r}, and 3 numbers above 0 are right")
+        process = GaussianProcess(configs[0], (sizes[0], sizes[1], sizes[2]))
+        return process if kind == GP else Blend(process, combine([Predictor(config) for config in configs]))
+
+
+def _filled(configs: list[PredictorConfig], metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> Predictor:
+    """The predictor of these tensors; it takes no memory before they are known to fit."""
+    predictor = _empty(configs, metadata)
     wanted = predictor.state_dict()
     problems = [f"{name} is missing" for name in wanted if name not in tensors]
     problems += [f"{name} is not expected" for name in tensors if name not in wanted]

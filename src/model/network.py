@@ -16,6 +16,7 @@ from .losses import SMALLEST_ERROR
 
 # weight_fn(p) = 1 + tanh(5 p - 3): nothing below the score scale's 0, almost 2 above 1.2; docs/high-end-fix.md.
 STEEPNESS, PLACE = 5.0, 0.6
+MEMBERS = ("member_layers", "member_dropout_rates")  # what the file of an ensemble says of each
 
 
 class Dropout(nn.Dropout):
@@ -84,6 +85,15 @@ class Predictor(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Raw output (N, output_channels): the model score; where there is a second, what the error is made of."""
         return self.main_process(self.mix(inputs))
+
+    @property
+    def predictors(self) -> "list[Predictor]":
+        """Itself; of an ensemble the members, the best first."""
+        return [self]
+
+    def described(self) -> dict[str, Any]:
+        """What its file says besides the configuration, so that one can be built that its tensors fit into."""
+        return {}
 
     @property
     def has_error(self) -> bool:
@@ -160,6 +170,11 @@ class Ensemble(Predictor):
     def predictors(self) -> list[Predictor]:
         """The members, the best first."""
         return [member for member in self.members if isinstance(member, Predictor)]
+
+    def described(self) -> dict[str, Any]:
+        """The sizes and dropouts of each member."""
+        configs = [member.config for member in self.predictors]
+        return {MEMBERS[0]: [c.layers for c in configs], MEMBERS[1]: [c.dropouts for c in configs]}
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Mean of the members' raw outputs, (N, output_channels)."""

@@ -3,17 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh
 from threadpoolctl import threadpool_limits
 
-from ..common import UserError, standardisation
+from ..common import UserError, draw_landmarks, low_rank, squared_distances, standardisation, vectors_of
 from .log import Floats, Ints
 
 RANK = 128
 WHOLE_UP_TO = 2000  # images; beyond, the eigenvectors come from landmarks
 LANDMARKS = 1000
 SAME = 1e-6  # a size of vectors below this: all images have the same features
-BLOCK = 4096  # images whose similarities to the landmarks are in memory at once
 
 
 @dataclass(frozen=True)
@@ -48,32 +46,18 @@ def make_similarity(images: Ints, features: np.ndarray, rank: int = RANK, seed: 
         return Similarity(images, np.zeros((len(images), 0)))
     shift, scale = standardisation(features)
     x = ((features - shift) / scale).astype(np.float32)
-    rng = np.random.default_rng(seed)
-    chosen = np.arange(len(x)) if len(x) <= WHOLE_UP_TO else np.sort(rng.choice(len(x), LANDMARKS, replace=False))
+    chosen = draw_landmarks(len(x), WHOLE_UP_TO, LANDMARKS, seed)
     with threadpool_limits(1, user_api="blas"):
-        vectors = _eigenvectors(x, x[chosen], min(rank, len(chosen)))
+        vectors = _vectors(x, x[chosen], rank)
     vectors -= vectors.mean(axis=0)
     size = np.sqrt(np.mean(np.sum(vectors**2, axis=1)))
     return Similarity(images, vectors / size if size > SAME else np.zeros_like(vectors))
 
 
-def _eigenvectors(x: np.ndarray, landmarks: np.ndarray, rank: int) -> Floats:
-    squared = _squared_distances(landmarks, landmarks)
-    m = len(landmarks)
-    median = float(np.median(squared[np.triu_indices(m, 1)])) or 1.0
-    values, basis = eigh(np.exp(-squared / median), subset_by_index=(m - rank, m - 1))
-    kept = values > 1e-10 * values[-1]
-    onto = basis[:, kept] / np.sqrt(values[kept])  # (m, r): K(x, landmarks) @ onto are the vectors of x
-    blocks = [
-        np.exp(-_squared_distances(x[i : i + BLOCK], landmarks) / median) @ onto for i in range(0, len(x), BLOCK)
-    ]
-    return np.concatenate(blocks)
-
-
-def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(A, B) from (A, D) and (B, D)."""
-    of_a, of_b = (np.einsum("nd,nd->n", x, x, dtype=np.float64) for x in (a, b))
-    return np.maximum(of_a[:, None] + of_b - 2 * (a @ b.T), 0.0)
+def _vectors(x: np.ndarray, landmarks: np.ndarray, rank: int) -> Floats:
+    squared = squared_distances(landmarks, landmarks)
+    median = float(np.median(squared[np.triu_indices(len(landmarks), 1)])) or 1.0
+    return vectors_of(x, landmarks, median, low_rank(squared, median, rank))
 
 
 def _check(images: Ints, features: np.ndarray) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import optuna
 
 from ..common import UserError, copy_to
-from ..model import Ensemble, Predictor, about_scores, load_predictor, save_predictor
+from ..model import Predictor, about_scores, load_predictor, networks_of, save_predictor
 from .dataset import Dataset
 
 
@@ -90,9 +90,10 @@ class RunFiles:
             return {}
         if not self._is_of_this_study(metadata):
             return {}
-        members = predictor.predictors if isinstance(predictor, Ensemble) else [predictor]
+        if "trial" not in metadata:  # what is there before the first trial
+            return {}
         trials = json.loads(metadata.get("trials", f"[{metadata['trial']}]"))
-        return dict(zip(trials, members, strict=True))
+        return dict(zip(trials, networks_of(predictor), strict=True))
 
     def found(self, held_out: Callable[[Predictor], tuple[np.ndarray, np.ndarray]]) -> Found:
         """The model as it lies here. held_out: from it to scores and errors (N,) as `Found` has them.

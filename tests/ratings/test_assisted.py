@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 import src.ratings.assisted as assisted
 import src.ratings.hyperparameters as hyperparameters
 import src.ratings.precision as precision
+import src.common.kernel as kernel_module
 import src.ratings.similarity as similarity_module
 from benchmarks.simulated_person import make_taste, simulate
 from src.common.errors import UserError
@@ -449,7 +450,7 @@ def test_nystroem_comes_close_to_the_eigenvectors(monkeypatch):
     whole = similar(x, 40)
     monkeypatch.setattr(similarity_module, "WHOLE_UP_TO", 100)
     monkeypatch.setattr(similarity_module, "LANDMARKS", 250)
-    monkeypatch.setattr(similarity_module, "BLOCK", 64)
+    monkeypatch.setattr(kernel_module, "BLOCK", 64)
     few = similar(x, 40)
     difference = np.abs(whole.vectors @ whole.vectors.T - few.vectors @ few.vectors.T)
     assert difference.mean() < 0.015  # half of the eigenvectors give 0.044
