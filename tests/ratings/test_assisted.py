@@ -9,10 +9,10 @@ from scipy.optimize import approx_fprime, minimize
 from scipy.special import expit
 from threadpoolctl import threadpool_info, threadpool_limits
 
+import src.common.kernel as kernel_module
 import src.ratings.assisted as assisted
 import src.ratings.hyperparameters as hyperparameters
 import src.ratings.precision as precision
-import src.common.kernel as kernel_module
 import src.ratings.similarity as similarity_module
 from benchmarks.simulated_person import make_taste, simulate
 from src.common.errors import UserError
