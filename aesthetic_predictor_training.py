@@ -6,7 +6,8 @@ python aesthetic_predictor_training.py "@arguments.txt"
 import argparse
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from src.options import (
 
 if TYPE_CHECKING:
     import numpy as np
+    from optuna import Study
 
     from src.features import Extractor, FeatureCache, Features
     from src.model import PredictorConfig
@@ -166,7 +168,7 @@ def make_dataset(
     from src.model import arrange
     from src.options import comparisons_file
     from src.ratings import read_choices
-    from src.scores import BalanceSettings, balance_groups, error_weights, estimates_note
+    from src.scores import BalanceSettings, balance_groups, error_weights, estimates_note, score_errors
     from src.search import Dataset
 
     split, folds = draw(arguments, directory, table, cache)
@@ -179,7 +181,8 @@ def make_dataset(
     if note := estimates_note(table):
         said = [note, *said]
     print("\n".join(said), end="\n" if said else "")
-    known = table.scores, table.weights, split, folds, groups, choices, certainty
+    errors = score_errors(table) if arguments.score_column == "score" else None
+    known = table.scores, table.weights, split, folds, groups, choices, certainty, errors
     data = Dataset(config, inputs.to(pick_device(arguments.device)), *known)
     if arguments.layer_sweep != "off":
         from src.report import check_eval
@@ -236,41 +239,48 @@ def describe(arguments: argparse.Namespace, table: "ScoreTable", data: "Dataset"
 
 
 def train(arguments: argparse.Namespace, run: "Run", model: Path) -> "tuple[Found, bool]":
-    """The best model, on disk as soon as it is found; False if Ctrl-C ended the search for it."""
-    from src.search import (
-        RunFiles,
-        StudySettings,
-        count_finished,
-        dashboard,
-        open_study,
-        search_networks,
-        train_ridge,
-    )
+    """The best model, on disk as soon as it is found; False if Ctrl-C ended the search for it.
 
-    if arguments.model_type == "ridge":
+    Before any search the better one of ridge regression and a Gaussian process is there.
+    """
+    from src.search import RunFiles, best_of, found_first, search_networks, write_first
+
+    alone = {first.name: first for first in run.firsts}.get(arguments.model_type)
+    if alone:
         files = RunFiles(model, run.data, run.about)
         begin(arguments, run, files, None)
-        return train_ridge(run, files), True
-    search = search_settings(arguments)
-    folders = (Path(arguments.directory).expanduser(), *argument_folders(sys.argv[1:]))
-    study_settings = settings_of(StudySettings, arguments, other_folders=folders)
-    study = open_study(study_settings, search, run.objective.direction, run.comparable)
-    with dashboard(arguments.server, arguments.database) as address:
+        write_first(alone, run, files)
+        return found_first(alone, files), True
+    with the_study(arguments, run) as (study, address):
         files = RunFiles(model, run.data, run.about, study)
         begin(arguments, run, files, address)
-        found, finished = search_networks(search, run.objective, files)
-    if not finished:
-        print(f"\nStopped by Ctrl-C after {count_finished(study)} of {search.trials} trials; go on with --resume.")
-    return found, finished
+        if run.firsts:
+            write_first(best_of(run.objective, run.firsts), run, files)
+        return search_networks(search_settings(arguments), run, files, arguments.model_type == "blend")
+
+
+@contextmanager
+def the_study(arguments: argparse.Namespace, run: "Run") -> "Iterator[tuple[Study, str | None]]":
+    """The study of the search, and the address where it can be watched; says how far it came where it was stopped."""
+    from src.search import StudySettings, count_finished, dashboard, open_study
+
+    search = search_settings(arguments)
+    folders = (Path(arguments.directory).expanduser(), *argument_folders(sys.argv[1:]))
+    settings = settings_of(StudySettings, arguments, other_folders=folders)
+    study = open_study(settings, search, run.objective.direction, run.comparable)
+    with dashboard(arguments.server, arguments.database) as address:
+        yield study, address
+    if (done := count_finished(study)) < search.trials:
+        print(f"\nStopped by Ctrl-C after {done} of {search.trials} trials; go on with --resume.")
 
 
 def begin(arguments: argparse.Namespace, run: "Run", files: "RunFiles", address: str | None) -> None:
     """Say what is about to happen, and where it can be watched; what lay in its place is kept."""
-    from src.report import learning_lines, split_line, study_line
+    from src.report import first_lines, learning_lines, split_line, study_line
     from src.scores import SplitSettings
 
     split, search = settings_of(SplitSettings, arguments), search_settings(arguments)
-    print("\n".join([split_line(run, split), *learning_lines(run, search, arguments.rater)]))
+    print("\n".join([split_line(run, split), *learning_lines(run, search, arguments.rater), *first_lines(run)]))
     if files.study:
         print(study_line(files.study.study_name, arguments.database, files.path))
     if previous := files.keep_previous(bool(files.study) and arguments.resume):

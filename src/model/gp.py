@@ -7,6 +7,7 @@ states of the mean squared difference. Rasmussen & Williams (2006), "Gaussian Pr
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -37,7 +38,7 @@ class GaussianProcess(Predictor):
         # An output for the score and one for its error; of a network's parts it has none.
         self.config = replace(config, layers=(), dropouts=(0.0,), output_channels=2, high_end_fix="none")
         self.about: dict[str, Any] = {}
-        self.sizes = sizes
+        self.sizes, self.unseen = sizes, np.zeros(0)
         width = config.number_of_features
         self.shift, self.scale = fixed(width), fixed(width)
         self.components = fixed(components, width)

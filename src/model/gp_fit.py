@@ -174,7 +174,8 @@ def _assembled(
     landmarks = examples.z[draw_landmarks(len(examples.z), WHOLE_UP_TO, LANDMARKS, seed)]
     onto = low_rank(squared_distances(landmarks, landmarks), found.length, len(landmarks))
     vectors = vectors_of(examples.z, landmarks, found.length, onto)  # (N, r)
-    mean, weights, covariance = _regression(vectors, examples, found)
+    precisions = _precisions(vectors, examples, found)
+    mean, weights, covariance = _regression(vectors, precisions, examples.targets, found.variance)
     reduction, directions = eigh(found.variance * np.eye(len(covariance)) - covariance)
     kept = slice(max(0, len(reduction) - COLUMNS), None)
     root = onto @ (directions[:, kept] * np.sqrt(np.maximum(reduction[kept], 0)))  # (m, columns)
@@ -187,24 +188,32 @@ def _assembled(
     predictor = GaussianProcess(config, (len(projection.components), *root.shape))
     values = {**vars(projection), "landmarks": landmarks, "weights": deviation * (onto @ weights)}
     _fill(predictor, {**values, "root": deviation * root, "constants": np.array(constants)})
+    some = draw_landmarks(len(vectors), WHOLE_UP_TO, LANDMARKS, seed)
+    residuals = (examples.targets - mean - vectors @ weights)[some]
+    known = precisions[some] * np.einsum("nr,nr->n", vectors[some] @ covariance, vectors[some])  # below 1
+    predictor.unseen = config.score_mean + deviation * (examples.targets[some] - residuals / (1 - known))
     return predictor.eval()
 
 
-def _regression(
-    vectors: NDArray[np.floating], examples: Examples, found: Hyperparameters
-) -> tuple[float, Floats, Floats]:
-    """The constant mean, the weights (r,) of vectors (N, r), and their covariance (r, r).
+def _precisions(vectors: NDArray[np.floating], examples: Examples, found: Hyperparameters) -> Floats:
+    """(N,) of the noise of each score: 1 / variance.
 
     What the vectors leave of an image's own variance counts as noise of its own: Snelson & Ghahramani (2006).
     """
     left = np.maximum(0.0, 1 - np.einsum("nr,nr->n", vectors, vectors))
-    precisions = 1 / (found.noise / examples.certainty + examples.errors2 + found.variance * left)
+    return 1 / (found.noise / examples.certainty + examples.errors2 + found.variance * left)
+
+
+def _regression(
+    vectors: NDArray[np.floating], precisions: Floats, targets: Floats, variance: float
+) -> tuple[float, Floats, Floats]:
+    """The constant mean, the weights (r,) of vectors (N, r), and their covariance (r, r)."""
     weighed = vectors * precisions[:, None]
-    factor = cho_factor(vectors.T @ weighed + np.eye(vectors.shape[1]) / found.variance, lower=True)
-    both = np.stack([np.ones(len(vectors)), examples.targets], axis=1)
-    ones, targets = (both - vectors @ cho_solve(factor, weighed.T @ both)).T  # noise times the inverse covariance
-    mean = float((precisions @ targets) / (precisions @ ones))
-    weights = cho_solve(factor, weighed.T @ (examples.targets - mean))
+    factor = cho_factor(vectors.T @ weighed + np.eye(vectors.shape[1]) / variance, lower=True)
+    both = np.stack([np.ones(len(vectors)), targets], axis=1)
+    ones, others = (both - vectors @ cho_solve(factor, weighed.T @ both)).T  # noise times the inverse covariance
+    mean = float((precisions @ others) / (precisions @ ones))
+    weights = cho_solve(factor, weighed.T @ (targets - mean))
     return mean, weights, cho_solve(factor, np.eye(vectors.shape[1]))
 
 

@@ -20,7 +20,10 @@ DEFAULT_MODEL = "model.safetensors"
 OTHER_MODELS = (".pth", ".pt")  # how other people's model files end
 MODEL_SUFFIXES = (".safetensors", *OTHER_MODELS)
 
-NO_SEARCH = ("model_type=ridge",)  # what options of networks and of the search for one do nothing beside
+NO_SEARCH = (
+    "model_type=ridge",
+    "model_type=gp",
+)  # what options of networks and of the search for one do nothing beside
 
 # What copies, moves or links the chosen images.
 WAYS_TO = ("copy_to", "move_to", "link_to")

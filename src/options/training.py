@@ -60,8 +60,10 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
         return
     if arguments.folds:
         raise UserError("--layer_sweep compares layers on the eval images, and with --folds there are none; use one")
-    if arguments.layer_sweep == "network" and (arguments.trials == 0 or arguments.model_type == "ridge"):
-        no_search = "--trials=0 tries none" if arguments.trials == 0 else "--model_type=ridge searches none"
+    if arguments.layer_sweep == "network" and (arguments.trials == 0 or arguments.model_type in ("ridge", "gp")):
+        no_search = (
+            "--trials=0 tries none" if arguments.trials == 0 else f"--model_type={arguments.model_type} searches none"
+        )
         raise UserError(f"--layer_sweep=network needs a best trial, and {no_search}; use =ridge with it")
 
 
@@ -103,6 +105,13 @@ def complete(arguments: argparse.Namespace, directory: Path, extractor: Extracto
         print(
             "Ridge regression is one model, of least squares: --loss_model, --ensemble and metaparameters are for "
             "networks."
+        )
+    if arguments.model_type == "gp" and (arguments.ensemble > 1 or ranges):
+        print("A Gaussian process is one model, in closed form: --ensemble and metaparameters are for networks.")
+    if arguments.model_type in ("gp", "blend") and arguments.hidden_states_mode == "weight":
+        raise UserError(
+            f"--hidden_states_mode=weight: a Gaussian process weighs each hidden state alike; with --model_type="
+            f"{arguments.model_type} use --hidden_states_mode=join, or take networks alone, --model_type=mlp"
         )
     if arguments.model_type == "ridge" and arguments.hidden_states_mode == "weight":
         print("Ridge regression weights every feature by itself: --hidden_states_mode=weight becomes join.")

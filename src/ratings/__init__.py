@@ -14,13 +14,13 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .fit import fit_ratings, speed_weights
     from .fitted import Ratings
     from .guesses import Guesses, ModelPrior, guess, no_guesses
-    from .log import KINDS, Bools, Floats, Ints, Log, Start
+    from .log import KINDS, Bools, Floats, Ints, Log, Start, make_log
     from .named import NamedRatings, rate
     from .pairing import HiddenRepeats, next_screen
     from .rescale import rescale_to, rescaled, standardise
     from .rows import Registered, check_screen
     from .settings import METHODS, MOST_AT_ONCE, PAIRINGS, SCALES, PairingSettings, RatingSettings
-    from .similarity import Similarity
+    from .similarity import Similarity, make_similarity
     from .starting import start_from
     from .statistics import Share, ceiling, extremes, predicted_winner, standing, too_early
     from .stats_file import append_batch

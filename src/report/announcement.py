@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ..scores import SPLITS, SplitSettings, balance_table
 from ..search import Run, SearchSettings, comparison_counts, shown_database
-from .text import aligned
+from .text import aligned, baselines_table
 
 
 def split_line(run: Run, split: SplitSettings) -> str:
@@ -25,6 +25,15 @@ def learning_lines(run: Run, search: SearchSettings, rater: str) -> list[str]:
         said.append(f"Train images, {training.balance}:")
         said.append(aligned(balance_table(data.groups, data.rows("train"), training.balance.balance, training.seed)))
     return said
+
+
+def first_lines(run: Run) -> list[str]:
+    """What is there before any search, on the eval images, and which of it is the model until something is better."""
+    if not run.firsts:
+        return []
+    images = "eval images" if run.data.folds is None else "held-out images"
+    rows = baselines_table({name: run.about["baselines"][name] for name in run.held_out}, images)
+    return [aligned(rows)]
 
 
 def study_line(study: str, database: str, model: Path) -> str:

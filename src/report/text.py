@@ -11,9 +11,12 @@ from .analysis import FEWEST_IMAGES, Combination, Intervals, bootstrap, coverage
 
 BASELINES = {
     "model": "this model",
+    "gp": "Gaussian process on the same features",
     "ridge": "ridge regression on the same features",
     "mean": "mean of the train scores",
 }
+# What a sentence calls each type of model.
+TYPES = {"mlp": "network", "blend": "blend", "gp": "Gaussian process", "ridge": "ridge regression"}
 SUBSETS = {"train": "Train", "eval": "Eval", "folds": "Folds", "test": "Test", "all": "All"}
 
 
@@ -57,23 +60,36 @@ def baselines_table(measured: Mapping[str, Mapping[str, float]], images: str = "
     return rows
 
 
-def comparison_with_ridge(
-    scores: np.ndarray, model_scores: np.ndarray, ridge: np.ndarray, seed: int, images: str = "eval images"
+def comparison(
+    scores: np.ndarray,
+    model: tuple[str, np.ndarray],
+    other: tuple[str, np.ndarray],
+    seed: int,
+    images: str = "eval images",
 ) -> str:
-    """One sentence on what the network buys over ridge regression, on the images given; all shapes (N,)."""
-    network, baseline = correlations(scores, model_scores).spearman, correlations(scores, ridge).spearman
-    gain = network - baseline
-    low, high = gain_interval(scores, model_scores, ridge, seed)
+    """One sentence on what the model buys over another, on the images given; each a type and scores (N,)."""
+    (own_type, own), (other_type, others) = model, other
+    name, than = TYPES[own_type], TYPES[other_type]
+    gain = correlations(scores, own).spearman - correlations(scores, others).spearman
+    low, high = gain_interval(scores, own, others, seed)
     if np.isnan(gain) or np.isnan(low) or len(scores) < FEWEST_IMAGES:
-        return f"There are too few {images} to compare the network with ridge regression."
+        return f"There are too few {images} to compare {_article(name)} with {_article(than)}."
     which = "better" if gain >= 0 else "worse"
-    text = f"The network is {abs(gain):.4f} Spearman {which} than ridge regression on the {images}"
+    text = f"{_article(name, 'The')} is {abs(gain):.4f} Spearman {which} than {_article(than)} on the {images}"
     text += f" (95 %: {low:+.4f} to {high:+.4f})"
     if low <= 0 <= high:
         text += ", which may be chance"
     if gain >= 0:
         return f"{text}."
-    return f"{text}: try more --trials, or take ridge regression itself, --model_type=ridge."
+    more = "try more --trials, or " if own_type in ("mlp", "blend") else ""
+    return f"{text}: {more}take {_article(than)} itself, --model_type={other_type}."
+
+
+def _article(name: str, article: str = "the") -> str:
+    """The network, but ridge regression."""
+    if name != TYPES["ridge"]:
+        return f"{article} {name}"
+    return name.capitalize() if article == "The" else name
 
 
 def errors_counted_line(counted: Counted, images: str = "") -> str:

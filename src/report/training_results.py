@@ -10,11 +10,11 @@ import numpy as np
 from ..scores import ScoreTable, caution, errors_counted, write_scorefile
 from ..scoring import ModelScores
 from ..search import Dataset, Found, Run, eval_metrics
-from .analysis import make_subsets
+from .analysis import FEWEST_IMAGES, make_subsets
 from .text import (
     aligned,
     baselines_table,
-    comparison_with_ridge,
+    comparison,
     errors_counted_line,
     score_line,
     selected_and_untouched,
@@ -39,24 +39,43 @@ def report_results(run: Run, table: ScoreTable, model: Path, found: Found) -> No
         print(aligned(selected_and_untouched(scores, found.held_out, rows, test, seed)))
     measured = {"model": eval_metrics(scores[rows], found.held_out[rows])}
     print(aligned(baselines_table(measured | json.loads(found.metadata["baselines"]), images)))
-    if found.metadata["model_type"] == "mlp":
-        both = found.held_out[rows], run.held_out_ridge[rows]
-        print(comparison_with_ridge(scores[rows], *both, seed, images))
+    print("\n".join(_comparisons(run, found)))
     if text := caution(table):
         print(text)
     print(f"The model is {model}")
     print("Next: aesthetic_data_analysis.py says how good it is, aesthetic_score_from_model.py scores other folders.")
 
 
+def _comparisons(run: Run, found: Found) -> list[str]:
+    """A sentence for each other type: how much better the model is; on the test images, where there are enough."""
+    data, test = run.data, run.data.rows("test")
+    seen = "eval images" if data.folds is None else "held-out images"
+    rows, images = (test, "test images") if len(test) >= FEWEST_IMAGES else (data.rows("eval"), seen)
+    own, scores = (found.metadata["model_type"], found.held_out[rows]), data.scores[rows]
+    return [
+        comparison(scores, own, (name, held_out[rows]), run.seed, images)
+        for name, held_out in run.held_out.items()
+        if name != own[0]
+    ]
+
+
 def where_from(metadata: Mapping[str, str]) -> str:
     """Which trials the model is, and what the best of an ensemble would be alone."""
+    if metadata["model_type"] == "gp":
+        return "A Gaussian process:"
     if "trial" not in metadata:
         return f"Ridge regression with penalty {float(metadata['ridge_alpha']):.4g}:"
     found = ", ".join(f"{name} {value:.4g}" for name, value in json.loads(metadata["metaparameters"]).items())
     text = f"Best is trial {metadata['trial']}: {found}"
-    if "trials" not in metadata:
+    trials = ", ".join(map(str, json.loads(metadata.get("trials", "[]"))))
+    if "blend_share" in metadata:
+        share = float(metadata["blend_share"])
+        text += f"\nThe model is {share:.0%} Gaussian process and {1 - share:.0%} "
+        text += f"the mean of trials {trials}" if trials else f"trial {metadata['trial']}"
+    elif trials:
+        text += f"\nThe model is the mean of trials {trials}"
+    else:
         return text
-    text += f"\nThe model is the mean of trials {', '.join(map(str, json.loads(metadata['trials'])))}"
     if "single_best_metrics" not in metadata:  # with folds
         return f"{text}."
     alone, whole = json.loads(metadata["single_best_metrics"]), json.loads(metadata["metrics"])

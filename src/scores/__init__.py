@@ -29,6 +29,6 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .settings import BalanceSettings, SplitSettings
     from .spelling import match_images
     from .split import SPLITS, assign_split, check_fractions, draw_split
-    from .weights import check_column, check_loss, error_weights
+    from .weights import check_column, check_loss, error_weights, score_errors
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

@@ -29,6 +29,14 @@ def error_weights(table: ScoreTable, train: np.ndarray) -> tuple[np.ndarray, lis
     return weights, _sentences(table, weights[train], known)
 
 
+def score_errors(table: ScoreTable) -> np.ndarray | None:
+    """(N,) the standard errors of the column "score", nan where one is not above 0; None without any."""
+    errors = read_numbers(table, COLUMN)
+    if errors is None or not (errors > 0).any():
+        return None
+    return np.where(errors > 0, errors, np.nan)
+
+
 def check_column(table: ScoreTable) -> np.ndarray:
     """(N,) the errors, nan where there is none. UserError for a table without the column."""
     errors = read_numbers(table, COLUMN)

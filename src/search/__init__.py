@@ -7,6 +7,7 @@ from ..common.lazy import lazily
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .baseline import eval_metrics, ridge_scores
     from .dataset import Dataset
+    from .first_results import First, best_of
     from .first_stage import keep_passed
     from .objective import Objective, make_objective
     from .run import Run, comparison_counts, describe_run
@@ -15,6 +16,6 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .settings import MetaparameterRanges, ObjectiveSettings, SearchSettings, StudySettings, TrainingSettings
     from .storage import elsewhere, existing_storage, shown_database
     from .study import count_finished, dashboard, open_study, quiet
-    from .training import search_networks, train_ridge
+    from .training import found_first, search_networks, write_first
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

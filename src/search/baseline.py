@@ -1,5 +1,6 @@
 """What a person would have without the search: ridge regression on the same features, and the mean."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -85,14 +86,14 @@ def held_out_ridge(data: Dataset, seed: int, whole: Ridge | None = None) -> np.n
     return found
 
 
-def baselines(data: Dataset, ridge: np.ndarray) -> dict[str, dict[str, float]]:
-    """How `held_out_ridge`'s scores (N,), and the mean score of the train split, do on the eval images.
+def baselines(data: Dataset, held_out: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
+    """How these scores (N,) by name, and the mean score of the train split, do on the eval images.
 
     Without what is undefined, such as the mean's Spearman.
     """
     scores, rows = data.scores, data.rows("eval")
     mean = np.full(len(scores), scores[data.rows("train")].mean())
-    found = {name: eval_metrics(scores[rows], values[rows]) for name, values in (("ridge", ridge), ("mean", mean))}
+    found = {name: eval_metrics(scores[rows], values[rows]) for name, values in {**held_out, "mean": mean}.items()}
     return {name: {key: value for key, value in each.items() if np.isfinite(value)} for name, each in found.items()}
 
 

@@ -21,7 +21,7 @@ class Dataset:
     cross-validation; then there is no eval image in `split`. groups: what `--balance` brings to one size, None for
     none. choices: a person's comparisons of these images, None where neither loss nor metric needs them.
     error_weights: (N,) float64, how much each image counts in training as its score is certain, besides `weights`;
-    None: all alike.
+    None: all alike. errors: (N,) standard errors of the scores, on their scale, nan where unknown; None: of none.
     """
 
     config: PredictorConfig
@@ -33,6 +33,7 @@ class Dataset:
     groups: Groups | None = None
     choices: Choices | None = None
     error_weights: np.ndarray | None = None
+    errors: np.ndarray | None = None
 
     def rows(self, subset: str) -> np.ndarray:
         """Row numbers of train, eval, test, or full: all but test, which is looked at once, at the end.

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..scores import SPLITS, ScoreTable, SplitSettings, assisted_by
-from .baseline import Ridge, baselines, fit_ridge, held_out_ridge
+from .baseline import baselines, held_out_ridge
 from .dataset import Dataset
+from .first_results import First, first_results
 from .objective import Objective
 from .settings import SearchSettings
 
@@ -18,15 +19,16 @@ from .settings import SearchSettings
 class Run:
     """One training run.
 
-    ridge: the baseline, fitted on the train split. held_out_ridge: (N,) its scores; with folds, of each image by one
-    that was not fitted on it. about: what every model file of this run says of how it was made. comparable: what must
-    stay the same for trials of one study to be comparable. seed: of what is drawn to say how good the model is.
+    firsts: what is there before any search, ridge regression and a Gaussian process; none in mode weight. held_out:
+    (N,) the scores of each by name, those of ridge regression in any mode; with folds, of each image by one that was
+    not fitted on it. about: what every model file of this run says of how it was made. comparable: what must stay the
+    same for trials of one study to be comparable. seed: of what is drawn to say how good the model is.
     """
 
     data: Dataset
     objective: Objective
-    ridge: Ridge
-    held_out_ridge: np.ndarray
+    firsts: tuple[First, ...]
+    held_out: Mapping[str, np.ndarray]
     about: Mapping[str, Any]
     comparable: Mapping[str, str]
     seed: int
@@ -44,10 +46,10 @@ def describe_run(
 
     others: what model files of this run say besides, such as the score column and the filter.
     """
-    ridge = fit_ridge(data.inputs.cpu().numpy(), data.scores, data.split, search.seed)
-    held_out = held_out_ridge(data, search.seed, ridge)
+    firsts = first_results(data, objective, search.training, search.seed)
+    held_out = {first.name: first.held_out for first in firsts} or {"ridge": held_out_ridge(data, search.seed)}
     said = {**about(table, data, search, split), **others, "baselines": baselines(data, held_out)}
-    return Run(data, objective, ridge, held_out, said, comparable(table, data, objective, search), search.seed)
+    return Run(data, objective, firsts, held_out, said, comparable(table, data, objective, search), search.seed)
 
 
 def comparison_counts(data: Dataset) -> dict[str, int]:

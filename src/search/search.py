@@ -1,7 +1,7 @@
 """The search: many configurations, tried one by one, to the best predictor, kept as soon as it is found."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,8 +12,18 @@ from optuna.trial import Trial, TrialState
 from tqdm import tqdm
 
 from ..common import Interruption, UserError
-from ..model import OUTPUT_CHANNELS, Predictor, PredictorConfig, TrainingConfig, combine, train
+from ..model import (
+    OUTPUT_CHANNELS,
+    Blend,
+    GaussianProcess,
+    Predictor,
+    PredictorConfig,
+    TrainingConfig,
+    combine,
+    train,
+)
 from .dataset import Dataset, train_data
+from .first_results import First, best_of, better
 from .objective import SUBSETS, Objective
 from .run_files import RunFiles
 from .settings import MetaparameterRanges, SearchSettings, TrainingSettings
@@ -37,9 +47,21 @@ class Member:
 
 
 class Search:
-    """One search: `run` tries configurations; the best predictor, or the `ensemble` best, are always in `files`."""
+    """One search: `run` tries configurations; the best predictor, or the `ensemble` best, are always in `files`.
 
-    def __init__(self, settings: SearchSettings, objective: Objective, files: RunFiles) -> None:
+    firsts: what is there before it, the figure to beat. blend: the best networks are blended with the Gaussian
+    process among `firsts`, half and half, and that is in `files` as soon as it is better than either of `firsts`;
+    with folds, only who trained all folds again would know.
+    """
+
+    def __init__(
+        self,
+        settings: SearchSettings,
+        objective: Objective,
+        files: RunFiles,
+        firsts: Sequence[First] = (),
+        blend: bool = False,
+    ) -> None:
         assert files.study is not None
         self.settings, self.objective, self.files, self.study = settings, objective, files, files.study
         self.data = files.data
@@ -48,6 +70,9 @@ class Search:
         self.interruption = Interruption()
         self.members: list[Member] = []  # the best first
         self._unsaved = False
+        self.to_beat = best_of(objective, firsts) if firsts else None
+        processes = [first.predictor for first in firsts if isinstance(first.predictor, GaussianProcess)]
+        self.process = processes[0] if blend and processes else None
 
     def run(self) -> bool:
         """Go on until the study has `trials` trials; False if Ctrl-C ended it before.
@@ -66,9 +91,9 @@ class Search:
                 complete = False
         if self._unsaved:
             self._write()
-        if self.best() is None and not complete:
+        if self.best() is None and not complete and self.to_beat is None:
             raise UserError("stopped before the first trial was finished, so there is no model yet")
-        if self.best() is None:
+        if self.best() is None and complete:
             raise UserError(
                 f"{self.objective.name} could not be computed in any trial, so there is no model; are all scores of "
                 f"the {self.objective.subset} images the same? If not, try lower --max_log_lr"
@@ -87,10 +112,13 @@ class Search:
         found = predictor.predict(self.data.inputs.cpu())
         for part in self.parts if self.data.folds is not None else ():
             rows = part.rows("eval")
-            again = combine([self._train(member.parameters, part) for member in self.members])
-            for whole, values in zip(found, again.predict(part.inputs), strict=True):
+            for whole, values in zip(found, self.again(part).predict(part.inputs), strict=True):
                 whole[rows] = values[rows]
         return found
+
+    def again(self, data: Dataset) -> Predictor:
+        """Networks of the best trials' metaparameters, trained on the train split of `data`."""
+        return combine([self._train(member.parameters, data) for member in self.members])
 
     def _restore(self) -> None:
         """Train a resumed study's best trials once more where the model file is gone, another's, or lacks them."""
@@ -132,15 +160,29 @@ class Search:
             self._unsaved = True
 
     def _write(self) -> None:
+        networks = combine([member.predictor for member in self.members])
+        if self.process is None:
+            self.write(networks)
+        elif self.data.folds is None:
+            blend = Blend(self.process, networks)
+            value = self._measure(blend, self.data, self.objective.subset)[self.objective.name]
+            if self.to_beat is None or better(self.objective, value, self.to_beat.value):
+                self.write(blend)
+
+    def write(self, predictor: Predictor) -> None:
+        """Put what the best trials are, or are part of, on disk as the run's model."""
         best, metrics = self.members[0], self.members[0].metrics
-        about_members: dict[str, Any] = {}
-        predictor = combine([member.predictor for member in self.members])
+        about: dict[str, Any] = {}
         if len(self.members) > 1:
-            about_members = {"trials": [member.trial for member in self.members]}
-        if len(self.members) > 1 and self.data.folds is None:  # with folds, the first member's stand for all
+            about = {"trials": [member.trial for member in self.members]}
+        if (
+            predictor is not best.predictor and self.data.folds is None
+        ):  # with folds, the first member's stand for all
             metrics = self._measure(predictor, self.data, *SUBSETS, self.objective.subset)
-            about_members["single_best_metrics"] = dict(sorted(best.metrics.items()))
-        self.files.save(predictor, best.trial, best.parameters, metrics, about_members)
+            about["single_best_metrics"] = dict(sorted(best.metrics.items()))
+        if isinstance(predictor, Blend):
+            about["blend_share"] = predictor.share
+        self.files.save(predictor, best.trial, best.parameters, metrics, about)
 
     def _try(self, trial: Trial) -> float:
         parameters = suggest(trial, self.settings.ranges, self.data.config)
@@ -189,7 +231,8 @@ class Search:
             self._save()
         best = self.best()
         if best is not None:
-            bar.set_postfix_str(f"best {self.objective.name} {best.value:.4f}", refresh=False)
+            beat = "" if self.to_beat is None else f", to beat {self.to_beat.value:.4f}"
+            bar.set_postfix_str(f"best {self.objective.name} {best.value:.4f}{beat}", refresh=False)
         bar.update()
 
 

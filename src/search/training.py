@@ -1,28 +1,51 @@
-"""The two ways to a model: a search over networks, and ridge regression."""
+"""The ways to a model: closed forms in seconds, and a search over networks that has to beat them."""
+
+from contextlib import suppress
 
 import numpy as np
 
-from .baseline import ridge_predictor
-from .objective import SUBSETS, Objective
+from ..model import Blend, Predictor
+from .blending import weigh
+from .first_results import First, best_of
+from .objective import SUBSETS
 from .run import Run
 from .run_files import Found, RunFiles
 from .search import Search
 from .settings import SearchSettings
 
 
-def search_networks(settings: SearchSettings, objective: Objective, files: RunFiles) -> tuple[Found, bool]:
-    """The best of many networks; False if Ctrl-C ended the search."""
-    search = Search(settings, objective, files)
+def write_first(first: First, run: Run, files: RunFiles) -> None:
+    """Put it on disk as this run's model, unless a trial of this run's study is there already."""
+    if files.kept():
+        return
+    metrics = run.objective.measure_all(run.data, first.predictor, *SUBSETS, run.objective.subset)
+    files.write(first.predictor, {"model_type": first.name, **first.about, "metrics": dict(sorted(metrics.items()))})
+
+
+def found_first(first: First, files: RunFiles) -> Found:
+    """It, as it lies on disk."""
+    return files.found(lambda _: (first.held_out, first.errors))
+
+
+def search_networks(settings: SearchSettings, run: Run, files: RunFiles, blend: bool) -> tuple[Found, bool]:
+    """The best of many networks; blend: with the Gaussian process. False if Ctrl-C ended the search."""
+    search = Search(settings, run.objective, files, run.firsts, blend)
     finished = search.run()
-    return files.found(search.held_out), finished
+    if search.members and not blend:
+        return files.found(search.held_out), finished
+    if search.members and finished:
+        with suppress(KeyboardInterrupt):
+            return weigh(search, run), True
+    return files.found(lambda predictor: _held_out(predictor, search, run)), False
 
 
-def train_ridge(run: Run, files: RunFiles) -> Found:
-    """Ridge regression as the model; nothing is searched."""
-    data, held_out = run.data, run.held_out_ridge
-    predictor = ridge_predictor(run.ridge, data.config).to(data.inputs.device)
-    metrics = run.objective.measure_all(data, predictor, *SUBSETS)
-    files.write(predictor, {"metrics": metrics, "ridge_alpha": run.ridge.alpha})
-    if data.folds is None:
-        return files.found(lambda found: found.predict(data.inputs.cpu()))
-    return files.found(lambda _: (held_out, np.full(len(held_out), np.nan)))
+def _held_out(predictor: Predictor, search: Search, run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and errors (N,) of what is on disk after Ctrl-C, as `Found` has them."""
+    if run.data.folds is None:
+        return predictor.predict(run.data.inputs)
+    first = best_of(run.objective, run.firsts)
+    if not isinstance(predictor, Blend):
+        return first.held_out, first.errors
+    process = next(first for first in run.firsts if first.name == "gp")  # a blend of an earlier run of this study
+    others, _ = search.held_out(predictor.networks)
+    return predictor.share * process.held_out + (1 - predictor.share) * others, process.errors

@@ -132,6 +132,19 @@ def test_two_images_are_enough_and_equal_ones_too(count):
     assert same[0] == pytest.approx(4.0)
 
 
+def test_what_it_says_of_its_own_images_unseen_is_what_one_fitted_without_each_says(monkeypatch):
+    hyperparameters(monkeypatch, Hyperparameters(1.5, 0.8, 0.1))
+    monkeypatch.setattr(gp_fit_module, "COMPONENTS", 512)
+    x, scores = taste(30)
+    whole, z, spread = fit_gaussian_process(CONFIG, x, scores), weighed(x.numpy()), scores.var()
+    covariance = spread * (0.8 * np.exp(-squared_distances(z, z) / 1.5) + 0.1 * np.eye(30))
+    mean = whole.constants[0].item()
+    for i in range(30):
+        others = np.delete(np.arange(30), i)
+        gain = np.linalg.solve(covariance[np.ix_(others, others)], covariance[others, i])
+        assert whole.unseen[i] == pytest.approx(mean + gain @ (scores[others] - mean), abs=1e-4)
+
+
 def test_new_images_far_from_all_others_have_the_mean_and_the_largest_error():
     x, scores = taste(100)
     predictor = fit_gaussian_process(CONFIG, x, scores)

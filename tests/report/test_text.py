@@ -6,7 +6,7 @@ from scipy import stats
 from scipy.stats import bootstrap, spearmanr
 
 from src.report.analysis import gain_interval
-from src.report.text import baselines_table, comparison_with_ridge, score_line, selected_and_untouched, split_lines
+from src.report.text import baselines_table, comparison, score_line, selected_and_untouched, split_lines
 
 
 def test_a_line_has_the_form_people_know():
@@ -47,21 +47,32 @@ def test_the_comparison_says_better_or_worse():
     scores = np.arange(40.0)
     noisy = scores + np.random.default_rng(0).normal(0, 30, 40)
     gain = 1 - spearmanr(scores, noisy).statistic
-    better = comparison_with_ridge(scores, scores, noisy, 0)
+    better = comparison(scores, ("mlp", scores), ("ridge", noisy), 0)
     assert better.startswith(
         f"The network is {gain:.4f} Spearman better than ridge regression on the eval images (95 %"
     )
     assert "chance" not in better
-    worse = comparison_with_ridge(scores, noisy, scores, 0)
+    worse = comparison(scores, ("mlp", noisy), ("ridge", scores), 0)
     assert f"{gain:.4f} Spearman worse" in worse
     assert worse.endswith(": try more --trials, or take ridge regression itself, --model_type=ridge.")
+
+
+def test_each_type_is_called_by_its_name_and_only_a_search_can_be_longer():
+    scores = np.arange(40.0)
+    worse = comparison(scores, ("gp", -scores), ("ridge", scores), 0)
+    assert worse.startswith("The Gaussian process is 2.0000 Spearman worse than ridge regression on the eval")
+    assert worse.endswith("): take ridge regression itself, --model_type=ridge.")
+    worse = comparison(scores, ("ridge", -scores), ("gp", scores), 0, "test images")
+    assert worse.startswith("Ridge regression is 2.0000 Spearman worse than the Gaussian process on the test images")
+    assert worse.endswith("): take the Gaussian process itself, --model_type=gp.")
+    assert "--trials, or take the Gaussian" in comparison(scores, ("blend", -scores), ("gp", scores), 0)
 
 
 def test_a_difference_that_the_images_drawn_could_make_is_said_to_be_chance():
     random = np.random.default_rng(0)
     scores, network, ridge = random.normal(size=(3, 20))
-    assert "), which may be chance" in comparison_with_ridge(scores, network, ridge, 0)
-    assert "too few" in comparison_with_ridge(scores[:3], np.ones(3), ridge[:3], 0)
+    assert "), which may be chance" in comparison(scores, ("mlp", network), ("ridge", ridge), 0)
+    assert "too few" in comparison(scores[:3], ("mlp", np.ones(3)), ("ridge", ridge[:3]), 0)
 
 
 def test_the_table_of_eval_and_test_has_intervals_where_there_are_ten_images():

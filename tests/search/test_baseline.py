@@ -102,7 +102,10 @@ def test_with_folds_ridge_scores_each_image_by_the_other_folds():
 
 def test_baselines_are_measured_on_the_eval_images_against_the_mean_of_train():
     scores, split = np.array([1.0, 3.0, 4.0, 8.0]), np.array(["train", "train", "eval", "eval"])
-    found = baseline.baselines(dataset(scores, split), np.array([0.0, 0.0, 5.0, 6.0]))
+    found = baseline.baselines(dataset(scores, split), {"ridge": np.array([0.0, 0.0, 5.0, 6.0])})
     assert found["ridge"] == {"eval_mse": 2.5, "eval_spearman": 1.0, "eval_ab": 1.0}
     assert found["mean"] == {"eval_mse": 20.0, "eval_ab": 0.5}  # (4 - 2)^2 and (8 - 2)^2; no order
-    assert baseline.baselines(dataset(scores, np.array(["train"] * 4)), scores) == {"ridge": {}, "mean": {}}
+    assert baseline.baselines(dataset(scores, np.array(["train"] * 4)), {"ridge": scores}) == {
+        "ridge": {},
+        "mean": {},
+    }

@@ -61,8 +61,9 @@ SEARCH = Group(
         ),
         option(
             "--model_type",
-            "what is trained: mlp, networks; ridge, ridge regression, which needs no search",
-            choice("mlp", "ridge"),
+            "what is trained: mlp, networks; gp, a Gaussian process, and ridge, ridge regression, which need no "
+            "search; blend, networks and the Gaussian process together",
+            choice("mlp", "gp", "blend", "ridge"),
             "mlp",
         ),
     ),

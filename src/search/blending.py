@@ -1,0 +1,82 @@
+"""How much of a blend is Gaussian process and how much networks: by predictions of images that neither has seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from tqdm import tqdm
+
+from ..model import Blend, combine
+from .dataset import Dataset
+from .processes import fit_process
+from .run import Run
+from .run_files import Found
+from .search import Search
+
+FOLDS = 5
+FEWEST = 20  # train images; with fewer, folds say nothing, and both count alike
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """What a Gaussian process and networks of the best trials say of images that they were not fitted on.
+
+    rows: (n,) of the images. process, networks: (n,).
+    """
+
+    rows: np.ndarray
+    process: np.ndarray
+    networks: np.ndarray
+
+
+def weigh(search: Search, run: Run) -> Found:
+    """The blend as it lies on disk at the end of a search; where networks add nothing, the Gaussian process."""
+    data, process = run.data, search.process
+    assert process is not None
+    first = next(first for first in run.firsts if first.name == "gp")
+    networks = combine([member.predictor for member in search.members])
+    share, factor, others = 0.5, 1.0, networks.predict(data.inputs.cpu())[0]
+    if len(data.rows("train")) >= FEWEST:
+        unseen = _predict_unseen(search, parts_of(data, search.settings.seed))
+        share, factor = shares(data.scores[unseen.rows], unseen.process, unseen.networks)
+        if data.folds is not None:
+            others[unseen.rows] = unseen.networks
+    search.write(Blend(process, networks, share, factor) if share < 1 else process)
+    held_out = share * first.held_out + (1 - share) * others
+    return search.files.found(lambda _: (held_out, factor * first.errors))
+
+
+def _predict_unseen(search: Search, parts: Sequence[Dataset]) -> Unseen:
+    rows, process, networks = [], [], []
+    for part in tqdm(parts, desc="Weighing", unit="fold"):
+        rows.append(part.rows("eval"))
+        inputs = part.inputs[rows[-1].tolist()]
+        process.append(fit_process(search.settings.training, part).predict(inputs)[0])
+        networks.append(search.again(part).predict(inputs)[0])
+    return Unseen(*(np.concatenate(each) for each in (rows, process, networks)))
+
+
+def shares(scores: np.ndarray, process: np.ndarray, networks: np.ndarray) -> tuple[float, float]:
+    """The process's share with the least squared error, in 0 to 1, and by how much the error of the blend is larger.
+
+    scores, and what both predict of them: (N,), of images that neither was fitted on.
+    """
+    apart = process - networks
+    square = float(apart @ apart)
+    share = float(np.clip((scores - networks) @ apart / square, 0, 1)) if square > 0 else 1.0
+    blend = scores - (share * process + (1 - share) * networks)
+    alone = scores - process
+    return share, float(np.sqrt((blend @ blend) / (alone @ alone))) if np.any(alone) else 1.0
+
+
+def parts_of(data: Dataset, seed: int) -> Sequence[Dataset]:
+    """The run's own folds; without them the train split in five, and nothing else."""
+    if data.folds is not None:
+        return data.parts()
+    rows = np.random.default_rng(seed).permutation(data.rows("train"))
+    found = []
+    for fold in np.array_split(rows, FOLDS):
+        split = np.where(data.split == "train", "train", "")
+        split[fold] = "eval"
+        found.append(replace(data, split=split))
+    return found
