@@ -1,0 +1,194 @@
+"""Which type of model predicts unseen images best: ridge regression, networks, a Gaussian process, or a blend.
+
+    python benchmarks/oasis_types.py ../shared/data/oasis [--people 100] [--work FOLDER] [--only crowd,people]
+
+The folder holds the OASIS photographs, ratings.csv with their mean beauty and people.csv with single people's ratings
+(see oasis_quality.py, which ends with these tables). It is only read. By the product's own code, nothing selected on
+the images that are predicted; the networks' metaparameters are those of the best of 20 trials on another split, the
+blend's share is found on folds of the training images as the training script finds it. Prints:
+
+1. 10-fold, Spearman of the pooled predictions, at random and by theme (file name without its number), and what share
+   of the ratings the 95 % intervals of the Gaussian process and the blend hold;
+2. people: of each person's ratings 50, 100 and 175 are learnt from and 50 others predicted; the mean of the people's
+   Spearman, and how much better each type is than one network (mean, and its standard error over people).
+"""
+
+import argparse
+import csv
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import numpy as np
+import torch
+from sklearn.model_selection import GroupKFold, KFold
+from tqdm import tqdm
+
+from src.common import number, spearman
+from src.features.extraction import extract_features
+from src.features.extractors import load_extractor
+from src.features.feature_cache import FeatureCache
+from src.model import Blend, PredictorConfig, TrainingConfig, TrainingData, combine, fit_gaussian_process, train
+from src.model.network import Predictor
+from src.search.baseline import fit_ridge
+from src.search.blending import FOLDS, shares
+
+NETWORKS = 5
+# The best of 20 trials on efficientnet-lite0, --eval_pick_seed=42.
+LAYERS, DROPOUTS = (163, 241), (0.67, 0.28, 0.0)
+TRAINING = TrainingConfig(train_epochs=12, batch_size=68, log_lr=-2.96, log_weight_lr=0.0, warmup_ratio=0.09)
+STATES = (0, 1, 3, 7)
+EIGHT = (0, 1, 2, 3, 5, 7, 9, 11)
+SETS = {
+    "lite0, 4 states": (("efficientnet-lite0", STATES),),
+    "lite0, 8 states": (("efficientnet-lite0", EIGHT),),
+    "lite2, 4 states": (("efficientnet-lite2", STATES),),
+    "lite0 and lite2": (("efficientnet-lite0", STATES), ("efficientnet-lite2", STATES)),
+}
+TYPES = ("ridge", "network", "networks", "gp", "blend")
+LEARNT, OTHERS = (50, 100, 175), 50
+
+
+class Features:
+    """Of all images, side by side: inputs (N, W), and what a predictor's configuration says of them."""
+
+    def __init__(self, name: str, oasis: Path, work: Path, paths: list[str]) -> None:
+        blocks, states = [], []
+        for place, (model, used) in enumerate(SETS[name]):
+            found = extract_features(oasis, paths, load_extractor(model, "cpu"), used, FeatureCache(work / "cache"))
+            blocks += [found.states[state] for state in used]
+            states += [number(place, state) for state in used]
+        self.inputs = torch.from_numpy(np.concatenate(blocks, axis=1))
+        widths = tuple(block.shape[1] for block in blocks)
+        self.config = PredictorConfig("oasis", tuple(states), "join", widths, LAYERS, DROPOUTS)
+
+
+def predict(features: Features, y: np.ndarray, learnt: np.ndarray, new: np.ndarray) -> dict[str, np.ndarray]:
+    """{type: scores of `new`}, and the errors of "gp errors" and "blend errors"; learnt, new: rows."""
+    process = fit_gaussian_process(features.config, features.inputs[learnt], y[learnt])
+    networks = ensemble(features, y, learnt)
+    inputs = features.inputs[new]
+    blend = Blend(process, networks, *weighed(features, y, learnt))
+    split = np.full(len(y), "eval", dtype="<U5")
+    split[learnt] = "train"
+    found = {"ridge": fit_ridge(features.inputs.numpy(), y, split, 0).predict(inputs.numpy())}
+    found |= {"network": networks.predictors[0].predict(inputs)[0], "networks": networks.predict(inputs)[0]}
+    for name, predictor in (("gp", process), ("blend", blend)):
+        found[name], found[f"{name} errors"] = predictor.predict(inputs)
+    return found
+
+
+def ensemble(features: Features, y: np.ndarray, learnt: np.ndarray) -> Predictor:
+    """NETWORKS networks that differ in their seed."""
+    data = TrainingData(features.inputs[learnt], torch.tensor(y[learnt]).float(), torch.ones(len(learnt)))
+    return combine([train(features.config, replace(TRAINING, seed=seed), data) for seed in range(NETWORKS)])
+
+
+def weighed(features: Features, y: np.ndarray, learnt: np.ndarray) -> tuple[float, float]:
+    """The Gaussian process's share, and the factor of its errors, from folds of what is learnt."""
+    process, networks = np.zeros(len(learnt)), np.zeros(len(learnt))
+    for rest, fold in KFold(FOLDS, shuffle=True, random_state=0).split(learnt):
+        inputs = features.inputs[learnt[fold]]
+        own = fit_gaussian_process(features.config, features.inputs[learnt[rest]], y[learnt[rest]])
+        process[fold] = own.predict(inputs)[0]
+        networks[fold] = ensemble(features, y, learnt[rest]).predict(inputs)[0]
+    return shares(y[learnt], process, networks)
+
+
+def theme(path: str) -> str:
+    """Acorns of images/Acorns1.jpg."""
+    return re.sub(r"[\s\d]+$", "", Path(path).stem)
+
+
+def crowd(load: Callable[[str], Features], oasis: Path) -> None:
+    """Table 1."""
+    rows = read(oasis / "ratings.csv")
+    y = np.array([float(row["beauty_mean"]) for row in rows])
+    themes = np.array([theme(row["relative_path"]) for row in rows])
+    print(f"Spearman, 10-fold\n{'features':<18}{'folds':<10}" + "".join(f"{name:>10}" for name in TYPES), end="")
+    print(f"{'gp 95 %':>10}{'blend':>8}{'s':>7}")
+    kinds = {"random": KFold(10, shuffle=True, random_state=0), "by theme": GroupKFold(10)}
+    for name in SETS:
+        for kind, folds in kinds.items():
+            start, found = time.perf_counter(), {}
+            for learnt, new in tqdm(list(folds.split(y, y, themes)), desc=f"{name} {kind}", leave=False):
+                for key, values in predict(load(name), y, learnt, new).items():
+                    found.setdefault(key, np.zeros(len(y)))[new] = values
+            line = f"{name:<18}{kind:<10}" + "".join(f"{spearman(y, found[each]):>10.4f}" for each in TYPES)
+            held = [np.mean(np.abs(y - found[each]) < 1.96 * found[f"{each} errors"]) for each in ("gp", "blend")]
+            print(f"{line}{held[0]:>10.1%}{held[1]:>8.1%}{time.perf_counter() - start:>7.0f}", flush=True)
+
+
+def people(load: Callable[[str], Features], oasis: Path, count: int) -> None:
+    """Table 2."""
+    rows = read(oasis / "people.csv")
+    names = [name for name in rows[0] if name != "relative_path"][:count]
+    print(
+        f"\nSpearman, mean of {len(names)} people\n{'features':<18}{'learnt':<8}" + "".join(f"{n:>10}" for n in TYPES)
+    )
+    for name in ("lite0, 4 states", "lite0 and lite2"):
+        for learnt in LEARNT:
+            found = np.array([of_person(load(name), rows, person, learnt) for person in tqdm(names, leave=False)])
+            print(f"{name:<18}{learnt:<8}" + "".join(f"{mean:>10.4f}" for mean in found.mean(axis=0)))
+            gains = found - found[:, [1]]
+            spread = gains.std(axis=0, ddof=1) / np.sqrt(len(names))
+            line = "".join(f"{mean:>+10.4f}" for mean in gains.mean(axis=0))
+            print(
+                f"{'':<18}{'gain':<8}{line}\n{'':<18}{'+-':<8}" + "".join(f"{s:>10.4f}" for s in spread), flush=True
+            )
+
+
+def of_person(features: Features, rows: list[dict[str, str]], person: str, learnt: int) -> list[float]:
+    """Spearman of each type with OTHERS of this person's ratings; which images are learnt is drawn by the name."""
+    y = np.array([float(row[person] or "nan") for row in rows])
+    rated = np.random.default_rng(sum(person.encode())).permutation(np.flatnonzero(np.isfinite(y)))
+    new, known = rated[:OTHERS], np.sort(rated[OTHERS : OTHERS + learnt])
+    found = predict(features, np.nan_to_num(y), known, new)
+    return [spearman(y[new], found[name]) for name in TYPES]
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def tables(oasis: Path, work: Path, count: int, only: str = "crowd,people") -> None:
+    """Both tables, or one."""
+    paths = [row["relative_path"] for row in read(oasis / "ratings.csv")]
+    if [row["relative_path"] for row in read(oasis / "people.csv")] != paths:
+        raise SystemExit("people.csv and ratings.csv name other images")
+    known: dict[str, Features] = {}
+
+    def load(name: str) -> Features:
+        if name not in known:
+            known.clear()
+            known[name] = Features(name, oasis, work, paths)
+        return known[name]
+
+    if "crowd" in only:
+        crowd(load, oasis)
+    if "people" in only:
+        people(load, oasis, count)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("oasis", type=Path)
+    parser.add_argument("--people", type=int, default=100)
+    parser.add_argument("--only", default="crowd,people")
+    parser.add_argument("--work", type=Path, default=Path("oasis_quality"), help="features go here")
+    arguments = parser.parse_args()
+    tables(arguments.oasis.resolve(), arguments.work.resolve(), arguments.people, arguments.only)
+    print(f"\n{os.cpu_count()} cores, torch {torch.__version__}")
+
+
+if __name__ == "__main__":
+    main()
