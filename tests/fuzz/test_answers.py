@@ -6,7 +6,7 @@ import sqlite3
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from src.ab_page.gallery import make_gallery
@@ -15,12 +15,12 @@ from src.ab_page.server import Server, listen
 from src.ab_page.session import Session
 from src.ratings.database import Comparisons
 from src.ratings.settings import PairingSettings, RatingSettings
+from tests.fuzz.outcomes import BOUNDED
 from tests.scorer import draw_images
 
 IMAGES = 8
 ACTIONS = ("answer", "undo", "exclude", "next", "finish")
 TABLES = ("images", "image_paths", "sessions", "comparisons", "events", "starting_ratings")
-BOUNDED = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 class Client:
