@@ -36,10 +36,15 @@ def tree_of(path: Path) -> ast.Module:
 
 
 @cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    return list(ast.walk(tree_of(path)))
+
+
+@cache
 def imports(path: Path) -> set[tuple[str, ...]]:
     """What a file imports, wherever in it, as the parts of full names: of ours down to the module."""
     found: set[tuple[str, ...]] = set()
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             found |= {tuple(alias.name.split(".")) for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -66,7 +71,7 @@ def test_a_package_imports_only_those_above_it_by_their_public_names(here):
 
 def test_imports_inside_src_are_relative():
     for path in MODULES:
-        froms = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.ImportFrom) and not node.level]
+        froms = [node for node in nodes_of(path) if isinstance(node, ast.ImportFrom) and not node.level]
         assert not [node.module for node in froms if node.module and node.module.split(".")[0] == "src"], path
 
 
@@ -102,7 +107,7 @@ def test_a_file_has_at_most_350_lines():
 
 
 def test_a_function_has_at_most_50_lines():
-    nodes = [(path, node) for path in CODE if path.suffix == ".py" for node in ast.walk(tree_of(path))]
+    nodes = [(path, node) for path in CODE if path.suffix == ".py" for node in nodes_of(path)]
     functions = [one for one in nodes if isinstance(one[1], ast.FunctionDef | ast.AsyncFunctionDef)]
     assert not [(path, node.name) for path, node in functions if node.end_lineno - node.lineno + 1 > 50]
 
