@@ -60,6 +60,8 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another():
     other = train(CONFIG, replace(SHORT, seed=1), data()).state_dict()
     assert all(torch.equal(first[key], second[key]) for key in first)
     assert not torch.equal(first["main_process.1.weight"], other["main_process.1.weight"])
+    began = [train(CONFIG, replace(SHORT, log_lr=-9.0, seed=seed), data()).main_process[1].weight for seed in (0, 1)]
+    assert (began[0] - began[1]).abs().max() > 0.01  # not only the batches are others
 
 
 def test_training_leaves_torchs_own_random_numbers_alone():
