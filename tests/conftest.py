@@ -17,7 +17,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle thread
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker has a core
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: beside other work two can be 50 times slower
 os.environ["HF_HUB_OFFLINE"] = "1"
-MEMORY = Path("/dev/shm")  # what is made for a test: half of the quick tests' time was waiting for fsync
+MEMORY = Path("/dev/shm")  # for the tests' folders: there fsync is free, which a busy disk takes half of all time for
 if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2**31:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
@@ -41,7 +41,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_finish():
-    gc.freeze()  # a tenth of all time went into looking through torch's own objects
+    gc.freeze()  # or every later look for garbage would go through all of torch
     gc.enable()
 
 
