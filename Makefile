@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # tests/conftest.py says how many workers there are, and which files come first. A file's tests stay together, as they
 # share what it makes. What one process compiles, all others use. No test reads what is logged.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
-PARALLEL := --numprocesses=auto --dist=loadfile --no-loadscope-reorder -p no:logging
+PARALLEL := --dist=loadfile --no-loadscope-reorder -p no:logging
 
 .PHONY: demo choose test quick chromium install spotlight test-spotlight clean
 
@@ -23,10 +23,10 @@ test: $(VENV)/.installed-dev chromium
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy src
-	$(PYTEST) $(PARALLEL)
+	$(PYTEST) --numprocesses=auto $(PARALLEL)
 
 quick: $(VENV)/.installed-dev
-	$(PYTEST) $(PARALLEL) -m "not browser and not script"
+	$(PYTEST) --numprocesses=logical $(PARALLEL) -m "not browser and not script"
 
 chromium:  # the browser that the tests drive; elsewhere than on Debian install it by hand
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || ! command -v apt-get >/dev/null \

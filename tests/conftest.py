@@ -1,7 +1,9 @@
 """What every test shares: the path of the scripts, one thread a worker, no network, no waiting for the disk; and what
 kind of test it is."""
 
+import gc
 import os
+import shutil
 import sqlite3
 import sys
 from pathlib import Path
@@ -15,8 +17,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle thread
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker has a core
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: beside other work two can be 50 times slower
 os.environ["HF_HUB_OFFLINE"] = "1"
+MEMORY = Path("/dev/shm")  # for the tests' folders: there fsync is free, which a busy disk takes half of all time for
+if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2**31:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+
+gc.disable()  # while tests are collected: what is made meanwhile stays to the end
 
 SCRIPTS = Path(__file__).parent / "scripts"
 RUN_SCRIPTS = (("tests.scorer", "Scorer"), ("tests.training", "train"), ("tests.training", "train_once"))
@@ -33,10 +40,19 @@ def pytest_configure(config):
     turns.register(config)
 
 
+def pytest_collection_finish():
+    gc.freeze()  # or every later look for garbage would go through all of torch
+    gc.enable()
+
+
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers():
-    """One more than cores, as some tests only wait; at most 6, as no more files are long."""
-    return min(6, (os.cpu_count() or 1) + 1)
+def pytest_xdist_auto_num_workers(config):
+    """One more than cores, as some tests only wait; at most 6, as no more files are long.
+
+    With --numprocesses=logical as many as cores: the quick tests don't wait, and a worker's imports take seconds.
+    """
+    cores = os.cpu_count() or 1
+    return min(6, cores + (config.option.numprocesses != "logical"))
 
 
 def pytest_collection_modifyitems(items):

@@ -18,13 +18,13 @@ ACTIVITIES = (
 @pytest.mark.script
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="its processes are forked")
 @pytest.mark.parametrize("activities", [ACTIVITIES[:2], ACTIVITIES[2:3], ACTIVITIES[3:]], ids=", ".join)
-def test_two_kills_of_each_activity_lose_double_and_leave_over_nothing(activities):
+def test_a_kill_of_each_activity_loses_doubles_and_leaves_over_nothing(activities):
     command = [sys.executable, "benchmarks/kill_campaign.py", f"--only={','.join(activities)}"]
-    command += [f"--kills={2 * len(activities)}"]
+    command += [f"--kills={len(activities)}"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
     lines = {name: re.search(rf"^{name} +(\d+) +\d+ +(\d+ +\d+ +\d+)$", result.stdout, re.M) for name in activities}
     assert all(lines.values()), result.stdout + result.stderr
     assert result.returncode == 0, result.stdout + result.stderr
-    assert {name: (int(line[1]) >= 2, line[2].split()) for name, line in lines.items()} == {
+    assert {name: (int(line[1]) >= 1, line[2].split()) for name, line in lines.items()} == {
         name: (True, ["0", "0", "0"]) for name in activities
     }

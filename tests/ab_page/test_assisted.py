@@ -2,9 +2,11 @@
 
 import itertools
 import os
+import shutil
 import signal
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -385,8 +387,11 @@ def test_ctrl_c_while_features_are_read_waits_for_them_and_a_second_one_leaves_n
         assert f"The scores are in {gallery / 'scores.csv'}." in scorer.output
 
 
-def make_assisted_scores(gallery):
-    """Five choices, and a score file as if features had assisted the scores; its text."""
+@pytest.fixture(scope="module")
+def made_assisted(tmp_path_factory):
+    """A gallery with five choices, and a score file as if features had assisted the scores."""
+    gallery = tmp_path_factory.mktemp("assisted") / "gallery"
+    draw_images(gallery, 12)
     with Scorer(gallery) as scorer:
         for _ in range(5):
             scorer.answer(scorer.state()["screens"][0])
@@ -395,13 +400,20 @@ def make_assisted_scores(gallery):
     path = gallery / "scores.csv"
     header, *rows = path.read_text(encoding="utf-8").splitlines()
     path.write_text("\n".join([f"{header},assisted_by", *(f"{row},toy" for row in rows)]) + "\n", encoding="utf-8")
-    return path.read_bytes()
+    return gallery
+
+
+@pytest.fixture
+def assisted(made_assisted, tmp_path):
+    """A copy of it for one test, and the bytes of its score file."""
+    gallery = Path(shutil.copytree(made_assisted, tmp_path / "gallery"))
+    return gallery, (gallery / "scores.csv").read_bytes()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("ready", [True, False])
-def test_who_opens_the_scorer_and_leaves_changes_not_a_byte_of_the_scores(gallery, tmp_path, number, ready):
-    before = make_assisted_scores(gallery)
+def test_who_opens_the_scorer_and_leaves_changes_not_a_byte_of_the_scores(assisted, tmp_path, number, ready):
+    gallery, before = assisted
     environment = {} if ready else without_torch(tmp_path, SLEEPS)
     with Scorer(gallery, "--rating=assisted", **environment) as scorer:
         if ready:
@@ -413,8 +425,8 @@ def test_who_opens_the_scorer_and_leaves_changes_not_a_byte_of_the_scores(galler
     assert (gallery / "scores.csv").read_bytes() == before
 
 
-def test_with_a_choice_assisted_scores_are_waited_for(gallery):
-    make_assisted_scores(gallery)
+def test_with_a_choice_assisted_scores_are_waited_for(assisted):
+    gallery, _ = assisted
     with Scorer(gallery, "--rating=assisted", "--number=1") as scorer:
         scorer.answer(scorer.state()["screens"][0])  # the end of a batch long before torch is loaded
         assert (gallery / "scores.csv").read_text(encoding="utf-8").count(",toy") == 12
@@ -425,8 +437,8 @@ def test_with_a_choice_assisted_scores_are_waited_for(gallery):
     assert ",toy" not in text
 
 
-def test_assisted_scores_are_kept_where_nobody_waits(gallery, tmp_path):
-    before = make_assisted_scores(gallery)
+def test_assisted_scores_are_kept_where_nobody_waits(assisted, tmp_path):
+    gallery, before = assisted
     with Scorer(gallery, "--rating=assisted", **without_torch(tmp_path, SLEEPS)) as scorer:
         scorer.answer(scorer.state()["screens"][0])
         to_all(scorer, signal.SIGTERM)

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from src.common import waiting
 from src.common.errors import UserError
 from src.features.feature_cache import FeatureCache, default_folder
 from src.features.feature_cache import files as files_module
@@ -386,11 +387,12 @@ def test_the_files_are_as_documented(tmp_path):
 
 
 @pytest.mark.parametrize("how", ["EXCLUSIVE", "IMMEDIATE"])
-def test_while_another_program_holds_the_index_it_is_said_within_two_seconds(tmp_path, capfd, how):
+def test_while_another_program_holds_the_index_it_is_said(tmp_path, capfd, monkeypatch, how):
+    monkeypatch.setattr(waiting, "AFTER_SECONDS", 0.05)
     cache = FeatureCache(tmp_path)
     with closing(sqlite3.connect(tmp_path / "index.sqlite", isolation_level=None, check_same_thread=False)) as other:
         other.execute(f"BEGIN {how}")
-        release = threading.Timer(1.2, lambda: other.execute("ROLLBACK"))
+        release = threading.Timer(0.3, lambda: other.execute("ROLLBACK"))
         release.start()
         cache.add("toy", ["00" * 16], {0: np.zeros((1, 2), np.float32)})
         cache.flush()

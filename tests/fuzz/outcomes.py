@@ -10,7 +10,7 @@ from src.common.errors import UserError
 
 MORE = os.environ.get("FUZZ_EXAMPLES")  # so many instead, and others each time
 BOUNDED = settings(
-    max_examples=int(MORE or 60),
+    max_examples=int(MORE or 40),
     derandomize=not MORE,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -15,7 +15,7 @@ from src.ratings.damage import find_damage
 from src.ratings.database import Comparisons
 
 CHOICES = 133
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))  # another number: also other ones each time
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "40"))  # another number: also other ones each time
 
 
 @pytest.fixture(scope="module")

@@ -426,8 +426,14 @@ def refused(database):
         database.add_choice([1, 2], 1)
 
 
-def test_a_file_that_stays_locked_is_told_and_before_that_that_it_is_waited_for(path, database, monkeypatch, capsys):
-    monkeypatch.setattr(schema, "WAIT_SECONDS", 2.5)
+@pytest.fixture
+def impatient(monkeypatch):
+    """Before a database is opened: a tenth of the second, and less of the ten, that a person's is waited for."""
+    monkeypatch.setattr(schema, "NOTE_SECONDS", 0.1)
+    monkeypatch.setattr(schema, "WAIT_SECONDS", 0.5)
+
+
+def test_a_file_that_stays_locked_is_told_and_before_that_that_it_is_waited_for(path, impatient, database, capsys):
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         begun = time.monotonic()
@@ -435,18 +441,18 @@ def test_a_file_that_stays_locked_is_told_and_before_that_that_it_is_waited_for(
         waiting.start()
         while "note:" not in (said := capsys.readouterr().out):
             assert time.monotonic() - begun < 10
-            time.sleep(0.05)
+            time.sleep(0.01)
         assert said == f"note: {path}: another program is writing; waiting for it ...\n"
         waiting.join()
+        assert time.monotonic() - begun > 0.5
         refused(database)
         assert capsys.readouterr().out.count("note:") == 1
         other.execute("ROLLBACK")
     assert database.add_choice([1, 2], 1) == 1
 
 
-def test_who_opens_a_file_that_another_program_has_to_itself_is_told_too(path, database, monkeypatch, capsys):
+def test_who_opens_a_file_that_another_program_has_to_itself_is_told_too(path, impatient, database, capsys):
     database.close()
-    monkeypatch.setattr(schema, "WAIT_SECONDS", 1.5)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")

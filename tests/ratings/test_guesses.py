@@ -102,7 +102,7 @@ def places_of_new_images(folder, seed, known, old=60, new=60, choices=60):
 
 @pytest.mark.parametrize("known", [0.62, None])
 def test_after_60_choices_new_images_do_not_take_nearly_all_of_the_best_and_the_worst_places(tmp_path, known):
-    best, worst = np.mean([places_of_new_images(tmp_path, seed, known) for seed in range(6)], axis=0)
+    best, worst = np.mean([places_of_new_images(tmp_path, seed, known) for seed in range(3)], axis=0)
     print(f"of the 10 best {best:.1f} are new, of the 10 worst {worst:.1f}")  # it was 7.8 and 8.0 unshrunk
     assert 2 < best < 6.5
     assert 2 < worst < 6.5

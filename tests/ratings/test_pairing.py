@@ -125,10 +125,10 @@ def test_near_spreads_comparisons_evenly():
 @pytest.mark.parametrize("low_count_weight", [0.0, 0.4, 0.9])
 def test_classic_weighs_one_image_by_its_comparisons(low_count_weight):
     counts = np.array([0, 1, 2, 3])
-    screens = draw("classic", 4, times=8_000, comparisons=counts, low_count_weight=low_count_weight)
+    screens = draw("classic", 4, times=4_000, comparisons=counts, low_count_weight=low_count_weight)
     first = (1 - low_count_weight) ** counts / np.sum((1 - low_count_weight) ** counts)
     expected = first + (1 - first) / 3  # drawn first, or second with equal chances
-    np.testing.assert_allclose(np.bincount(np.concatenate(screens)) / 8_000, expected, atol=0.025)
+    np.testing.assert_allclose(np.bincount(np.concatenate(screens)) / 4_000, expected, atol=0.025)
 
 
 def test_classic_works_after_thousands_of_comparisons():

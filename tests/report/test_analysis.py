@@ -45,8 +45,8 @@ def test_bootstrap_intervals_agree_with_fishers_for_normal_scores():
     b = 0.7 * a + generator.normal(size=400)
     found = bootstrap(a, b, seed=0)
     expected = stats.pearsonr(a, b).confidence_interval(0.95)
-    assert found.pearson == pytest.approx((expected.low, expected.high), abs=0.02)
-    assert bootstrap(a, b, seed=0) == found
+    assert found.pearson == pytest.approx((expected.low, expected.high), abs=0.008)
+    assert bootstrap(a[:40], b[:40], seed=0) == bootstrap(a[:40], b[:40], seed=0)
 
 
 def test_bootstrap_of_constant_scores_is_nan_without_a_warning():
@@ -214,10 +214,9 @@ def test_the_error_of_a_gain_is_that_of_drawing_other_images():
         truth = one.normal(size=60)
         return truth, truth + one.normal(size=(1, 60)), truth + 0.7 * one.normal(size=(1, 60))
 
-    gains = []
-    for _ in range(400):
-        truth, before, after = drawn(generator.integers(2**31))
-        gains.append(stats.spearmanr(truth, after[0]).statistic - stats.spearmanr(truth, before[0]).statistic)
+    draws = [np.vstack(drawn(generator.integers(2**31))) for _ in range(400)]
+    truth, before, after = stats.zscore(stats.rankdata(draws, axis=2), axis=2).transpose(1, 0, 2)  # (400, 60) each
+    gains = (truth * (after - before)).mean(axis=1)  # of Spearman's correlation, as no ranks are tied
     errors = [gain_error(*drawn(seed), seed) for seed in range(8)]
     assert np.mean(errors) == pytest.approx(np.std(gains), rel=0.2)
 

@@ -59,7 +59,7 @@ def run(folder, *words, data=None, has_weights=True):
     The study is in memory: many times as fast as a file, which `run_on_disk` has, for what is resumed.
     """
     data = data or toy_data()
-    arguments = parse_arguments(TRAIN, "", [*QUICK, "--database=", "--trials=6", *words])
+    arguments = parse_arguments(TRAIN, "", [*QUICK, "--database=", "--trials=4", *words])
     settings = search_settings(arguments)
     objective = make_objective(settings, data, has_weights)
     study = open_study(
@@ -216,10 +216,10 @@ def test_ctrl_c_keeps_the_best_so_far(tmp_path, monkeypatch):
     monkeypatch.setattr(search, "train", real)
     study, best, finished = run_on_disk(tmp_path, "--resume")
     assert finished
-    assert sum(trial.state == TrialState.COMPLETE for trial in study.trials) == 6
+    assert sum(trial.state == TrialState.COMPLETE for trial in study.trials) == 4
 
 
-@pytest.mark.parametrize("trials", [1, 6])
+@pytest.mark.parametrize("trials", [1, 4])
 def test_a_model_file_that_is_held_open_for_a_while_does_not_end_the_search(tmp_path, monkeypatch, capsys, trials):
     import src.search.run_files as run_files
 
@@ -246,7 +246,7 @@ def test_a_model_file_that_can_never_be_written_is_an_error_at_the_end(tmp_path,
         run_on_disk(tmp_path)
     monkeypatch.undo()
     study, best, _ = run_on_disk(tmp_path, "--resume")
-    assert len(study.trials) == 6
+    assert len(study.trials) == 4
     assert load_predictor(best.path)[1]["trial"] == str(study.best_trial.number)
 
 
