@@ -53,6 +53,7 @@ SETS = {
     "lite2, 4 states": (("efficientnet-lite2", STATES),),
     "lite0 and lite2": (("efficientnet-lite0", STATES), ("efficientnet-lite2", STATES)),
 }
+WITH_NETWORKS = ("lite0, 4 states", "lite0 and lite2")  # the others are for the Gaussian process alone
 TYPES = ("ridge", "network", "networks", "gp", "blend")
 LEARNT, OTHERS = (50, 100, 175), 50
 
@@ -71,17 +72,20 @@ class Features:
         self.config = PredictorConfig("oasis", tuple(states), "join", widths, LAYERS, DROPOUTS)
 
 
-def predict(features: Features, y: np.ndarray, learnt: np.ndarray, new: np.ndarray) -> dict[str, np.ndarray]:
+def predict(
+    features: Features, y: np.ndarray, learnt: np.ndarray, new: np.ndarray, train_networks: bool = True
+) -> dict[str, np.ndarray]:
     """{type: scores of `new`}, and the errors of "gp errors" and "blend errors"; learnt, new: rows."""
-    process = fit_gaussian_process(features.config, features.inputs[learnt], y[learnt])
-    networks = ensemble(features, y, learnt)
-    inputs = features.inputs[new]
-    blend = Blend(process, networks, *weighed(features, y, learnt))
+    process, inputs = fit_gaussian_process(features.config, features.inputs[learnt], y[learnt]), features.inputs[new]
     split = np.full(len(y), "eval", dtype="<U5")
     split[learnt] = "train"
     found = {"ridge": fit_ridge(features.inputs.numpy(), y, split, 0).predict(inputs.numpy())}
-    found |= {"network": networks.predictors[0].predict(inputs)[0], "networks": networks.predict(inputs)[0]}
-    for name, predictor in (("gp", process), ("blend", blend)):
+    predictors = {"gp": process}
+    if train_networks:
+        networks = ensemble(features, y, learnt)
+        found |= {"network": networks.predictors[0].predict(inputs)[0], "networks": networks.predict(inputs)[0]}
+        predictors["blend"] = Blend(process, networks, *weighed(features, y, learnt))
+    for name, predictor in predictors.items():
         found[name], found[f"{name} errors"] = predictor.predict(inputs)
     return found
 
@@ -120,11 +124,17 @@ def crowd(load: Callable[[str], Features], oasis: Path) -> None:
         for kind, folds in kinds.items():
             start, found = time.perf_counter(), {}
             for learnt, new in tqdm(list(folds.split(y, y, themes)), desc=f"{name} {kind}", leave=False):
-                for key, values in predict(load(name), y, learnt, new).items():
+                for key, values in predict(load(name), y, learnt, new, name in WITH_NETWORKS).items():
                     found.setdefault(key, np.zeros(len(y)))[new] = values
-            line = f"{name:<18}{kind:<10}" + "".join(f"{spearman(y, found[each]):>10.4f}" for each in TYPES)
-            held = [np.mean(np.abs(y - found[each]) < 1.96 * found[f"{each} errors"]) for each in ("gp", "blend")]
-            print(f"{line}{held[0]:>10.1%}{held[1]:>8.1%}{time.perf_counter() - start:>7.0f}", flush=True)
+            reached = {each: f"{spearman(y, found[each]):.4f}" for each in TYPES if each in found}
+            held = {
+                each: f"{np.mean(np.abs(y - found[each]) < 1.96 * found[f'{each} errors']):.1%}"
+                for each in ("gp", "blend")
+                if each in found
+            }
+            line = f"{name:<18}{kind:<10}" + "".join(f"{reached.get(each, '-'):>10}" for each in TYPES)
+            seconds = time.perf_counter() - start
+            print(f"{line}{held['gp']:>10}{held.get('blend', '-'):>8}{seconds:>7.0f}", flush=True)
 
 
 def people(load: Callable[[str], Features], oasis: Path, count: int) -> None:
@@ -135,7 +145,7 @@ def people(load: Callable[[str], Features], oasis: Path, count: int) -> None:
     print(
         f"\nSpearman, mean of {len(names)} people\n{'features':<18}{'learnt':<8}" + "".join(f"{n:>10}" for n in TYPES)
     )
-    for name in ("lite0, 4 states", "lite0 and lite2"):
+    for name in WITH_NETWORKS:
         for learnt in LEARNT:
             found = np.array([of_person(load(name), rows, person, learnt) for person in tqdm(names, leave=False)])
             print(f"{name:<18}{learnt:<8}" + "".join(f"{mean:>10.4f}" for mean in found.mean(axis=0)))

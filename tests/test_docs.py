@@ -6,8 +6,10 @@ import shlex
 import pytest
 import torch
 
+from src.model.blend import Blend
 from src.model.config import PredictorConfig
 from src.model.file import load_predictor, save_predictor
+from src.model.gp_fit import fit_gaussian_process
 from src.model.network import Predictor, combine
 from src.options.command_line import parse_arguments
 from src.options.files import to_text
@@ -169,9 +171,21 @@ def test_a_predictor_file_holds_what_the_docs_say(tmp_path, mode):
     best.save(Predictor(config), 3, {"dropout": 0.1}, {"eval_mse": 1.0})
     predictor, metadata = load_predictor(best.path)
     ensembles = {"member_layers", "member_dropout_rates", "trials", "single_best_metrics"}
-    assert documented("Metadata") - ensembles == set(metadata)
+    processes = {"kind", "gp_sizes", "blend_share"}
+    assert documented("Metadata") - ensembles - processes == set(metadata)
     keys = {name.removesuffix(".weight") for name in documented("Tensors") if name != ".bias"}
     assert {name.rpartition(".")[0] for name in predictor.state_dict()} <= keys
+
+
+def test_a_gaussian_processs_and_a_blends_file_hold_what_the_docs_say_on_top(tmp_path):
+    config = PredictorConfig("toy", (0,), "join", (6,), (5, 4))
+    process = fit_gaussian_process(config, toy_data().inputs, toy_data().scores)
+    for predictor in (process, Blend(process, Predictor(config))):
+        save_predictor(tmp_path / "m.safetensors", predictor, {})
+        metadata = load_predictor(tmp_path / "m.safetensors")[1]
+        assert {"kind", "gp_sizes"} < set(metadata) < documented("Metadata")
+    names = {name.rpartition(".")[2] for name, _ in process.named_parameters()}
+    assert names | {"shares"} <= documented("Tensors")
 
 
 def test_an_ensembles_file_holds_what_the_docs_say_on_top(tmp_path):

@@ -62,7 +62,7 @@ def _comparisons(run: Run, found: Found) -> list[str]:
 def where_from(metadata: Mapping[str, str]) -> str:
     """Which trials the model is, and what the best of an ensemble would be alone."""
     if metadata["model_type"] == "gp":
-        return "A Gaussian process:"
+        return f"A Gaussian process{', as networks add nothing to it' if 'blend_share' in metadata else ''}:"
     if "trial" not in metadata:
         return f"Ridge regression with penalty {float(metadata['ridge_alpha']):.4g}:"
     found = ", ".join(f"{name} {value:.4g}" for name, value in json.loads(metadata["metaparameters"]).items())

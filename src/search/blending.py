@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from ..model import Blend, combine
 from .dataset import Dataset
+from .first_results import put
 from .processes import fit_process
 from .run import Run
 from .run_files import Found
@@ -35,13 +36,19 @@ def weigh(search: Search, run: Run) -> Found:
     assert process is not None
     first = next(first for first in run.firsts if first.name == "gp")
     networks = combine([member.predictor for member in search.members])
-    share, factor, others = 0.5, 1.0, networks.predict(data.inputs.cpu())[0]
+    share, factor, unseen = 0.5, 1.0, None
     if len(data.rows("train")) >= FEWEST:
         unseen = _predict_unseen(search, parts_of(data, search.settings.seed))
         share, factor = shares(data.scores[unseen.rows], unseen.process, unseen.networks)
-        if data.folds is not None:
-            others[unseen.rows] = unseen.networks
-    search.write(Blend(process, networks, share, factor) if share < 1 else process)
+    if share < 1:
+        search.write(Blend(process, networks, share, factor))
+    else:
+        put(first, run.objective, search.files, blend_share=share)
+    inputs = data.inputs.cpu()
+    if data.folds is None or unseen is None:
+        return search.files.found(lambda predictor: predictor.predict(inputs))
+    others = networks.predict(inputs)[0]
+    others[unseen.rows] = unseen.networks
     held_out = share * first.held_out + (1 - share) * others
     return search.files.found(lambda _: (held_out, factor * first.errors))
 

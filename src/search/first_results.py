@@ -9,8 +9,9 @@ import numpy as np
 from ..model import Predictor
 from .baseline import fit_ridge, held_out_ridge, ridge_predictor
 from .dataset import Dataset
-from .objective import Objective
+from .objective import SUBSETS, Objective
 from .processes import fit_process
+from .run_files import RunFiles
 from .settings import TrainingSettings
 
 
@@ -57,6 +58,13 @@ def best_of(objective: Objective, firsts: Sequence[First]) -> First:
     for each in firsts[1:]:
         best = each if better(objective, each.value, best.value) else best
     return best
+
+
+def put(first: First, objective: Objective, files: RunFiles, **about: Any) -> None:
+    """On disk, as this run's model. about: further metadata."""
+    metrics = objective.measure_all(files.data, first.predictor, *SUBSETS, objective.subset)
+    said = {"model_type": first.name, **first.about, **about, "metrics": dict(sorted(metrics.items()))}
+    files.write(first.predictor, said)
 
 
 def _ridge(data: Dataset, objective: Objective, seed: int) -> First:

@@ -6,8 +6,7 @@ import numpy as np
 
 from ..model import Blend, Predictor
 from .blending import weigh
-from .first_results import First, best_of
-from .objective import SUBSETS
+from .first_results import First, best_of, put
 from .run import Run
 from .run_files import Found, RunFiles
 from .search import Search
@@ -16,10 +15,8 @@ from .settings import SearchSettings
 
 def write_first(first: First, run: Run, files: RunFiles) -> None:
     """Put it on disk as this run's model, unless a trial of this run's study is there already."""
-    if files.kept():
-        return
-    metrics = run.objective.measure_all(run.data, first.predictor, *SUBSETS, run.objective.subset)
-    files.write(first.predictor, {"model_type": first.name, **first.about, "metrics": dict(sorted(metrics.items()))})
+    if not files.kept():
+        put(first, run.objective, files)
 
 
 def found_first(first: First, files: RunFiles) -> Found:
