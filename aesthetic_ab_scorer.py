@@ -266,7 +266,7 @@ def ending(assistant: "Assistant", session: "Session", file: ScoreFile) -> Itera
             wait_for_features(assistant)
         assistant.close()  # what comes now comes too late
         session.live.close()
-        with working("Fitting the ratings to all choices"):
+        with working("Fitting the ratings to all choices", session.live.steps):
             said = file.write()
         basis = session.live.basis if session.live.changed else ""
         print(f"{basis}\n{said}\nThe choices are in {session.comparisons.path}.".strip())

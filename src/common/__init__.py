@@ -6,7 +6,7 @@ from .lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .claims import claimed
-    from .correlation import correlations, pearson, spearman
+    from .correlation import correlations, pearson, spearman, spearman_among
     from .devices import pick_device, torch_threads
     from .downloads import stand_in
     from .ending import run_script
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .order import Expected, ab, expected_order
     from .parts import PART, part_prefix, remove_parts
     from .scaling import standardisation
-    from .waiting import working
+    from .waiting import Steps, counted, working
     from .words import number_of
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

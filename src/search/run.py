@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..common import Steps
 from ..scores import SPLITS, ScoreTable, SplitSettings, assisted_by
 from .baseline import Ridge, baselines, fit_ridge, held_out_ridge
 from .dataset import Dataset
@@ -39,13 +40,15 @@ def describe_run(
     search: SearchSettings,
     split: SplitSettings,
     others: Mapping[str, Any],
+    steps: Steps | None = None,
 ) -> Run:
     """Everything that is known of a run before it. table: the images, as the rows of `data`.
 
-    others: what model files of this run say besides, such as the score column and the filter.
+    others: what model files of this run say besides, such as the score column and the filter. steps: of what takes
+    long, the baselines of many folds.
     """
     ridge = fit_ridge(data.inputs.cpu().numpy(), data.scores, data.split, search.seed)
-    held_out = held_out_ridge(data, search.seed, ridge)
+    held_out = held_out_ridge(data, search.seed, ridge, steps)
     said = {**about(table, data, search, split), **others, "baselines": baselines(data, held_out)}
     return Run(data, objective, ridge, held_out, said, comparable(table, data, objective, search), search.seed)
 
