@@ -42,10 +42,10 @@ def main() -> None:
     directory = image_directory(arguments)
     # Imported only now, so that --help and what is refused answer at once.
     from src.features import FeatureCache
-    from src.options import check_columns, complete, output_paths
+    from src.options import check_columns, complete, output_paths, study_name
 
     model, savefile = output_paths(arguments, directory)
-    with claimed(model, f"the training run '{arguments.name or directory.resolve().name}'"):
+    with claimed(model, f"the training run '{study_name(arguments, directory)}'"):
         table = read_scores(arguments, directory)
         check_columns(arguments, table)
         with working("Loading torch and the image model"):
