@@ -22,6 +22,8 @@ from src.options import CHOOSE, comparisons_file, image_directory, model_path, p
 from src.ratings import PairingSettings, RatingSettings
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     import numpy as np
 
     from src.ab_page import Closed, Gallery, LiveRatings, Session
@@ -46,11 +48,11 @@ def main() -> None:
 
     listening = listen(arguments.host, arguments.port)
     cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
-    hashes = hash_images(directory, arguments.exclude, cache)
+    hashes = hash_images(directory, arguments.exclude, arguments.follow_links, cache)
     with Comparisons(comparisons_file(arguments, directory), arguments.rater) as comparisons:
         registered = comparisons.register(hashes)
         report_images(hashes, registered)
-        gallery = make_gallery(directory, registered.ids)
+        gallery = make_gallery(directory, registered.ids, arguments.follow_links)
         import_scores(scores, arguments.score_column, rating.rescale, comparisons, registered.ids, directory)
         model_scores = score_with_model(arguments, directory, cache, registered.ids)
         with start_assistant(arguments, gallery, cache) as assistant:
@@ -66,15 +68,15 @@ def main() -> None:
                 server.run(open_browser=not arguments.no_browser)
 
 
-def hash_images(directory: Path, exclude: list[str], cache: "FeatureCache") -> dict[str, str]:
+def hash_images(directory: Path, exclude: list[str], follow_links: bool, cache: "FeatureCache") -> dict[str, str]:
     """Relative path -> content hash of every image; those that can't be read or shown are named."""
     from src.features import find_images, leading_out
     from src.scores import listing
 
     paths = find_images(directory, exclude)
-    if out := leading_out(directory, paths):
+    if not follow_links and (out := leading_out(directory, paths)):
         paths = sorted({*paths} - {*out})
-        print(f"left out, links that lead out of the folder, which the page doesn't show: {listing(out)}")
+        print(f"left out, links that lead out of the folder: {listing(out)}; --follow_links shows them")
     if not paths:
         raise UserError(f"{directory}: there are no images; name the folder of your images with --directory")
     print(f"{number_of(len(paths), 'image')}; those not known yet are read once ...", flush=True)
@@ -117,8 +119,13 @@ def import_scores(
         return
     table, problems = match_images(read_scorefile(path, score_column, directory), list(ids))
     print("\n".join([*table.problems, *problems]))
-    if is_chosen(table) and len(comparisons.log()):
-        return  # the choices say more, whoever made them
+    if is_chosen(table):
+        if len(comparisons.log()):
+            return  # the choices say more, whoever made them
+        print(
+            f"note: {path} comes from choices, and {comparisons.path} holds none: if it was lost, moved or emptied, "
+            "put it back before you choose"
+        )
     images = np.array([ids[image] for image in table.paths], dtype=np.int64)
     if begun := start_from(comparisons, images, table.scores, rescale, begun_at(table)):
         print(f"{begun} scores of {path} are the starting ratings of their images.")
@@ -252,10 +259,10 @@ class ScoreFile:
 def ending(assistant: "Assistant", session: "Session", file: ScoreFile) -> Iterator[None]:
     """What comes after choosing, however that ended: the open batch, features that are still to come, the scores."""
     hurry = False
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    end_on_signals()
     try:
         yield
-    except SystemExit:  # whoever sends SIGTERM may soon send SIGKILL
+    except SystemExit:  # whoever sends SIGTERM or SIGHUP may soon send SIGKILL
         hurry = True
         raise
     finally:
@@ -266,10 +273,27 @@ def ending(assistant: "Assistant", session: "Session", file: ScoreFile) -> Itera
             wait_for_features(assistant)
         assistant.close()  # what comes now comes too late
         session.live.close()
-        with working("Fitting the ratings to all choices"):
+        with working("Fitting the ratings to all choices", session.live.steps):
             said = file.write()
         basis = session.live.basis if session.live.changed else ""
-        print(f"{basis}\n{said}\nThe choices are in {session.comparisons.path}.".strip())
+        print(f"{basis}\n{said}\nThe choices are in {session.comparisons.kept_in}.".strip())
+
+
+def end_on_signals() -> None:
+    """SIGTERM, and a terminal that is closed, end the scorer with all done; not where nohup ignores them."""
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # Windows has no SIGHUP
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, end_on_signal)
+
+
+def end_on_signal(number: int, frame: "FrameType | None") -> None:
+    """Once: what is being written by then is written to its end."""
+    signal.signal(number, signal.SIG_IGN)
+    if number != signal.SIGTERM:  # the terminal is gone, and with it who reads what is printed
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):
+            os.dup2(nothing, stream)
+    sys.exit(128 + number)
 
 
 def wait_for_features(assistant: "Assistant") -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.common import UserError, claimed, number_of, run_script, working
+from src.common import Steps, UserError, claimed, number_of, run_script, working
 from src.options import (
     TRAIN,
     argument_folders,
@@ -44,10 +44,10 @@ def main() -> None:
     directory = image_directory(arguments)
     # Imported only now, so that --help and what is refused answer at once.
     from src.features import FeatureCache
-    from src.options import check_columns, complete, output_paths
+    from src.options import check_columns, complete, output_paths, study_name
 
     model, savefile = output_paths(arguments, directory)
-    with claimed(model, f"the training run '{arguments.name or directory.resolve().name}'"):
+    with claimed(model, f"the training run '{study_name(arguments, directory)}'"):
         table = read_scores(arguments, directory)
         check_columns(arguments, table)
         with working("Loading torch and the image model"):
@@ -63,8 +63,9 @@ def main() -> None:
         data = make_dataset(arguments, directory, table, features, extractor, cache)
         finished = True
         if arguments.trials > 0:
-            with working("Preparing the search"):
-                described = describe(arguments, table, data, behind)
+            steps = Steps()
+            with working("Preparing the search", steps):
+                described = describe(arguments, table, data, behind, steps)
             found, finished = train(arguments, described, model)
             report_results(described, table, model, found)
             if savefile:
@@ -227,15 +228,17 @@ def predictor_config(
     )
 
 
-def describe(arguments: argparse.Namespace, table: "ScoreTable", data: "Dataset", behind: Mapping[str, Any]) -> "Run":
-    """What describes this run, before anything is trained. behind: the filter before it."""
+def describe(
+    arguments: argparse.Namespace, table: "ScoreTable", data: "Dataset", behind: Mapping[str, Any], steps: Steps
+) -> "Run":
+    """What describes this run, before anything is trained. behind: the filter before it. steps: how far that is."""
     from src.scores import SplitSettings
     from src.search import describe_run, make_objective
 
     search, split = search_settings(arguments), settings_of(SplitSettings, arguments)
     objective = make_objective(search, data, table.has_weights)
     others = {"model_type": arguments.model_type, "score_column": arguments.score_column, **behind}
-    return describe_run(table, data, objective, search, split, others)
+    return describe_run(table, data, objective, search, split, others, steps)
 
 
 def train(arguments: argparse.Namespace, run: "Run", model: Path) -> "tuple[Found, bool]":

@@ -9,17 +9,21 @@ from ..features import Stamp, UnreadableImage, file_stamps, leading_out
 
 @dataclass(frozen=True)
 class Gallery:
-    """Images by their id in the comparisons database. paths: of copies with one content, the first."""
+    """Images by their id in the comparisons database. paths: of copies with one content, the first.
+
+    follow_links: show also what links out of the folder lead to.
+    """
 
     directory: Path
     paths: dict[int, str]
     stamps: dict[str, Stamp]
+    follow_links: bool = False
 
     def file(self, image: int) -> Path:
         """The file of an image. KeyError for an id that isn't here; UnreadableImage if the file isn't what it was."""
         if not self.is_unchanged(image):
             raise UnreadableImage("it is gone, or was changed since the scorer began")
-        if leading_out(self.directory, [self.paths[image]]):
+        if not self.follow_links and leading_out(self.directory, [self.paths[image]]):
             raise UnreadableImage("a link that leads out of the folder")
         return self.directory / self.paths[image]
 
@@ -30,9 +34,9 @@ class Gallery:
         return bool(now and before and now[:2] == before[:2])
 
 
-def make_gallery(directory: Path, ids: Mapping[str, int]) -> Gallery:
+def make_gallery(directory: Path, ids: Mapping[str, int], follow_links: bool = False) -> Gallery:
     """ids: relative path -> image id, as the comparisons database gave them."""
     paths: dict[int, str] = {}
     for path, image in ids.items():
         paths.setdefault(image, path)
-    return Gallery(directory, paths, file_stamps(directory, list(paths.values())))
+    return Gallery(directory, paths, file_stamps(directory, list(paths.values())), follow_links)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..common import Steps
 from ..ratings import (
     AssistedFit,
     Bools,
@@ -38,7 +39,8 @@ class LiveRatings:
 
     settings: how they are fitted. log: with every choice of this session at once. ratings: those of the last finished
     fit, a moment behind it. basis: a sentence on what assists the ratings, empty of methods that nothing assists.
-    assisted_by: the extractor that does, or "". tell: says something to the person.
+    assisted_by: the extractor that does, or "". tell: says something to the person. steps: how far a fit is that
+    takes long.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class LiveRatings:
         self.tell: Callable[[str], None] = print
         self.basis = WAITING if settings.rating == "assisted" else ""
         self.assisted_by = ""
+        self.steps = Steps()
         self._assisted: AssistedFit | None = None
         self._comparisons, self.settings, self._model_scores = comparisons, settings, model_scores
         self._pool = Behind("ratings")
@@ -109,7 +112,7 @@ class LiveRatings:
     def assist(self, extractor: str, similarity: Similarity) -> None:
         """From now on, images teach each other by their features, which come from the extractor of this name."""
         with self._lock:
-            self._assisted, self.assisted_by = AssistedFit(similarity), extractor
+            self._assisted, self.assisted_by = AssistedFit(similarity, steps=self.steps), extractor
             self._fitted = None  # what was fitted by now was not assisted
         self.basis = f"The ratings are assisted by the features of {extractor}."
         print(self.basis, flush=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import socket
 import webbrowser
 from collections.abc import Callable, Mapping
@@ -44,7 +45,7 @@ class Server:
     def __init__(self, session: Session, gallery: Gallery, host: str, listening: socket.socket) -> None:
         self._session, self._gallery, self._listening = session, gallery, listening
         self._pictures = Pictures(gallery)
-        self._name = hashlib.blake2b(str(session.comparisons.path.resolve()).encode(), digest_size=8).hexdigest()
+        self._name = hashlib.blake2b(os.fsencode(session.comparisons.path.resolve()), digest_size=8).hexdigest()
         self._tab = ""  # in which the session goes on; none yet
         port = listening.getsockname()[1]
         token = None if is_loopback(host) else new_token()

@@ -162,7 +162,7 @@ class Session:
         """Finish whatever is open: the session ends now."""
         with self.lock:
             if self.phase == CHOOSING and self.done:
-                with working("Fitting the ratings to all choices"):
+                with working("Fitting the ratings to all choices", self.live.steps):
                     self._close()
             self.phase = FINISHED
 

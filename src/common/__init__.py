@@ -6,12 +6,22 @@ from .lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .claims import claimed
-    from .correlation import correlations, pearson, spearman
+    from .correlation import correlations, pearson, spearman, spearman_among
     from .devices import pick_device, torch_threads
     from .downloads import stand_in
     from .ending import run_script
     from .errors import UserError, first_line, run
-    from .files import check_writable, copy_to, flush_to_disk, plain, relative_to, replacing, write_text
+    from .files import (
+        check_writable,
+        copy_to,
+        flush_to_disk,
+        named_in_text,
+        plain,
+        relative_to,
+        replacing,
+        shown_path,
+        write_text,
+    )
     from .hidden_states import by_place, number, place_and_state, read_states, write_states
     from .interruption import Interruption
     from .kernel import draw_landmarks, low_rank, squared_distances, vectors_of
@@ -19,9 +29,9 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .names import METRIC_NAMES, SEED
     from .notes import keeps_notes, note, notes_kept
     from .order import Expected, ab, expected_order
-    from .parts import PART, part_prefix, remove_parts
+    from .parts import new_part, remove_parts
     from .scaling import standardisation
-    from .waiting import working
+    from .waiting import Steps, counted, working
     from .words import number_of
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

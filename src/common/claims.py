@@ -29,7 +29,8 @@ def claimed(path: Path, claimant: str) -> Iterator[None]:
         return
     try:
         with suppress(OSError):
-            owner.write_text(f"{claimant} (process {os.getpid()}, since {datetime.now():%H:%M})", encoding="utf-8")
+            said = f"{claimant} (process {os.getpid()}, since {datetime.now():%H:%M})"
+            owner.write_text(said, encoding="utf-8", errors="replace")
         yield
     finally:
         for file in (owner, lock):  # while it is held: who opened it meanwhile sees that it is gone, and begins anew

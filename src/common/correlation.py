@@ -3,6 +3,7 @@
 Shapes, errors and the undefined case are those of `metrics`.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from itertools import chain, permutations
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .ranks import Floats, mean_ranks, pair
+from .ranks import Floats, dense_ranks, mean_ranks, pair, shared_ranks
 
 EXACT_UP_TO = 9  # images, of which all 362,880 orders can be looked at
 
@@ -24,7 +25,7 @@ def pearson(truth: ArrayLike, predicted: ArrayLike) -> float:
         return np.nan
     a, b = centred(a), centred(b)
     with np.errstate(all="ignore"):
-        return float(np.clip(a @ b / np.sqrt((a @ a) * (b @ b)), -1.0, 1.0))
+        return float(np.clip(_dot(a, b) / np.sqrt(_dot(a, a) * _dot(b, b)), -1.0, 1.0))
 
 
 def spearman(truth: ArrayLike, predicted: ArrayLike) -> float:
@@ -36,6 +37,15 @@ def spearman(truth: ArrayLike, predicted: ArrayLike) -> float:
     if np.isnan(a).any() or np.isnan(b).any():
         return np.nan
     return pearson(mean_ranks(a), mean_ranks(b))
+
+
+def spearman_among(truth: ArrayLike, predicted: ArrayLike) -> Callable[[NDArray[np.int64]], float]:
+    """`spearman` of whatever rows (n,) are drawn from both (N,). They are sorted once, and not for each draw."""
+    a, b = pair(truth, predicted)
+    if np.isnan(a).any() or np.isnan(b).any():
+        return lambda rows: spearman(a[rows], b[rows])
+    first, second = dense_ranks(a), dense_ranks(b)
+    return lambda rows: pearson(shared_ranks(first[rows]), shared_ranks(second[rows]))
 
 
 class Correlations(NamedTuple):
@@ -59,6 +69,11 @@ def correlations(truth: ArrayLike, predicted: ArrayLike) -> Correlations:
         return Correlations(rho, _p_value(rho, len(a)), r, _p_value(r, len(a)))
     rho_p = np.nan if np.isnan(rho) else _exact_p_value(mean_ranks(a), mean_ranks(b))
     return Correlations(rho, rho_p, r, np.nan if np.isnan(r) else _exact_p_value(a, b))
+
+
+def _dot(a: Floats, b: Floats) -> np.float64:
+    # Not a @ b: BLAS would share long lists out between threads, which takes 20 times as long on a busy computer.
+    return np.einsum("i,i", a, b)
 
 
 @np.errstate(all="ignore")

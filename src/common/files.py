@@ -99,6 +99,16 @@ def copy_to(source: Path, target: Path) -> None:
         shutil.copyfile(source, temporary)
 
 
+@contextmanager
+def named_in_text(path: Path) -> Iterator[Path]:
+    """A way to the file for libraries that take names in UTF-8 alone, as safetensors does; Linux knows others."""
+    if str(path).isprintable() or os.name == "nt":
+        yield path
+        return
+    with path.open("rb") as file:
+        yield Path(f"/dev/fd/{file.fileno()}")
+
+
 def flush_to_disk(descriptor: int) -> None:
     """fsync where the file system knows that. Raises OSError where a disk is full or fails: often it says so here."""
     try:

@@ -25,6 +25,11 @@ def part_prefix(path: Path) -> str:
     return f".{beginning}.{_machine()}-{os.getpid()}-"
 
 
+def new_part(path: Path) -> Path:
+    """Where this process may write what is to become `path`; nothing lies there yet."""
+    return path.with_name(f"{part_prefix(path)}new{PART}")
+
+
 @cache  # once for each folder: one that holds a million images is not listed for every file written
 def remove_parts(folder: Path) -> None:
     """Remove what killed programs left half written in this folder; never what a living one writes."""

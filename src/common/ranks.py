@@ -21,7 +21,11 @@ def dense_ranks(values: Floats) -> NDArray[np.int64]:
 
 def mean_ranks(values: Floats) -> Floats:
     """Ranks 1…N; ties share their mean rank."""
-    dense = dense_ranks(values)
+    return shared_ranks(dense_ranks(values))
+
+
+def shared_ranks(dense: NDArray[np.int64]) -> Floats:
+    """`mean_ranks` of numbers 0, 1, 2…, of which some may be missing; nothing is sorted."""
     counts = np.bincount(dense)
     last = np.cumsum(counts)
     return (last - (counts - 1) / 2)[dense]

@@ -13,6 +13,7 @@ from scipy.fft import dctn
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from ..common import counted
 from .extraction import extract_features
 from .extractors.base import Extractor
 from .extractors.resizing import suffix
@@ -73,7 +74,8 @@ def group(signatures: np.ndarray) -> np.ndarray:
     order = np.argsort(brightness, kind="stable")
     different, brightness = different[order], brightness[order]
     ends = np.searchsorted(brightness, brightness + MOST_COLOUR + 0.01, side="right")
-    pairs = [_pairs(different, start, ends) for start in range(0, len(different), BLOCK)]
+    starts = counted(range(0, len(different), BLOCK), "Looking for near-identical images")
+    pairs = [_pairs(different, start, ends) for start in starts]
     first, second = np.concatenate(pairs, axis=1) if pairs else np.empty((2, 0), dtype=np.int64)
     graph = coo_array((np.ones(len(first)), (first, second)), shape=(len(different), len(different)))
     labels = np.empty(len(different), dtype=np.int64)

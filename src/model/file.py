@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..common import UserError, first_line, note, replacing, stand_in
+from ..common import UserError, first_line, named_in_text, note, replacing, stand_in
 from .blend import BLEND, Blend
 from .config import PredictorConfig
 from .foreign import OTHER_SUFFIXES, NotUnderstood, Unsaid, read_foreign, read_pickled, whole_numbers
@@ -130,7 +130,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             raise UserError(f"{path}: {what}")
         if path.suffix.lower() in OTHER_SUFFIXES:
             return {}, read_pickled(path)
-        with safe_open(path, framework="pt") as file:
+        with named_in_text(path) as named, safe_open(named, framework="pt") as file:
             return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: is no predictor ({first_line(error)}); a predictor is a .safetensors file")

@@ -23,6 +23,6 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
         model_paths,
     )
     from .settings import settings_of
-    from .training import check_columns, complete, filter_of, output_paths
+    from .training import check_columns, complete, filter_of, output_paths, study_name
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

@@ -152,8 +152,13 @@ def _read_values(option: Option, texts: Sequence[str] | None, words: Sequence[Wo
             found = [word.where for word in words if names(word.text, option) and word.text.endswith(text)]
             where = found[-1] if found else ""
             why = f" ({error})" if isinstance(error, Reason) else ""
-            raise UserError(f"{where}{option.names[-1]}={text[:200]}: must be {option.kind.allowed}{why}")
+            raise UserError(f"{where}{option.names[-1]}={_shown(text)}: must be {option.kind.allowed}{why}")
     return values if repeatable else values[-1]
+
+
+def _shown(text: str) -> str:
+    """A value in one line that any terminal can print."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:200])
 
 
 def _check_ranges(arguments: argparse.Namespace) -> None:

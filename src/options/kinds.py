@@ -114,6 +114,13 @@ def _balance(text: str) -> str:
     return text
 
 
+def _words(text: str) -> str:
+    if not text.isprintable():  # letters that the file system has and Unicode hasn't, and what no terminal shows
+        raise ValueError(text)
+    return _filled(text)
+
+
+WORDS = Kind(_words, "a text in UTF-8, in one line, that is not empty")
 TEXT = Kind(_filled, "a text that is not empty")
 ANY_TEXT = Kind(str)
 REGEX = Kind(_regular_expression, "a regular expression, where \\( is a bracket, \\. a dot, .* anything")

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..common import UserError, check_writable, note
+from ..common import UserError, check_writable, note, shown_path
 from ..features import Extractor, default_folder
 from ..model import Filter
 from ..scores import (
@@ -86,12 +86,17 @@ def filter_of(arguments: argparse.Namespace, directory: Path, model: Path) -> Fi
     return Filter(path, arguments.filter_threshold)
 
 
+def study_name(arguments: argparse.Namespace, directory: Path) -> str:
+    """--name, else that of the directory, as far as it is text."""
+    return arguments.name or shown_path(Path(directory.resolve().name))
+
+
 def complete(arguments: argparse.Namespace, directory: Path, extractor: Extractor) -> None:
     """Replace what was left open by what will be used, so that the arguments written down are the real ones.
 
     What does nothing as things stand is noted.
     """
-    arguments.name = arguments.name or directory.resolve().name
+    arguments.name = study_name(arguments, directory)
     arguments.cache_directory = arguments.cache_directory or str(default_folder(directory))
     arguments.hidden_states_used = arguments.hidden_states_used or extractor.default_hidden_states
     arguments.hidden_states_mode = hidden_states_mode(arguments, extractor.default_hidden_states_mode)

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ..common import UserError
+from ..common import UserError, working
 from ..features import EMBEDDED, Extractor, FeatureCache, extract_features, load_extractor
 from .similarity import Similarity, make_similarity
 
@@ -59,7 +59,8 @@ class Assistance:
 def find_assistance(task: Task) -> Assistance:
     """Features from the cache or extracted, with a bar, and how similar they are. UserError where there are none."""
     cache = FeatureCache(task.cache)
-    extractor, states = choose_extractor(task, cache)
+    with working("Loading what assists the ratings"):
+        extractor, states = choose_extractor(task, cache)
     paths = list(task.images.values())
     features = extract_features(task.directory, paths, extractor, states, cache, task.extract_batch_size)
     if not features.paths:

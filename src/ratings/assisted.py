@@ -1,10 +1,11 @@
 """Assisted ratings: Bradley-Terry with a Gaussian process over the features, so that alike images help each other."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from ..common import Steps
 from .bradley_terry import LN10
 from .expectation import Approximation, laplace_sites, propagate
 from .fitted import Ratings, share_of_choices
@@ -33,11 +34,13 @@ class AssistedFit:
     """Fits one rater's ratings again and again, each time from where the last fit ended. Not for two threads at once.
 
     similarity: of the images that have features. The others are rated by their own choices alone. hyperparameters:
-    those of the last fit; worked out anew now and then (hyperparameters.py).
+    those of the last fit; worked out anew now and then (hyperparameters.py). steps: how far a fit is, where it takes
+    long.
     """
 
     similarity: Similarity
     hyperparameters: Hyperparameters = DEFAULT
+    steps: Steps = field(default_factory=Steps)
     _level: int = 0
     _last: _Last | None = None
 
@@ -63,7 +66,7 @@ class AssistedFit:
         vectors = self.similarity.of(log.images)
         level = refresh_level(log)
         if level > self._level:
-            self.hyperparameters = refresh(screens, mean, vectors, error)
+            self.hyperparameters = refresh(screens, mean, vectors, error, self.steps)
             self._level = level
         prior = prior_of(self.hyperparameters, mean, vectors, error)
         mode = find_mode(screens, prior, *self._start(log, mean))

@@ -19,8 +19,8 @@ def refuse_damaged(path: Path) -> None:
     """UserError where the file is a comparisons database with damaged pages; it says what was rescued."""
     if damage := find_damage(path):
         raise UserError(
-            f"{path}: is damaged ({damage}) and stays as it is; {rescue(path)}. Put a backup in its place, or give "
-            "--comparisons the other file"
+            f"{path}: is damaged ({damage}) and stays as it is; {rescue(path)}. Put a backup in its place"
+            f"{_alone(path)}, or give --comparisons the other file"
         )
 
 
@@ -53,6 +53,12 @@ def _header(path: Path) -> bytes:
         if header.startswith(b"SQLite format 3\0") and header[68:72] == APPLICATION_ID.to_bytes(4, "big"):
             return header
     return b""
+
+
+def _alone(path: Path) -> str:
+    """SQLite would write what a killed program left beside the file into whatever lies there next."""
+    left = [name for end in ("-wal", "-shm", "-journal") if path.with_name(name := f"{path.name}{end}").exists()]
+    return f" with {' and '.join(left)} deleted" if left else ""
 
 
 def _has_log(path: Path) -> bool:

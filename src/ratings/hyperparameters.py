@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse.csgraph import breadth_first_order
 
+from ..common import Steps
 from .expectation import gaussian, laplace_sites, log_evidence, propagate
 from .log import SKIP, Floats, Ints, Log
 from .posterior import Prior
@@ -54,13 +55,18 @@ def refresh_level(log: Log) -> int:
     return int(np.searchsorted(REFRESHED_AT, per_image, side="right"))
 
 
-def refresh(screens: Screens, mean: Floats, vectors: Floats, error: Floats | None = None) -> Hyperparameters:
-    """Their posterior mean over the grid, of log s² and of ρ. Images without choices don't matter to it."""
+def refresh(
+    screens: Screens, mean: Floats, vectors: Floats, error: Floats | None = None, steps: Steps | None = None
+) -> Hyperparameters:
+    """Their posterior mean over the grid, of log s² and of ρ. Images without choices don't matter to it.
+
+    steps: counts the grid's points, as this takes seconds.
+    """
     rows = _sample(screens)
     few = screens.among(rows)
     found = np.zeros((len(SHARES), len(VARIANCES)))
     guess, sites = mean[rows], laplace_sites(few, mean[rows])
-    for i, j in np.ndindex(found.shape):
+    for i, j in (steps or Steps()).through(list(np.ndindex(found.shape))):
         own = None if error is None else error[rows]
         prior = prior_of(Hyperparameters(VARIANCES[j], SHARES[i]), mean[rows], vectors[rows], own)
         posterior = propagate(few, prior, gaussian(few, prior, sites, guess))

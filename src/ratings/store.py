@@ -87,6 +87,11 @@ class Store:
             )
             raise error from ReplacedError(str(self.path))
 
+    @property
+    def kept_in(self) -> Path:
+        """The file that holds every choice: `path`, unless that came to hold something else meanwhile."""
+        return self._saved or self.path
+
     def _put_back(self) -> None:
         try:
             self._copy(self.path.with_name(f".{self.path.name}.back")).replace(self.path)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
-from ..common import ab, pearson, spearman
+from ..common import ab, counted, pearson, spearman_among
 
 RESAMPLES = 1000
 # A resample of many images takes long, and their intervals need fewer resamples to be told apart.
@@ -61,18 +61,21 @@ def bootstrap(scores: np.ndarray, model_scores: np.ndarray, seed: int) -> Interv
     """
     generator = np.random.default_rng(seed)
     found = np.full((_resamples(len(scores)), 3), np.nan)
-    for row in range(len(found)):
+    spearman = spearman_among(scores, model_scores)
+    for row in counted(range(len(found)), "Intervals"):
         drawn = generator.integers(0, len(scores), len(scores))
         a, b = scores[drawn], model_scores[drawn]
-        found[row] = spearman(a, b), pearson(a, b), ab(a, b)
+        found[row] = spearman(drawn), pearson(a, b), ab(a, b)
     return Intervals(*(_middle(column[~np.isnan(column)]) for column in found.T))
 
 
 def gain_interval(scores: np.ndarray, first: np.ndarray, second: np.ndarray, seed: int) -> tuple[float, float]:
     """Of Spearman of the first model less that of the second, on the same images drawn anew; as `bootstrap`."""
-    generator = np.random.default_rng(seed)
-    resamples = (generator.integers(0, len(scores), len(scores)) for _ in range(_resamples(len(scores))))
-    found = np.array([spearman(scores[d], first[d]) - spearman(scores[d], second[d]) for d in resamples])
+    generator, found = np.random.default_rng(seed), np.empty(_resamples(len(scores)))
+    of_first, of_second = spearman_among(scores, first), spearman_among(scores, second)
+    for row in counted(range(len(found)), "Intervals"):
+        drawn = generator.integers(0, len(scores), len(scores))
+        found[row] = of_first(drawn) - of_second(drawn)
     return _middle(found[~np.isnan(found)])
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..common import UserError, replacing, spearman
+from ..common import Steps, UserError, replacing, spearman, working
 from . import plots
 from .analysis import calibration, places_on_map, reliability, slope
 from .learning_curve import beside_headline, left_out, verdict
@@ -54,11 +54,13 @@ def write_plots(material: Material, folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--plots={folder}: can't be made ({error.strerror}); name a folder")
-    paths = []
-    for name, drawing in drawings(material).items():
-        paths.append(folder / f"{name}.png")
-        with replacing(paths[-1]) as temporary:
-            temporary.write_bytes(plots.to_png(drawing.figure(plots.ON_WHITE)))
+    paths, steps = [], Steps()
+    material.curve  # noqa: B018 (has a bar of its own)
+    with working("Drawing the plots", steps):
+        for name, drawing in steps.through([*drawings(material).items()]):
+            paths.append(folder / f"{name}.png")
+            with replacing(paths[-1]) as temporary:
+                temporary.write_bytes(plots.to_png(drawing.figure(plots.ON_WHITE)))
     return paths
 
 

@@ -1,17 +1,17 @@
 """The page of a report: everything known of a model, in sections."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
-from ..common import ab, correlations, number_of, working, write_text
+from ..common import Steps, ab, correlations, number_of, working, write_text
 from ..model import said_by
 from ..scores import caution, errors_counted
 from . import plots
 from .analysis import FEWEST_IMAGES, Subset, extremes
-from .drawings import drawings
+from .drawings import Drawing, drawings
 from .learning_curve import verdict
 from .material import Material
 from .page import Plot, Thumbnail, Tile, gallery, page, paragraphs, section, table
@@ -23,13 +23,14 @@ from .thumbnails import data_url
 def write_report(material: Material, path: Path) -> None:
     """Write the page atomically."""
     path = path.expanduser()
-    material.curve  # noqa: B018 (has a bar of its own)
-    with working("Drawing the report"):
-        write_text(path, build_page(material))
+    material.with_bars()
+    steps = Steps()
+    with working("Drawing the report", steps):
+        write_text(path, build_page(material, steps))
 
 
-def build_page(material: Material) -> str:
-    """The page as text."""
+def build_page(material: Material, steps: Steps | None = None) -> str:
+    """The page as text. steps: counts its pictures, once it is known how many there are."""
     facts = [
         ("Model", material.model.name),
         ("Image model", material.model.metadata.get("feature_extractor_model", "unknown")),
@@ -37,7 +38,10 @@ def build_page(material: Material) -> str:
         ("Scores", material.table.document.name),
         ("Made", datetime.now().isoformat(sep=" ", timespec="minutes")),
     ]
-    sections = [_numbers(material), _pictures(material), _galleries(material), _study(material), _person(material)]
+    drawn, galleries, steps = drawings(material), _galleries(material), steps or Steps()
+    steps.begin(len(drawn) + sum(len(rows) for _, _, rows in galleries))
+    pictures = [_pictures(material, drawn, steps), _images(material, galleries, steps)]
+    sections = [_numbers(material), *pictures, _study(material), _person(material)]
     return page("How well does the model know your taste?", _lead(material), facts, _tiles(material), sections)
 
 
@@ -105,36 +109,47 @@ def _subset_name(material: Material, subset: Subset) -> str:
     return "All that was looked at" if subset is material.chosen[0] else subset.name
 
 
-def _pictures(material: Material) -> str:
-    drawn = [
-        Plot(drawing.title, plots.to_svg(drawing.figure(plots.VARIABLES), name), drawing.caption)
-        for name, drawing in drawings(material).items()
-    ]
+def _pictures(material: Material, drawn: Mapping[str, Drawing], steps: Steps) -> str:
+    grid = []
+    for name, drawing in drawn.items():
+        svg = plots.to_svg(drawing.figure(plots.VARIABLES), name)
+        grid.append(Plot(drawing.title, svg, drawing.caption))
+        steps.advance()
     note = "" if len(material.models) == 1 else f"Of the first model, {material.model.name}."
     if not material.curve:
         note = f"{note} {verdict([])}".strip()
-    return section("Pictures", plot_grid(drawn), note=note) if drawn else ""
+    return section("Pictures", plot_grid(grid), note=note) if grid else ""
 
 
-def _galleries(material: Material) -> str:
+def _galleries(material: Material) -> list[tuple[str, str, np.ndarray]]:
+    """Title, note and the places of the images among those looked at."""
     if len(material.rows) < 2:
-        return ""
+        return []
     found = extremes(material.scores, material.model_scores)
-    parts = [
+    return [
         ("Ranked too high", "Far higher among its scores than among yours.", found.over),
         ("Ranked too low", "Far lower among its scores than among yours.", found.under),
         ("The model’s top", "Its highest model scores among the images looked at.", found.top),
         ("The model’s bottom", "Its lowest.", found.bottom),
     ]
+
+
+def _images(material: Material, galleries: Sequence[tuple[str, str, np.ndarray]], steps: Steps) -> str:
+    if not galleries:
+        return ""
     note = "Below each image: your score → the model’s score."
-    return section("Images", *(gallery(t, n, _thumbnails(material, rows)) for t, n, rows in parts), note=note)
+    parts = [gallery(title, said, _thumbnails(material, places, steps)) for title, said, places in galleries]
+    return section("Images", *parts, note=note)
 
 
-def _thumbnails(material: Material, places: np.ndarray) -> list[Thumbnail]:
+def _thumbnails(material: Material, places: np.ndarray, steps: Steps) -> list[Thumbnail]:
     rows = material.rows[places]
     paths = [material.table.paths[row] for row in rows]
     scores, model_scores = _both(material, rows)
-    urls = [data_url(material.directory / path) for path in paths]
+    urls = []
+    for path in paths:
+        urls.append(data_url(material.directory / path))
+        steps.advance()
     return [Thumbnail(*values) for values in zip(paths, urls, scores, model_scores, strict=True)]
 
 

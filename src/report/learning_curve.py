@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from ..common import number_of, spearman
+from ..common import counted, number_of, spearman, spearman_among
 from ..model import PredictorConfig, TrainingConfig, TrainingData, train
 
 FRACTIONS = (0.12, 0.25, 0.5, 1.0)
@@ -94,11 +94,11 @@ def gain_error(truth: np.ndarray, before: np.ndarray, after: np.ndarray, seed: i
     if not np.isfinite([before, after]).all():
         return nan
     generator = np.random.default_rng(seed)
+    of_pairs = [tuple(spearman_among(truth, said) for said in pair) for pair in zip(before, after, strict=True)]
     gains = []
-    for _ in range(REPEATS):
+    for _ in counted(range(REPEATS), "Errors of the curve"):
         rows = generator.integers(0, len(truth), len(truth))
-        pairs = zip(before, after, strict=True)
-        gains.append(np.mean([spearman(truth[rows], b[rows]) - spearman(truth[rows], a[rows]) for a, b in pairs]))
+        gains.append(np.mean([of_after(rows) - of_before(rows) for of_before, of_after in of_pairs]))
     return float(np.nanstd(gains))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..common import UserError
 from ..scores import ScoreTable
 from ..scoring import ModelScores
-from .analysis import Intervals, Subset, bootstrap
+from .analysis import FEWEST_IMAGES, Intervals, Subset, bootstrap
 from .learning_curve import Point, learning_curve
 from .study_export import StudySummary, summarise
 
@@ -67,6 +67,12 @@ class Material:
         config, weights = model.predictor.config, self.table.weights
         inputs, scores = model.inputs, self.table.scores
         return learning_curve(config, model.metadata, inputs, scores, weights, self.split, self.seed)
+
+    def with_bars(self) -> None:
+        """Work out what has a bar of its own, before another is shown."""
+        self.curve  # noqa: B018
+        if len(self.rows) >= FEWEST_IMAGES:
+            self.intervals  # noqa: B018
 
     @cached_property
     def study(self) -> StudySummary | str:

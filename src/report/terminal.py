@@ -9,7 +9,7 @@ import numpy as np
 from ..common import UserError, number_of
 from ..features import FeatureCache
 from ..ratings import ChoiceAgreement, choice_agreement, read_log
-from ..scores import ScoreTable, caution, errors_counted
+from ..scores import ScoreTable, caution, errors_counted, estimated
 from ..scoring import one_threshold_each
 from .analysis import FEWEST_IMAGES, Subset, bootstrap, combinations, make_subsets
 from .settings import AnalysisSettings
@@ -32,14 +32,16 @@ Table = tuple[str, list[list[str]]]  # a heading and rows of cells, a header fir
 
 def subsets_of(images: "ScoredImages", settings: AnalysisSettings) -> list[Subset]:
     """The images looked at, all of them first; which these are is printed."""
-    allowed = _looked_at(images.split, settings.include_train_split)
+    guesses = int(estimated(images.table).sum())
+    allowed = _looked_at(images.split, settings.include_train_split, guesses)
     return make_subsets(images.table.paths, allowed, settings.regex, settings.directories)
 
 
-def _looked_at(split: np.ndarray, include_train: bool) -> np.ndarray:
-    """(N,) bool: the eval split alone, or everything."""
+def _looked_at(split: np.ndarray, include_train: bool, guesses: int) -> np.ndarray:
+    """(N,) bool: the eval split alone, or everything. guesses: how many scores are a model's."""
     if include_train:
-        print(f"All {len(split)} images, those that were trained on included.")
+        more = f" So are {guesses} scores that a model estimated, with which it agrees." if guesses else ""
+        print(f"All {len(split)} images, those that were trained on included.{more}")
         return np.ones(len(split), dtype=bool)
     name = "eval" if (split == "eval").any() else "test"  # models of --folds have no eval split
     wanted = split == name

@@ -22,13 +22,15 @@ def match_images(
     """The images of the table that exist and have a score, spelled as in `images`, and sentences on the others.
 
     images: relative paths of what is in the directory. keep_unscored: also the images whose score is nan.
-    Names that differ only in Unicode normalisation are the same (macOS decomposes accents, and so do its zip files);
-    those that differ in the case of their extension, on Windows in any case.
+    Names that differ only in blanks around them or in Unicode normalisation are the same (macOS decomposes accents,
+    and so do its zip files); those that differ in the case of their extension, on Windows in any case.
     """
     found = _spellings(table, images, ignore_case)
     pairs = list(zip(table.paths, found, strict=True))
     lost = [path for path, image in pairs if image is None]
-    other = [f"{image} for {path}" for path, image in pairs if image and _extension(image) != _extension(path)]
+    other = [
+        f"{image} for {path}" for path, image in pairs if image and _extension(image) != _extension(path.strip())
+    ]
     extra = set(images) - set(found)
     name, problems = table.document.name, []
     if lost:
@@ -53,8 +55,10 @@ def _spellings(table: ScoreTable, images: Sequence[str], ignore_case: bool) -> l
     """For each image of the table the one in `images` that it means: the same name, else one that differs in form."""
     exact = set(images)
     keys = [table.document.keys[row] for row in table.rows]  # as in the file: on Linux a backslash may be in a name
-    names = [(key, path, _raw(table.document, path)) for key, path in zip(keys, table.paths, strict=True)]
-    found = [next((name for name in three if name in exact), None) for three in names]
+    names = [
+        (key, path, _raw(table.document, path), path.strip()) for key, path in zip(keys, table.paths, strict=True)
+    ]
+    found = [next((name for name in spelled if name in exact), None) for spelled in names]
     free = sorted(exact - set(found), reverse=True)
     _find_alike(found, table.paths, {_composed(image, ignore_case): image for image in free}, ignore_case, _composed)
     free = sorted(exact - set(found))

@@ -7,17 +7,23 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ..common import PART, flush_to_disk, part_prefix
+from ..common import flush_to_disk, new_part
 
 
 def copy_new(source: Path, target: Path) -> None:
     """Copy to a file that does not exist yet; FileExistsError if it does. Never leaves half a file under its name."""
-    put_new(target, lambda part: shutil.copy2(source, part))
+    put_new(target, lambda part: _copy(source, part))
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+    with suppress(OSError):  # times and permissions, best effort: WebDAV and GVFS refuse them
+        shutil.copystat(source, target)
 
 
 def put_new(target: Path, write: Callable[[Path], object]) -> None:
     """A new file that `write` makes under the name it is given; FileExistsError where there is one."""
-    part = target.with_name(f"{part_prefix(target)}new{PART}")
+    part = new_part(target)
     try:
         write(part)
         _take_place(part, target)

@@ -8,7 +8,7 @@ import torch
 from sklearn.linear_model import RidgeCV
 from threadpoolctl import threadpool_limits
 
-from ..common import ab, mse, spearman, standardisation
+from ..common import Steps, ab, mse, spearman, standardisation
 from ..model import Predictor, PredictorConfig, fold_scaling
 from .dataset import Dataset
 
@@ -73,14 +73,14 @@ def ridge_predictor(ridge: Ridge, config: PredictorConfig) -> Predictor:
     return predictor
 
 
-def held_out_ridge(data: Dataset, seed: int, whole: Ridge | None = None) -> np.ndarray:
+def held_out_ridge(data: Dataset, seed: int, whole: Ridge | None = None, steps: Steps | None = None) -> np.ndarray:
     """Scores (N,) of ridge regression on the train split; with folds, those of each fold by the others.
 
-    whole: what was fitted on the train split already, if it was.
+    whole: what was fitted on the train split already, if it was. steps: counts the folds.
     """
     inputs = data.inputs.cpu().numpy()
     found = (whole or fit_ridge(inputs, data.scores, data.split, seed)).predict(inputs)
-    for part in data.parts() if data.folds is not None else ():
+    for part in (steps or Steps()).through(data.parts() if data.folds is not None else ()):
         rows = part.rows("eval")
         found[rows] = ridge_scores(inputs, data.scores, part.split, seed)[rows]
     return found

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..common import Steps
 from ..model import Predictor
 from .baseline import fit_ridge, held_out_ridge, ridge_predictor
 from .dataset import Dataset
@@ -45,11 +46,17 @@ def value_of(objective: Objective, data: Dataset, held_out: np.ndarray, errors: 
     return float(np.mean(found))
 
 
-def first_results(data: Dataset, objective: Objective, settings: TrainingSettings, seed: int) -> tuple[First, ...]:
-    """Ridge regression, then a Gaussian process; none where training is to weigh hidden states, as neither can."""
+def first_results(
+    data: Dataset, objective: Objective, settings: TrainingSettings, seed: int, steps: Steps | None = None
+) -> tuple[First, ...]:
+    """Ridge regression, then a Gaussian process; none where training is to weigh hidden states, as neither can.
+
+    steps: counts the folds of each.
+    """
     if data.config.hidden_states_mode == "weight":
         return ()
-    return _ridge(data, objective, seed), _process(data, objective, settings)
+    steps = steps or Steps()
+    return _ridge(data, objective, seed, steps), _process(data, objective, settings, steps)
 
 
 def best_of(objective: Objective, firsts: Sequence[First]) -> First:
@@ -67,19 +74,19 @@ def put(first: First, objective: Objective, files: RunFiles, **about: Any) -> No
     files.write(first.predictor, said)
 
 
-def _ridge(data: Dataset, objective: Objective, seed: int) -> First:
+def _ridge(data: Dataset, objective: Objective, seed: int, steps: Steps) -> First:
     ridge = fit_ridge(data.inputs.cpu().numpy(), data.scores, data.split, seed)
-    held_out = held_out_ridge(data, seed, ridge)
+    held_out = held_out_ridge(data, seed, ridge, steps)
     errors = np.full(len(held_out), np.nan)
     value = value_of(objective, data, held_out, errors)
     predictor = ridge_predictor(ridge, data.config).to(data.inputs.device)
     return First("ridge", predictor, value, held_out, errors, {"ridge_alpha": ridge.alpha})
 
 
-def _process(data: Dataset, objective: Objective, settings: TrainingSettings) -> First:
+def _process(data: Dataset, objective: Objective, settings: TrainingSettings, steps: Steps) -> First:
     predictor = fit_process(settings, data)
     held_out, errors = predictor.predict(data.inputs)
-    for part in data.parts() if data.folds is not None else ():
+    for part in steps.through(data.parts() if data.folds is not None else ()):
         rows = part.rows("eval")
         again = fit_process(settings, part).predict(data.inputs)
         held_out[rows], errors[rows] = again[0][rows], again[1][rows]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..common import Steps
 from ..scores import SPLITS, ScoreTable, SplitSettings, assisted_by
 from .baseline import baselines, held_out_ridge
 from .dataset import Dataset
@@ -41,13 +42,17 @@ def describe_run(
     search: SearchSettings,
     split: SplitSettings,
     others: Mapping[str, Any],
+    steps: Steps | None = None,
 ) -> Run:
     """Everything that is known of a run before it. table: the images, as the rows of `data`.
 
-    others: what model files of this run say besides, such as the score column and the filter.
+    others: what model files of this run say besides, such as the score column and the filter. steps: of what takes
+    long, the baselines of many folds.
     """
-    firsts = first_results(data, objective, search.training, search.seed)
-    held_out = {first.name: first.held_out for first in firsts} or {"ridge": held_out_ridge(data, search.seed)}
+    firsts = first_results(data, objective, search.training, search.seed, steps)
+    held_out = {first.name: first.held_out for first in firsts}
+    if not firsts:
+        held_out["ridge"] = held_out_ridge(data, search.seed, steps=steps)
     said = {**about(table, data, search, split), **others, "baselines": baselines(data, held_out)}
     return Run(data, objective, firsts, held_out, said, comparable(table, data, objective, search), search.seed)
 

@@ -40,7 +40,7 @@ IMAGES = 20
 class Double:
     """Stands in for AssistedFit: a rating is the number of wins. go: fits wait for it. seen: choices of each fit."""
 
-    def __init__(self, similarity):
+    def __init__(self, similarity, steps=None):
         self.go, self.begun, self.seen, self.error = threading.Event(), threading.Event(), [], None
         self.go.set()
 

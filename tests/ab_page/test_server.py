@@ -540,6 +540,38 @@ def test_ctrl_c_and_sigterm_write_the_scores_too(gallery, number, code):
     assert sum(bool(row["score"]) for row in rows(gallery / "scores.csv")) == 6
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGHUP")
+def test_a_terminal_that_is_closed_ends_the_scorer_with_its_scores_written(gallery):
+    with Scorer(gallery) as scorer:
+        for _ in range(3):
+            scorer.answer(scorer.state()["screens"][0])
+        os.killpg(scorer.process.pid, signal.SIGHUP)
+        assert scorer.process.wait(20) == 128 + signal.SIGHUP
+    assert sum(bool(row["score"]) for row in rows(gallery / "scores.csv")) == 6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a folder whose name is no text")
+def test_a_folder_whose_name_is_no_text_can_be_chosen_in(gallery):
+    odd = gallery.rename(os.fsdecode(os.fsencode(gallery.with_name("odd")) + b"\xff"))
+    with Scorer(odd) as scorer:
+        scorer.answer(scorer.state()["screens"][0])
+    assert len(stored(odd)) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_folder_of_links_can_be_chosen_in_where_they_are_trusted(gallery):
+    links = gallery.with_name("links")
+    links.mkdir()
+    for path in gallery.glob("*.png"):
+        (links / path.name).symlink_to(path)
+    with pytest.raises(AssertionError, match=r"links that lead out of the folder: .*; --follow_links shows"):
+        Scorer(links)
+    with Scorer(links, "--follow_links") as scorer:
+        screen = scorer.state()["screens"][0]
+        assert scorer.request("GET", f"/image/{screen['images'][0]}/full")[0] == 200
+        scorer.answer(screen)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -603,6 +635,22 @@ def test_scores_of_the_predecessors_become_starting_ratings_once(tmp_path, name,
         (tmp_path / name.replace(".", ".before_choosing.")).read_text(encoding="utf-8").index(text)
         aesthetic_ab_scorer.import_scores(path, "score", rescale, comparisons, ids)  # its own file: not imported
         assert comparisons.log().starting_ratings[:2].tolist() == pytest.approx(expected)
+
+
+def test_scores_of_choices_that_are_gone_are_told_from_others(tmp_path, capsys):
+    ids = {"a.png": 1, "b.png": 2}
+    (tmp_path / "theirs.csv").write_text("relative_path,score\na.png,1\nb.png,2\n")
+    (tmp_path / "ours.csv").write_text("relative_path,score,comparisons,score_error\na.png,1,3,.5\nb.png,2,3,.5\n")
+    with Comparisons(tmp_path / "c.sqlite", "me") as comparisons:
+        comparisons.register({path: path for path in ids})
+        aesthetic_ab_scorer.import_scores(tmp_path / "theirs.csv", "score", "standard", comparisons, ids)
+        assert "holds none" not in capsys.readouterr().out
+        aesthetic_ab_scorer.import_scores(tmp_path / "ours.csv", "score", "standard", comparisons, ids)
+        said = f"ours.csv comes from choices, and {tmp_path / 'c.sqlite'} holds none: if it was lost"
+        assert said in capsys.readouterr().out
+        comparisons.add_choice([1, 2], 1)
+        aesthetic_ab_scorer.import_scores(tmp_path / "ours.csv", "score", "standard", comparisons, ids)
+        assert "holds none" not in capsys.readouterr().out
 
 
 def test_estimates_are_marked_as_a_models_until_there_are_enough_choices(tmp_path):

@@ -1,6 +1,7 @@
 """A sitting without browser: undo, exclusion, batches, hidden repeats, the model's guesses, and the time it takes."""
 
 import itertools
+import re
 import sqlite3
 import time
 from contextlib import closing
@@ -16,12 +17,14 @@ from src.ab_page.screens import Answer
 from src.ab_page.session import Session
 from src.common.errors import UserError
 from src.features.images import UnreadableImage
-from src.ratings import schema
+from src.ratings import hyperparameters, schema
 from src.ratings.database import Comparisons
+from src.ratings.expectation import log_evidence
 from src.ratings.fit import fit_ratings
 from src.ratings.guesses import ModelPrior
 from src.ratings.rescale import rescale_to
 from src.ratings.settings import PairingSettings, RatingSettings
+from src.ratings.similarity import make_similarity
 from tests.scorer import draw_images
 
 NAMES = itertools.count()
@@ -243,6 +246,22 @@ def test_a_score_file_that_cannot_be_written_does_not_lose_the_choice(comparison
     assert session.phase == "report"
     assert session.notes == ["scores.csv: can't be written"]
     assert len(comparisons.log()) == 1
+
+
+def test_the_last_fit_has_a_bar(comparisons, monkeypatch, capsys):
+    session = make_session(comparisons)
+    session.live.assist("toy", make_similarity(np.arange(20) + 1, np.random.default_rng(0).normal(size=(20, 3))))
+    session.live.latest()
+    choose(session)
+
+    def slow(*arguments):
+        time.sleep(0.8 / 36)
+        return log_evidence(*arguments)
+
+    monkeypatch.setattr(hyperparameters, "log_evidence", slow)
+    monkeypatch.setattr(session.live._assisted, "_level", -1)
+    session.end()
+    assert re.search(r"Fitting the ratings to all choices: +\d+%.* \d+/36 \[", capsys.readouterr().err)
 
 
 def test_ratings_follow_each_choice_as_if_the_log_had_been_read_anew(comparisons):

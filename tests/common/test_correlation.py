@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from src.common.correlation import correlations, pearson, spearman
+from src.common.correlation import correlations, pearson, spearman, spearman_among
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -78,3 +78,17 @@ def test_spearman_ignores_the_scale_and_pearson_does_not():
     truth = np.arange(1, 20)
     assert spearman(truth, np.exp(truth)) == pytest.approx(1)
     assert pearson(truth, np.exp(truth)) < 0.8
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_spearman_among_drawn_rows_is_that_of_scipy(tied):
+    draw = np.random.default_rng(5)
+    truth, predicted = draw.normal(size=(2, 60))
+    if tied:
+        truth, predicted = np.round(truth), np.round(predicted * 2)
+    among = spearman_among(truth, predicted)
+    for _ in range(5):
+        rows = draw.integers(0, 60, 60)
+        assert among(rows) == pytest.approx(scipy.stats.spearmanr(truth[rows], predicted[rows]).statistic, abs=1e-12)
+    assert np.isnan(spearman_among([1, 2, np.nan], [1, 2, 3])(np.array([0, 2])))
+    assert spearman_among([1, 2, np.nan], [1, 2, 3])(np.array([0, 1])) == 1

@@ -1,4 +1,4 @@
-"""Signs of life, and the end of a script."""
+"""The end of a script."""
 
 import subprocess
 import sys
@@ -6,8 +6,6 @@ import time
 
 import pytest
 
-from src.common import waiting
-from src.common.waiting import working
 from tests import ROOT
 
 SCRIPT = """
@@ -49,21 +47,3 @@ def test_an_error_of_ours_still_has_its_traceback():
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20)
     assert ended.returncode == 1
     assert ended.stderr.endswith("ZeroDivisionError: division by zero\n")
-
-
-def test_what_lasts_is_said_and_what_does_not_is_not(capsys, monkeypatch):
-    with working("Loading"):
-        pass
-    assert capsys.readouterr().err == ""
-    monkeypatch.setattr(waiting, "AFTER_SECONDS", 0.05)
-    with working("Loading"):
-        time.sleep(0.2)
-    assert capsys.readouterr().err == "Loading ...\n"
-
-
-def test_on_a_terminal_the_seconds_are_counted_and_gone_at_the_end(capsys, monkeypatch):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    monkeypatch.setattr(waiting, "AFTER_SECONDS", 0.05)
-    with working("Loading"):
-        time.sleep(0.2)
-    assert capsys.readouterr().err.startswith("\rLoading ... ")

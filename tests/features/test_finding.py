@@ -157,7 +157,10 @@ def test_a_link_to_what_is_no_file_is_no_image_and_is_never_read(tmp_path, targe
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder.txt").mkdir()
     (tmp_path / "x.png").symlink_to(target)
-    assert find_images(tmp_path) == []
+    found = look_for_images(tmp_path)
+    assert found.paths == []
+    left = "1 image by name is left out; pipes and devices are no files"
+    assert found.lines() == ([] if target == "folder.txt" else [left])
     for read in (open_image, content_hash):
         with pytest.raises(UnreadableImage, match=r"^(a device|a pipe|a folder), not a file$"):
             read(tmp_path / "x.png")

@@ -1,6 +1,7 @@
 """The predictor file, the mixing of hidden states and the folding of scales."""
 
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
@@ -272,3 +273,13 @@ def test_an_ensemble_that_lacks_a_member_is_refused(tmp_path):
 def test_one_predictor_is_no_ensemble():
     (only, *_) = members()
     assert combine([only]) is only
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a folder whose name is no text")
+def test_a_predictor_in_a_folder_whose_name_is_no_text_is_read(tmp_path):
+    folder = tmp_path / "odd\udcff"
+    folder.mkdir()
+    predictor = Predictor(PredictorConfig("toy", (0,), "join", (3,), (2, 2)))
+    save_predictor(folder / "m.safetensors", predictor, {})
+    again = load_predictor(folder / "m.safetensors")[0]
+    assert all(torch.equal(a, b) for a, b in zip(predictor.parameters(), again.parameters(), strict=True))

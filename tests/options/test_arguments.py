@@ -149,6 +149,8 @@ def test_messages_say_in_which_line_of_which_file(tmp_path, line, message):
         (["--trials=" + "9" * 5000], "--trials=9+: must be a whole number"),
         (["--filter_threshold=inf"], "--filter_threshold=inf: must be a number"),
         (["--fixed_hidden_state_weights=nan,1"], "must be numbers with commas between"),
+        (["--name=a\udcffb"], "--name=a.*b: must be a text in UTF-8, in one line"),
+        (["--rater=a\nb"], "--rater=a.*b: must be a text in UTF-8, in one line"),
         (["--balance_by=a\0b"], r"'--balance_by=a\\x00b': holds a NUL"),
         (["@a\0b"], "is no name of a file .*; name an argument file after @"),
         (["@" + "a" * 300], r"@a+: can't be read \(File name too long\)"),

@@ -1,5 +1,7 @@
 """The settings of all packages: their defaults are those of the options, and each field is documented."""
 
+import argparse
+import os
 import subprocess
 import sys
 from dataclasses import MISSING, fields, is_dataclass
@@ -8,6 +10,7 @@ from importlib import import_module
 import pytest
 
 from src.options.table import GROUPS
+from src.options.training import study_name
 from tests import ROOT
 
 OPTIONS = {option.dest: option for group in GROUPS for option in group.options}
@@ -41,3 +44,10 @@ def test_settings_bring_no_torch():
     code = f"import sys, {', '.join(MODULES)}; print('torch' in sys.modules or 'matplotlib' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout == "False\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text there")
+def test_a_study_is_named_after_its_folder_as_far_as_that_is_text(tmp_path):
+    assert study_name(argparse.Namespace(name=None), tmp_path / "photos") == "photos"
+    assert study_name(argparse.Namespace(name=None), tmp_path / "odd\udcff") == "odd?"
+    assert study_name(argparse.Namespace(name="mine"), tmp_path / "odd\udcff") == "mine"

@@ -433,6 +433,21 @@ def test_large_sets_are_sampled_with_the_choices_between_the_sampled(joined, mon
     assert (abs(found.share - others.share) > 0.01) == joined  # apart, no features tell anything
 
 
+def test_who_waits_for_a_refresh_can_see_how_far_it_is(monkeypatch):
+    x, utilities = landscape(30)
+    fit, seen = AssistedFit(make_similarity(np.arange(30) + 1, x)), []
+
+    def watched(*arguments):
+        seen.append((fit.steps.done, fit.steps.total))
+        return log_evidence(*arguments)
+
+    monkeypatch.setattr(hyperparameters, "log_evidence", watched)
+    fit.fit(choose(utilities, 20))
+    assert seen == [(done, len(SHARES) * len(VARIANCES)) for done in range(len(seen))]
+    assert len(seen) == len(SHARES) * len(VARIANCES)
+    assert fit.steps.total == 0
+
+
 def test_hyperparameters_are_the_mean_over_the_grid():
     flat = np.zeros((len(SHARES), len(VARIANCES)))
     peak = np.full_like(flat, -100.0)

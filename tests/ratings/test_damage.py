@@ -1,38 +1,20 @@
 """Damaged comparisons files: never opened as if nothing were, never changed, and what can be read is kept."""
 
-import os
-import random
 import re
 import sqlite3
 from contextlib import closing
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from src.common.errors import UserError
 from src.ratings.damage import find_damage
 from src.ratings.database import Comparisons
-
-CHOICES = 133
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "40"))  # another number: also other ones each time
+from tests.comparisons_file import CHOICES, as_a_scorer_leaves_it
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A file as a scorer leaves it."""
-    path = tmp_path_factory.mktemp("whole") / "comparisons.sqlite"
-    generator = random.Random(0)
-    with Comparisons(path, "me") as database:
-        database.register({f"{i}.jpg": f"{i:064}" for i in range(60)})
-        for number in range(CHOICES):
-            shown = generator.sample(range(1, 61), 2)
-            database.add_choice(shown, shown[0], 1.0, client_id=f"{generator.getrandbits(128):032x}")
-            if number % 10 == 9:
-                database.undo(number + 1)
-        database.exclude(7, "by the rater")
-        database.add_starting_ratings({5: 0.5})
-    return path.read_bytes()
+    return as_a_scorer_leaves_it(tmp_path_factory.mktemp("whole") / "comparisons.sqlite")
 
 
 @pytest.fixture
@@ -105,41 +87,16 @@ def test_lost_images_and_sessions_cost_no_choice(path, whole):
     assert len(log) == CHOICES - CHOICES // 10
 
 
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=EXAMPLES == 60,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(st.integers(0, 2**31), st.integers(1, 3000), st.sampled_from(["zeros", "noise", "cut"]))
-def test_any_damage_is_an_error_or_harmless_and_never_changes_the_file(path, whole, seed, length, how):
-    generator = random.Random(seed)
-    data = bytearray(whole)
-    start = generator.randrange(len(data))
-    if how == "cut":
-        del data[start:]
-    else:
-        part = bytes(length) if how == "zeros" else generator.randbytes(length)
-        data[start : start + length] = part[: len(data) - start]
-    for file in path.parent.iterdir():
-        file.unlink()
-    path.write_bytes(data)
-    refusal = None
-    try:
-        with Comparisons(path, "me") as database:
-            log = database.log("me")
-    except UserError as error:
-        refusal = str(error)
-    if refusal is None:
-        assert len(log) in (0, CHOICES - CHOICES // 10)  # 0: of the name of the rater, or of nothing at all
-    else:
-        assert "\n" not in refusal
-        assert path.read_bytes() == data or "rows make no sense" in refusal
-
-
 def test_what_sqlite_says_of_bytes_that_are_no_text_is_one_sentence(path, whole):
     named = whole.index(b"CREATE TABLE")
     path.write_bytes(whole[:named] + b"CREATE \xa1\xa1" + whole[named + 9 :])
     with pytest.raises(UserError, match="is damaged") as error:
         Comparisons(path)
     assert "\n" not in str(error.value)
+
+
+def test_who_puts_a_backup_in_its_place_is_told_what_else_to_delete(path, whole):
+    path.write_bytes(whole[:-1000])
+    path.with_name("comparisons.sqlite-journal").write_bytes(b"")
+    with pytest.raises(UserError, match=r"a backup in its place with .*comparisons\.sqlite-journal deleted, or give"):
+        Comparisons(path)

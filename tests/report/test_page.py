@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from scipy import stats
 
+from src.common import Steps
 from src.model.config import PredictorConfig
 from src.model.network import Predictor
 from src.report import plots
@@ -59,6 +60,12 @@ def material(tmp_path_factory):
 @pytest.fixture(scope="module")
 def html(material):
     return build_page(material)
+
+
+def test_the_bar_of_a_report_counts_each_plot_and_each_thumbnail(material):
+    steps = Steps()
+    page = build_page(material, steps)
+    assert steps.done == steps.total == page.count("<figure") > 20
 
 
 def test_whatever_a_file_or_a_study_is_called_it_stays_text(html):

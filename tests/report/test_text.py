@@ -6,7 +6,11 @@ from scipy import stats
 from scipy.stats import bootstrap, rankdata, zscore
 
 from src.report.analysis import gain_interval
+from src.report.settings import AnalysisSettings
+from src.report.terminal import subsets_of
 from src.report.text import baselines_table, comparison, score_line, selected_and_untouched, split_lines
+from src.scores import read_scorefile
+from src.scoring.scored_images import ScoredImages
 
 
 def test_a_line_has_the_form_people_know():
@@ -106,3 +110,13 @@ def test_the_baselines_stand_below_the_model():
         ["this model", "0.5", "0.7500", "80.00%"],
         ["mean of the train scores", "2", "-", "50.00%"],
     ]
+
+
+def test_estimates_among_the_images_that_are_looked_at_are_named(tmp_path, capsys):
+    path = tmp_path / "scores.csv"
+    path.write_text("relative_path,score,estimated\na.png,1,\nb.png,2,1\nc.png,3,1\nd.png,4,\n")
+    images = ScoredImages(read_scorefile(path), [], np.array(["train", "train", "train", "eval"]))
+    subsets_of(images, AnalysisSettings(include_train_split=True))
+    assert "included. So are 2 scores that a model estimated, with which it agrees." in capsys.readouterr().out
+    subsets_of(images, AnalysisSettings())
+    assert "model estimated" not in capsys.readouterr().out

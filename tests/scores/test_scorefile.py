@@ -372,6 +372,13 @@ def test_exact_names_come_before_similar_ones(write):
     assert dict(zip(matched.paths, matched.scores, strict=True)) == {"e\u0301.png": 1, "é.png": 2}
 
 
+def test_blanks_around_names_do_not_matter_unless_an_image_is_called_so(write):
+    table = read_scorefile(write("relative_path, score\n a.png ,1\n b.png,2\n"))
+    matched, problems = match_images(table, ["a.png", "b.png", " b.png"])
+    assert dict(zip(matched.paths, matched.scores, strict=True)) == {"a.png": 1, " b.png": 2}
+    assert problems == ["1 of 3 images in the directory are not in scores.csv: b.png"]
+
+
 def test_the_case_of_an_extension_does_not_matter_where_one_image_alone_is_meant(write):
     table = read_scorefile(write("relative_path,score\na.JPG,1\nb.jpg,2\nb.JPG,3\nc.Png,4\nD.png,5\n"))
     found, problems = match_images(table, ["a.jpg", "b.jpg", "c.png", "c.PNG", "d.png"], ignore_case=False)

@@ -48,6 +48,18 @@ def test_names_that_are_taken_get_numbers_also_when_only_case_differs(folder):
     assert [step.target.name for step in steps] == ["x_2.png", "x_3.png", "b.png"]
 
 
+def test_times_and_permissions_that_a_drive_refuses_stop_no_copy(folder, monkeypatch):
+    def refuse(*arguments, **how):
+        raise PermissionError(1, "Operation not permitted")
+
+    for name in ("chmod", "utime", "link"):
+        monkeypatch.setattr(os, name, refuse)
+    for way in ("copy", "move"):
+        hand(folder, way, ("a.png", "x.png"), ("b.png", "y.png"))
+        assert contents(folder / "out") == {"x.png": "content of a.png", "y.png": "content of b.png"}
+    assert [path.name for path in (folder / "in").iterdir()] == ["sub"]
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_each_way_keeps_content_never_overwrites_and_writes_a_table(folder, way):
     (folder / "out").mkdir()

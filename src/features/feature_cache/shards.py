@@ -12,7 +12,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from ...common import replacing
+from ...common import named_in_text, replacing
 from ..images import HASH_BYTES
 
 SUFFIX = ".safetensors"
@@ -38,7 +38,7 @@ def read_shard(path: Path) -> Shard:
     """Raises FileNotFoundError if there is no such file, DamagedShard if it can't be used or is not as written."""
     try:
         # Closed at the end of the block: a file that is kept open can't be replaced on Windows.
-        with safe_open(path, framework="numpy") as file:
+        with named_in_text(path) as named, safe_open(named, framework="numpy") as file:
             about = file.metadata() or {}
             hashes, features = file.get_tensor("hashes"), file.get_tensor("features")
         shard = Shard(about["extractor"], int(about["hidden_state"]), hashes.tobytes(), features)

@@ -29,16 +29,18 @@ MOST_NAMES = 5  # in a message
 class Found:
     """paths: relative, with `/`, sorted. left_out: {name of a folder or pattern: images in it}.
 
-    foreign: {kind: images of it that can't be read}, kinds as `kind_of_foreign` has them.
+    foreign: {kind: images of it that can't be read}, kinds as `kind_of_foreign` has them. no_files: pipes and
+    devices that are called like images.
     """
 
     paths: list[str] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     foreign: Counter[str] = field(default_factory=Counter)
+    no_files: int = 0
 
     def lines(self) -> list[str]:
         """What a person should know of what is not in `paths`."""
-        return [*_left_out_lines(self.left_out), *_foreign_lines(self.foreign)]
+        return [*_left_out_lines(self.left_out), *_foreign_lines(self.foreign), *_no_file_lines(self.no_files)]
 
 
 def find_images(directory: Path, exclude: Sequence[str] = (), say: bool = True) -> list[str]:
@@ -148,8 +150,11 @@ class _Walk:
                 continue
             if is_folder:
                 self._below(Path(entry.path), f"{prefix}{entry.name}/", (*above, here), why)
-            elif self._counts(entry):
-                self._take(entry.name, why, files)
+            elif self._is_called_image(entry):
+                if _is_file(entry):
+                    self._take(entry.name, why, files)
+                elif not why:
+                    self.found.no_files += 1
         self._sort_out(prefix, files)
 
     def _take(self, name: str, why: str, files: list[str]) -> None:
@@ -170,17 +175,9 @@ class _Walk:
             else:
                 self.found.foreign[kind_of_foreign(suffix)] += 1
 
-    def _counts(self, entry: os.DirEntry[str]) -> bool:
-        """Is it an image by its name, and a file? A broken link too: it is reported when it can't be opened."""
+    def _is_called_image(self, entry: os.DirEntry[str]) -> bool:
         suffix = _suffix(entry.name)
-        if suffix not in self.suffixes and not kind_of_foreign(suffix):
-            return False
-        if not entry.is_symlink():
-            return entry.is_file()
-        try:
-            return stat.S_ISREG(entry.stat().st_mode)
-        except OSError:
-            return True
+        return suffix in self.suffixes or bool(kind_of_foreign(suffix))
 
     def _is_folder(self, entry: os.DirEntry[str]) -> bool:
         """Also of a link to itself or into a forbidden folder, unless by its name it leads to an image."""
@@ -203,6 +200,16 @@ def _suffix(name: str) -> str:
 
 def _stem(name: str) -> str:
     return os.path.splitext(name)[0].lower()  # noqa: PTH122
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """A broken link too: it is reported when it can't be opened."""
+    if not entry.is_symlink():
+        return entry.is_file()
+    try:
+        return stat.S_ISREG(entry.stat().st_mode)
+    except OSError:
+        return True
 
 
 def _is_hidden(entry: os.DirEntry[str]) -> bool:
@@ -229,6 +236,12 @@ def _foreign_lines(foreign: Counter[str]) -> list[str]:
         cure = f"pip install {extra.package} reads {it}" if extra else f"nothing here reads {it}; save as PNG"
         lines.append(f"{_counted(images, kind)} {_are(images)} left out; {cure}")
     return lines
+
+
+def _no_file_lines(no_files: int) -> list[str]:
+    if not no_files:
+        return []
+    return [f"{_counted(no_files)} by name {_are(no_files)} left out; pipes and devices are no files"]
 
 
 def _counted(images: int, kind: str = "") -> str:

@@ -1,7 +1,7 @@
 """Options of choosing: which images are shown, how choices become ratings, and the page."""
 
 from ...ratings import METHODS, MOST_AT_ONCE, PAIRINGS, SCALES, PairingSettings, RatingSettings
-from ..kinds import ON_OFF, REGEX, TEXT, choice, number, whole
+from ..kinds import ON_OFF, REGEX, TEXT, WORDS, choice, number, whole
 from ..option import CHOOSE, LOOK, SCORE, TRAIN, Group, choosing, of, paged
 
 FOR_CHOICES = ("loss_model=choices", "metric_for_scoring=choices")  # in training
@@ -16,7 +16,7 @@ CHOOSING = Group(
             needs=FOR_CHOICES,
         ),
         of(CHOOSE, TRAIN, LOOK)(
-            "--rater", "who chooses; each rater's choices are rated apart", TEXT, "me", needs=FOR_CHOICES
+            "--rater", "who chooses; each rater's choices are rated apart", WORDS, "me", needs=FOR_CHOICES
         ),
         choosing("--number", "screens in a batch; statistics follow each", whole(1), PairingSettings.number),
         choosing(
@@ -46,6 +46,12 @@ CHOOSING = Group(
             "--minimum_score",
             "only images of at least this score, as it would be written; scoring: of the first model's score",
             number(),
+        ),
+        choosing(
+            "--follow_links",
+            "show also images that links out of the folder lead to, as in a folder made by --link_to",
+            ON_OFF,
+            False,
         ),
         choosing(
             "--hidden_repeats",

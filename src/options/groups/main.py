@@ -2,7 +2,7 @@
 
 from ...common import SEED
 from ...search import StudySettings
-from ..kinds import ANY_TEXT, TEXT, choice, whole
+from ..kinds import ANY_TEXT, TEXT, WORDS, choice, whole
 from ..option import DEFAULT_MODEL, NO_SEARCH, SCRIPTS, USING_MODELS, Group, option, shared, trained, with_scores
 
 MAIN = Group(
@@ -28,7 +28,7 @@ MAIN = Group(
         ),
         shared("--modelpath", "the model as a path to anywhere, instead of --model", TEXT, None, USING_MODELS),
         option("-s --savefile", "write all scores, model scores and splits to this CSV or JSON file", TEXT),
-        option("--name", "name of the study (default: the name of the directory)", TEXT),
+        option("--name", "name of the study (default: the name of the directory)", WORDS),
         trained(
             "--database",
             "where studies are kept: any Optuna storage URL; empty: in memory",
