@@ -185,7 +185,7 @@ def test_a_gaussian_processs_and_a_blends_file_hold_what_the_docs_say_on_top(tmp
         metadata = load_predictor(tmp_path / "m.safetensors")[1]
         assert {"kind", "gp_sizes"} < set(metadata) < documented("Metadata")
     names = {name.rpartition(".")[2] for name, _ in process.named_parameters()}
-    assert names | {"shares"} <= documented("Tensors")
+    assert names <= documented("Tensors")
 
 
 def test_an_ensembles_file_holds_what_the_docs_say_on_top(tmp_path):
