@@ -78,7 +78,8 @@ def choose_extractor(task: Task, cache: FeatureCache) -> tuple[Extractor, tuple[
     Little: it is an embedded one, or half of the images have its features in the cache. UserError if there is none.
     """
     asked = task.feature_extractor_model
-    if asked not in EMBEDDED:
+    embedded = asked in (*EMBEDDED, "embedded")
+    if not embedded:
         try:
             extractor = load_extractor(asked, task.device, task.fp16_features)
             states = task.hidden_states_used or extractor.default_hidden_states
@@ -86,7 +87,7 @@ def choose_extractor(task: Task, cache: FeatureCache) -> tuple[Extractor, tuple[
                 return extractor, states
         except UserError:  # it is not on this machine, or has no such hidden state
             pass
-    name = asked if asked in EMBEDDED else EMBEDDED[0]
+    name = asked if embedded else "embedded"
     extractor = load_extractor(name, task.device)
     own = task.hidden_states_used if name == asked else None
     return extractor, own or extractor.default_hidden_states

@@ -438,7 +438,10 @@ def test_a_misspelt_larger_one_is_answered_with_itself():
 def test_without_network_and_copy_it_is_said_what_to_download_and_what_works_offline():
     with pytest.raises(UserError) as caught:
         load_extractor("ChrisGoringe/vitH16", "cpu")
-    for part in ("hf download ChrisGoringe/vitH16", "efficientnet-lite0 needs no download and works offline"):
+    for part in (
+        "hf download ChrisGoringe/vitH16",
+        "--feature_extractor_model=embedded needs no download and works offline",
+    ):
         assert part in str(caught.value)
     with pytest.raises(UserError, match="no such folder, and no name on the Hugging Face hub"):
         load_extractor("not a/valid/name", "cpu")

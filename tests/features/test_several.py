@@ -148,6 +148,14 @@ def test_a_folder_may_hold_commas_and_underscores_unless_it_is_one_of_several(tm
         load_extractor("someone/my__clip", "cpu")
 
 
+def test_embedded_names_the_two_that_predict_best():
+    several = load_extractor("embedded", "cpu")
+    assert several.name == "efficientnet-lite0__efficientnet-lite2"
+    assert several.identity == load_extractor(several.name, "cpu").identity
+    with pytest.raises(UserError, match="did you mean embedded"):
+        load_extractor("Embeded", "cpu")
+
+
 @pytest.mark.parametrize("name", ["efficientnet-lite0,", "efficientnet-lite0,efficientnet-lite0", ","])
 def test_names_that_lack_a_part_or_repeat_one_are_refused(name):
     with pytest.raises(UserError, match="give different names with one comma between, such as a,b"):

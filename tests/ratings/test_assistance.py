@@ -19,6 +19,8 @@ from tests.toys import ToyExtractor, make_gallery, make_image
 
 pytestmark = pytest.mark.script  # each of them starts another process
 
+BOTH = "embedded"
+
 
 @pytest.fixture
 def task(tmp_path):
@@ -32,7 +34,7 @@ def extractors(monkeypatch):
     """Stand-ins: toy, and the embedded one; any other is not on this machine."""
 
     def load(name, device="auto", fp16=False):
-        if name in ("toy", assistance.EMBEDDED[0]):
+        if name in ("toy", BOTH, *assistance.EMBEDDED):
             return ToyExtractor(name)
         raise UserError(f"extractor {name!r}: no such folder")
 
@@ -44,7 +46,7 @@ def cache_features(task, paths, name="toy"):
     extract_features(task.directory, paths, ToyExtractor(name), (0, 1), cache, progress=False)
 
 
-@pytest.mark.parametrize(("cached", "expected"), [(0, "efficientnet-lite0"), (2, "efficientnet-lite0"), (3, "toy")])
+@pytest.mark.parametrize(("cached", "expected"), [(0, BOTH), (2, BOTH), (3, "toy")])
 def test_the_extractor_asked_for_is_used_once_half_of_its_features_are_cached(task, extractors, cached, expected):
     cache_features(task, list(task.images.values())[:cached])
     extractor, states = choose_extractor(task, FeatureCache(task.cache))
@@ -54,8 +56,8 @@ def test_the_extractor_asked_for_is_used_once_half_of_its_features_are_cached(ta
 def test_an_extractor_that_is_not_on_this_machine_or_has_no_such_hidden_state_is_not_waited_for(task, extractors):
     cache_features(task, list(task.images.values()))
     cache = FeatureCache(task.cache)
-    assert choose_extractor(replace(task, feature_extractor_model="far/away"), cache)[0].name == "efficientnet-lite0"
-    assert choose_extractor(replace(task, hidden_states_used=(7,)), cache)[0].name == "efficientnet-lite0"
+    assert choose_extractor(replace(task, feature_extractor_model="far/away"), cache)[0].name == BOTH
+    assert choose_extractor(replace(task, hidden_states_used=(7,)), cache)[0].name == BOTH
 
 
 def test_hidden_states_are_those_asked_for_of_the_extractor_asked_for_and_no_others(task, extractors):
@@ -76,7 +78,7 @@ def test_images_of_like_colour_are_alike_and_one_that_cannot_be_read_is_left_out
     broken = task.images[45]
     (task.directory / broken).write_bytes(b"no picture")
     found = find_assistance(task)
-    assert found.extractor == "efficientnet-lite0"
+    assert found.extractor == BOTH
     assert found.similarity.images.tolist() == [5, 15, 25, 35, 55]
     assert list(found.unreadable) == [broken]
     alike = found.similarity.vectors @ found.similarity.vectors.T

@@ -8,6 +8,8 @@ from ...common import UserError
 from .base import Extractor
 
 EMBEDDED = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
+# What "embedded" means: the two that together predict best, see docs/extractors.md.
+BEST_EMBEDDED = ("efficientnet-lite0", "efficientnet-lite2")
 # By the model_type of a checkpoint's config.json: the module here, and its class.
 FAMILIES = {
     "clip": ("clip", "ClipExtractor"),
@@ -33,10 +35,11 @@ FAMILIES = {
 def load_extractor(name: str, device: str = "auto", fp16: bool = False, aim_batch_norm: str = "eval") -> Extractor:
     """The extractor of this name, or several as one; their networks are loaded when they are first called.
 
-    name: an embedded extractor, a checkpoint of one of FAMILIES or of AIM by hub name or local folder, or timm:NAME;
-    several have commas between them, or __ as in model files. device: auto, cpu, cuda, mps. fp16: make the weights
-    float16 (the embedded ones stay float32). aim_batch_norm: eval or batch, as `AimExtractor` takes it. Raises
-    UserError for an unknown name, a checkpoint that is not there or not understood, and a device that is not there.
+    name: "embedded", one of EMBEDDED, a checkpoint of one of FAMILIES or of AIM by hub name or local folder, or
+    timm:NAME; several have commas between them, or __ as in model files. device: auto, cpu, cuda, mps. fp16: make the
+    weights float16 (the embedded ones stay float32). aim_batch_norm: eval or batch, as `AimExtractor` takes it.
+    Raises UserError for an unknown name, a checkpoint that is not there or not understood, and a device that is not
+    there.
     """
     names = _split(name)
     if len(names) == 1:
@@ -79,7 +82,8 @@ def _split(name: str) -> list[str]:
     """The names in a name. Folders and names on the hub may hold a comma or __ themselves."""
     if Path(name).expanduser().is_dir():
         return [name]
-    parts = [part.strip() for part in name.split("," if "," in name else "__")]
+    given = [part.strip() for part in name.split("," if "," in name else "__")]
+    parts = [meant for part in given for meant in (BEST_EMBEDDED if part == "embedded" else (part,))]
     if "," not in name and not all(_stands_alone(part) for part in parts):
         return [name]
     if len(set(parts)) < len(parts) or "" in parts:
@@ -95,7 +99,8 @@ def _stands_alone(name: str) -> bool:
 
 
 def _refuse_misspelt(name: str) -> None:
-    alike = {known: difflib.SequenceMatcher(None, known, name.lower()).ratio() for known in EMBEDDED}
-    near = max(EMBEDDED, key=lambda known: alike[known])  # the first of those that are equally near
+    names = (*EMBEDDED, "embedded")
+    alike = {known: difflib.SequenceMatcher(None, known, name.lower()).ratio() for known in names}
+    near = max(names, key=lambda known: alike[known])  # the first of those that are equally near
     if alike[near] >= 0.8 and "/" not in name and not Path(name).expanduser().is_dir():
         raise UserError(f"extractor {name!r}: not known; did you mean {near}?")

@@ -8,7 +8,8 @@ from typing import Any
 
 from ...common import UserError, first_line, keeps_notes, note, stand_in
 
-OFFLINE_HELP = "The extractor efficientnet-lite0 needs no download and works offline"
+OFFLINE_HELP = "--feature_extractor_model=embedded needs no download and works offline"
+LARGE = 100e6  # bytes; before so many, it is said that there is a way without
 NOWHERE = "no such folder, not in the Hugging Face cache on this machine, and the hub can't be asked"
 # In the order in which transformers itself looks for them.
 WEIGHTS_NAMES = (
@@ -93,7 +94,7 @@ def hub_file(name: str, filename: str) -> Path | None:
         return cached
     if not _hub_answers():
         raise UserError(f"extractor {name!r}: {NOWHERE}; {_help(name, filename)}")
-    note(f"fetching {filename} of {name} from the Hugging Face hub")
+    note(f"fetching {filename} of {name}{_size(name, filename)} from the Hugging Face hub")
     try:
         with _hubs_bar():
             return Path(hf_hub_download(name, filename))
@@ -148,6 +149,19 @@ def _hub_answers() -> bool:
     except Exception:  # whichever HTTP client the hub's package uses, each has errors of its own
         return False
     return True
+
+
+def _size(name: str, filename: str) -> str:
+    """How large a file of weights is, in brackets, and how to do without; nothing where the hub doesn't say."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    if filename.endswith(".json"):
+        return ""
+    try:
+        size = get_hf_file_metadata(hf_hub_url(name, filename)).size or 0
+    except Exception:  # as for a download, and that will say it
+        return ""
+    return f" ({size / 1e9:.1f} GB; --feature_extractor_model=embedded needs no download)" if size >= LARGE else ""
 
 
 def _help(name: str, filename: str) -> str:
