@@ -6,6 +6,7 @@ from .lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .claims import claimed
+    from .components import principal_components
     from .correlation import correlations, pearson, spearman, spearman_among
     from .devices import pick_device, torch_threads
     from .downloads import stand_in

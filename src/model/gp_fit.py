@@ -12,7 +12,15 @@ from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from ..common import draw_landmarks, low_rank, squared_distances, standardisation, torch_threads, vectors_of
+from ..common import (
+    draw_landmarks,
+    low_rank,
+    principal_components,
+    squared_distances,
+    standardisation,
+    torch_threads,
+    vectors_of,
+)
 from .config import PredictorConfig
 from .gp import GaussianProcess, refuse_weighing
 
@@ -117,13 +125,10 @@ def _projection(inputs: np.ndarray, widths: list[int], seed: int) -> Projection:
     shift, scale = standardisation(inputs)
     scale = scale * np.repeat(np.sqrt(np.array(widths) * len(widths)), widths)  # (W,)
     some = (inputs[draw_landmarks(len(inputs), WHOLE_UP_TO, LANDMARKS, seed)] - shift) / scale
-    n, width = some.shape
-    wanted = min(COMPONENTS, n - 1)
-    if wanted >= width:
-        return Projection(shift, scale, np.eye(width))
-    values, vectors = eigh(some @ some.T, subset_by_index=(n - wanted, n - 1))
-    kept = values > 1e-9 * max(values[-1], 1e-9)  # none, where all images have the same features
-    return Projection(shift, scale, (vectors[:, kept] / np.sqrt(values[kept])).T @ some)
+    wanted = min(COMPONENTS, len(some) - 1)
+    if wanted >= some.shape[1]:
+        return Projection(shift, scale, np.eye(some.shape[1]))
+    return Projection(shift, scale, principal_components(some, wanted))
 
 
 def find_hyperparameters(examples: Examples, seed: int = 0) -> Hyperparameters:

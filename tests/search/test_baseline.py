@@ -82,6 +82,20 @@ def test_ridge_as_a_predictor_gives_ridges_scores(tmp_path, mode):
     assert set(loaded.state_dict()) == {"main_process.1.weight", "main_process.1.bias"}
 
 
+def test_beyond_2000_rows_its_scores_are_those_of_all_components(monkeypatch):
+    generator = np.random.default_rng(0)
+    x = (
+        generator.normal(size=(300, 20)) @ generator.normal(size=(20, 60)) + generator.normal(size=(300, 60))
+    ).astype("f")
+    scores, split = x[:, :5].sum(axis=1) + generator.normal(size=300), np.full(300, "train")
+    whole = baseline.ridge_scores(x, scores, split, seed=0)
+    monkeypatch.setattr(baseline, "WHOLE_UP_TO", 200)
+    monkeypatch.setattr(baseline, "COMPONENTS", 50)
+    assert np.corrcoef(whole, baseline.ridge_scores(x, scores, split, seed=0))[0, 1] > 0.99
+    monkeypatch.setattr(baseline, "COMPONENTS", 10)
+    assert np.corrcoef(whole, baseline.ridge_scores(x, scores, split, seed=0))[0, 1] < 0.99
+
+
 def dataset(scores, split, folds=None, inputs=None):
     config = PredictorConfig("toy", (0,), "join", (6,), (1, 1))
     inputs = torch.zeros(len(scores), 6) if inputs is None else torch.from_numpy(inputs)
