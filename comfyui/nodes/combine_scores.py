@@ -33,7 +33,7 @@ class AestheticCombineScores(io.ComfyNode):
                     tooltip="a if b over threshold: the b from which a counts; below it b does",
                 ),
             ],
-            outputs=[io.Float.Output("scores", is_output_list=True)],
+            outputs=[io.Float.Output("scores", display_name="scores", is_output_list=True)],
             is_input_list=True,
         )
 

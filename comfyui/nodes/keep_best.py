@@ -42,8 +42,15 @@ class AestheticKeepBest(io.ComfyNode):
                 io.Latent.Output("kept_latents", display_name="latents", is_output_list=True),
                 io.Mask.Output("kept_masks", display_name="masks", is_output_list=True),
                 io.Float.Output("kept_scores", display_name="scores", is_output_list=True),
-                io.String.Output("indexes", tooltip="where the kept ones stood, from 0, such as 4,0"),
-                io.Image.Output("rest", is_output_list=True, tooltip="the images that are not kept, as they came"),
+                io.String.Output(
+                    "indexes", display_name="indexes", tooltip="where the kept ones stood, from 0, such as 4,0"
+                ),
+                io.Image.Output(
+                    "rest",
+                    display_name="rest",
+                    is_output_list=True,
+                    tooltip="the images that are not kept, as they came",
+                ),
             ],
             is_input_list=True,
         )

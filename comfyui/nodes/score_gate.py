@@ -31,7 +31,10 @@ class AestheticScoreGate(io.ComfyNode):
             outputs=[
                 io.Image.Output("passed", display_name="images", is_output_list=True),
                 io.Image.Output(
-                    "stopped", is_output_list=True, tooltip="those below, whichever way is chosen for them"
+                    "under",
+                    display_name="below",
+                    is_output_list=True,
+                    tooltip="those below, whether they pass or not",
                 ),
             ],
             is_input_list=True,

@@ -33,16 +33,25 @@ class AestheticScoreImages(io.ComfyNode):
             ],
             outputs=[
                 io.Image.Output("same_images", display_name="images"),
-                io.Float.Output("scores", is_output_list=True, tooltip="on the scale that the model learnt from"),
+                io.Float.Output(
+                    "scores",
+                    display_name="scores",
+                    is_output_list=True,
+                    tooltip="on the scale that the model learnt from",
+                ),
                 io.Float.Output(
                     "percentiles",
+                    display_name="percentiles",
                     is_output_list=True,
                     tooltip="where the scores lie among those of the training images, 0 to 100",
                 ),
                 io.Float.Output(
-                    "errors", is_output_list=True, tooltip="standard errors; nan where the model has none"
+                    "errors",
+                    display_name="errors",
+                    is_output_list=True,
+                    tooltip="standard errors; nan where the model has none",
                 ),
-                io.String.Output("text"),
+                io.String.Output("text", display_name="text"),
             ],
             is_output_node=True,
         )
