@@ -3,29 +3,55 @@
 An IMAGE is a tensor (B, H, W, C) of float in [0, 1]; a series of them may come from nodes that give lists.
 """
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from ..src.common import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
     from PIL import Image
     from torch import Tensor
 
 CHANNELS = (1, 3, 4)  # grey, RGB, and with alpha
+ROWS = 64  # that become bytes at once
 
 
 def pictures(images: "Tensor") -> "list[Image.Image]":
-    """B pictures, L, RGB or RGBA, of a batch (B, H, W, C).
+    """B pictures, L, RGB or RGBA, of a batch (B, H, W, C)."""
+    return [as_picture(pixels) for pixels in as_bytes(images)]
+
+
+def as_picture(pixels: "np.ndarray") -> "Image.Image":
+    """Of bytes (H, W, C)."""
+    from PIL import Image
+
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+
+
+def as_bytes(images: "Tensor") -> "list[np.ndarray]":
+    """B arrays (H, W, C) of uint8, of a batch (B, H, W, C).
 
     Cut off to whole numbers, as Save Image does it, not rounded: half of all values are another by rounding.
     """
-    from PIL import Image
-
     check(images)
-    pixels = (images * 255.0).clamp(0, 255).byte().cpu().numpy()  # (B, H, W, C)
-    return [Image.fromarray(each[..., 0] if each.shape[-1] == 1 else each) for each in pixels]
+    with ThreadPoolExecutor(min(len(images), os.cpu_count() or 1)) as pool:
+        return list(pool.map(_bytes, images))
+
+
+def _bytes(image: "Tensor") -> "np.ndarray":
+    """Some rows at a time, which stay in the processor's cache: all at once takes ten times as long."""
+    import numpy as np
+
+    values = image.detach().cpu().float().numpy()
+    pixels = np.empty(values.shape, dtype=np.uint8)
+    for start in range(0, len(values), ROWS):
+        part = values[start : start + ROWS] * np.float32(255)
+        np.copyto(pixels[start : start + ROWS], part.clip(0, 255, out=part), casting="unsafe")
+    return pixels
 
 
 def check(images: Any) -> None:

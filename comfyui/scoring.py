@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from .models import explained
-from .pictures import check, pictures
+from .pictures import as_bytes, as_picture, check
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +30,8 @@ def score(scorer: "Scorer", images: "Tensor", batch_size: int, progress: Callabl
     said = Said([], [], [])
     with explained(scorer.name):
         for start in range(0, len(images), batch_size):
-            part = pictures(images[start : start + batch_size])
+            pixels = as_bytes(images[start : start + batch_size])
+            part = [each if each.shape[-1] == 3 else as_picture(each) for each in pixels]
             found = scorer.score(part, batch_size)
             for numbers, new in zip(said, (found.values, found.percentiles, found.errors), strict=True):
                 numbers += new.tolist()
