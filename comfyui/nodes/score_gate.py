@@ -30,6 +30,7 @@ class AestheticScoreGate(io.ComfyNode):
             ],
             outputs=[
                 io.Image.Output("passed", display_name="images", is_output_list=True),
+                io.Float.Output("passed_scores", display_name="scores", is_output_list=True),
                 io.Image.Output(
                     "under",
                     display_name="below",
@@ -47,4 +48,8 @@ class AestheticScoreGate(io.ComfyNode):
         reach = best(score, threshold=one(threshold), order="original")
         under = others(len(every), reach)
         passed = reach if one(below) == "stop" else range(len(every))
-        return io.NodeOutput(*(or_nothing(in_batches([every[i] for i in part])) for part in (passed, under)))
+        return io.NodeOutput(
+            or_nothing(in_batches([every[i] for i in passed])),
+            or_nothing([score[i] for i in passed]),
+            or_nothing(in_batches([every[i] for i in under])),
+        )

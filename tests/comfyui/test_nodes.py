@@ -197,12 +197,14 @@ def test_counts_that_do_not_match_are_said(comfy, wrong):
 
 def test_a_gate_lets_images_pass_or_stops_them(comfy):
     gate, batch = comfy.AestheticScoreGate, images(3)
-    passed, under = run(gate, images=[batch], score=[1.0, -1.0, 0.0], threshold=[0.0], below=["stop"])
+    passed, scores, under = run(gate, images=[batch], score=[1.0, -1.0, 0.0], threshold=[0.0], below=["stop"])
     assert torch.equal(passed[0], batch[[0, 2]])
+    assert scores == [1.0, 0.0]
     assert torch.equal(under[0], batch[1:2])
-    passed, _ = run(gate, images=[batch], score=[1.0, -1.0, 0.0], threshold=[0.0], below=["pass"])
+    passed, scores, _ = run(gate, images=[batch], score=[1.0, -1.0, 0.0], threshold=[0.0], below=["pass"])
     assert torch.equal(passed[0], batch)
-    passed, under = run(gate, images=[batch[:1]], score=[-1.0], threshold=[0.0], below=["stop"])
+    assert scores == [1.0, -1.0, 0.0]
+    passed, _, under = run(gate, images=[batch[:1]], score=[-1.0], threshold=[0.0], below=["stop"])
     assert isinstance(passed[0], ExecutionBlocker)
     assert torch.equal(under[0], batch[:1])
 
