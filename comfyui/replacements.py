@@ -11,7 +11,7 @@ REPLACEMENTS: list[dict[str, Any]] = [
         "old_node_id": "Image Aesthetic Scorer",
         "new_node_id": "AestheticScoreImages",
         "old_widget_ids": ["custom_model"],
-        "input_mapping": [{"new_id": "images", "old_id": "images"}],
+        "input_mapping": [{"new_id": "images", "old_id": "images"}, {"new_id": "batch_size", "set_value": 16}],
         "output_mapping": [{"new_idx": 4, "old_idx": 0}, {"new_idx": 0, "old_idx": 1}, {"new_idx": 1, "old_idx": 2}],
     },
     {

@@ -93,6 +93,8 @@ def drawn(prompt):
         stand_in = {"VAEDecode": "TestDrawn", "KSampler": "TestLatents"}.get(node["class_type"])
         if stand_in:
             node["class_type"], node["inputs"] = stand_in, {"count": 8}
+        if node["class_type"] == "AestheticLogChoice":
+            node["inputs"]["picked"] = "4,0"
     return kept
 
 
@@ -144,6 +146,7 @@ def main():
         workflow = json.loads(path.read_text(encoding="utf-8"))
         said[path.stem] = run(drawn(prompt_of(workflow)), workflow)
         said[path.stem]["saved"] = saved()
+        said[path.stem]["choices"] = (Path(BASE) / "output/aesthetic/comparisons.sqlite").exists()
         shutil.rmtree(Path(BASE) / "output/aesthetic", ignore_errors=True)
     said |= cached_and_changed(run) | refused(run) | cancelled(run) | gated(run)
     print(json.dumps(said))

@@ -56,6 +56,10 @@ def test_what_is_kept_is_saved_with_its_score_and_its_workflow(said):
     assert saved["name"].startswith(f"{float(saved['texts']['Score']):.3f}_")
 
 
+def test_a_choice_is_stored(said):
+    assert [name for name, found in said.items() if isinstance(found, dict) and found.get("choices")] == ["choose"]
+
+
 def test_a_second_run_is_cached_and_a_changed_model_runs_again(said):
     assert said["again"] == []
     assert "AestheticScoreImages" in said["after a change"]

@@ -85,6 +85,31 @@ def test_a_model_is_loaded_once_and_again_where_its_file_changed(comfy, model):
     assert load("model.safetensors", "cpu").args[0] is not first
 
 
+def test_so_many_models_are_kept_as_a_workflow_compares(comfy, model):
+    names = [f"{i}.safetensors" for i in range(3)]
+    for name in names:
+        put(model, comfy, name)
+    load = comfy.AestheticLoadModel.execute
+    first, second, _ = (load(name, "cpu").args[0] for name in names)
+    assert load(names[1], "cpu").args[0] is second
+    assert load(names[0], "cpu").args[0] is not first
+
+
+def test_on_a_gpu_comfyui_makes_room_and_auto_is_its_own_device(comfy, monkeypatch):
+    asked = []
+    management = sys.modules["comfy"].model_management
+    monkeypatch.setattr(management, "free_memory", lambda *given: asked.append(given), raising=False)
+    module("nodes.score_images")._make_room(SimpleNamespace(extractor=SimpleNamespace()))
+    gpu = SimpleNamespace(type="cuda")
+    monkeypatch.setattr(management, "get_torch_device", lambda: gpu)
+    module("nodes.score_images")._make_room(SimpleNamespace(extractor=SimpleNamespace(device=gpu)))
+    assert asked == [(3 * 2**30, gpu)]
+    monkeypatch.setattr(sys.modules["comfy.model_management"], "get_torch_device", lambda: gpu)
+    assert module("nodes.load_model")._device() == "cuda"
+    monkeypatch.setattr(gpu, "type", "xpu")  # one that torch has and the toolkit does not know
+    assert module("nodes.load_model")._device() == "cpu"
+
+
 def test_a_model_that_cannot_be_read_and_an_image_model_that_cannot_be_had_are_sentences(comfy, model, monkeypatch):
     (comfy.base / "models/aesthetic").mkdir(parents=True)
     (comfy.base / "models/aesthetic/broken.safetensors").write_bytes(b"no model")
@@ -254,7 +279,10 @@ def test_older_workflows_are_replaced_where_comfyui_can(comfy, monkeypatch):
     assert {each.old_node_id for each in comfy.latest.api.registered} == old
     for each in comfy.latest.api.registered:
         schema = schemas[each.new_node_id]
-        assert {mapped["new_id"] for mapped in each.input_mapping} <= {one.id for one in schema.inputs}
+        given = {mapped["new_id"] for mapped in each.input_mapping}
+        assert given <= {one.id for one in schema.inputs}
+        # Nobody can know the model's name: the person connects one.
+        assert {one.id for one in schema.inputs if not one.optional} - given - {"model"} == set()
         assert all(mapped["new_idx"] < len(schema.outputs) for mapped in each.output_mapping)
 
 
