@@ -44,6 +44,30 @@ def test_the_pack_is_there_in_a_tenth_of_a_second_and_brings_nothing_heavy():
     assert not {"torch", "numpy", "PIL", "transformers", "optuna", "scipy"} & set(said[0][2:])
 
 
+# argv: the clone, a model, a folder. Scores and logs a choice with no packages but those of docs/comfyui.md.
+BARE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+absent = "optuna sklearn threadpoolctl filelock watchdog starlette pandas matplotlib onnx onnxruntime transformers"
+sys.modules.update(dict.fromkeys(absent.split()))
+from pathlib import Path
+import torch
+from PIL import Image
+from tests.comfyui.pack import module
+scorer = module("models").load(sys.argv[2], "cpu")
+said = module("scoring").score(scorer, torch.rand(2, 30, 40, 3), 2, lambda done: None)
+pictures = [Image.new("RGB", (4, 4), (i, 0, 0)) for i in range(3)]
+print(len(said.scores), module("choices").log_choice(pictures, [1], Path(sys.argv[3]) / "c.sqlite", "me"))
+"""
+
+
+@pytest.mark.script
+def test_the_nodes_need_no_package_of_the_scripts(model, tmp_path):
+    words = [str(ROOT), str(model), str(tmp_path)]
+    ended = subprocess.run([sys.executable, "-c", BARE, *words], capture_output=True, text=True, cwd=ROOT)
+    assert ended.stdout.split() == ["2", "1"], ended.stderr
+
+
 def test_the_registry_is_told_what_it_asks_for():
     project, comfy = PROJECT["project"], PROJECT["tool"]["comfy"]
     assert "comfyui" not in project["name"].lower()
