@@ -6,12 +6,20 @@ import os
 import shutil
 import sqlite3
 import sys
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, event
 
-from tests import turns
+# A clone is a package, for ComfyUI, and pytest imports it by its folder's name. That may be src, tests or numpy, and
+# those are to be found at their own places.
+ROOT = Path(__file__).parents[1]
+if getattr(sys.modules.get(ROOT.name), "__file__", None) == str(ROOT / "__init__.py"):
+    del sys.modules[ROOT.name]
+
+from tests import turns  # noqa: E402
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker has a core
@@ -21,11 +29,9 @@ MEMORY = Path("/dev/shm")  # for the tests' folders: there fsync is free, which 
 if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2**31:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 gc.disable()  # while tests are collected: what is made meanwhile stays to the end
 
-SCRIPTS = Path(__file__).parent / "scripts"
+SCRIPTS = ROOT / "tests/scripts"
 RUN_SCRIPTS = (("tests.scorer", "Scorer"), ("tests.training", "train"), ("tests.training", "train_once"))
 
 
@@ -38,6 +44,14 @@ def _write_without_waiting_for_the_disk(connection: object, _: object) -> None:
 
 def pytest_configure(config):
     turns.register(config)
+
+
+def pytest_pycollect_makemodule(module_path):
+    """A test module is tests.…, also where pytest would call it folder_of_the_clone.tests.…: no other process that it
+    starts could import that, to find a function of it."""
+    name = ".".join(module_path.relative_to(ROOT).with_suffix("").parts)
+    with suppress(Exception):  # pytest meets it again, and reports it
+        sys.modules[f"{ROOT.name}.{name}"] = import_module(name)
 
 
 def pytest_collection_finish():

@@ -14,6 +14,7 @@ from tests import ROOT
 SRC = ROOT / "src"
 SCRIPTS = sorted(ROOT.glob("aesthetic_*.py"))
 MODULES = sorted(SRC.rglob("*.py"))
+NODES = sorted((ROOT / "comfyui").rglob("*.py"))
 
 # Each package, and those it may import; data flow down this list.
 ALLOWED = {
@@ -90,6 +91,15 @@ def test_src_holds_nothing_but_packages():
     assert found == set(ALLOWED)
 
 
+@pytest.mark.parametrize("path", NODES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_nodes_take_public_names_of_the_toolkit_by_relative_imports(path):
+    absolute = [
+        node.module for node in ast.walk(tree_of(path)) if isinstance(node, ast.ImportFrom) and not node.level
+    ]
+    assert not [module for module in absolute if module and module.split(".")[0] in ("src", "comfyui", "tests")]
+    assert not [name for name in imports(path) if name[0] == "src" and len(name) > 3]
+
+
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_a_scripts_main_is_readable_in_forty_lines(path):
     functions = [node for node in tree_of(path).body if isinstance(node, ast.FunctionDef)]
@@ -97,7 +107,8 @@ def test_a_scripts_main_is_readable_in_forty_lines(path):
     assert main.end_lineno - main.lineno + 1 <= 40
 
 
-OWN = [path for folder in ("src", "examples", "benchmarks") for path in sorted((ROOT / folder).rglob("*"))] + SCRIPTS
+FOLDERS = ("src", "examples", "benchmarks", "comfyui", "web")
+OWN = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*"))] + SCRIPTS
 CODE = [path for path in OWN if path.suffix in (".py", ".js", ".css", ".html")]
 
 

@@ -33,5 +33,6 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .thresholds import one_threshold_each
     from .update import Unfilled, fill_in, read_unfilled
     from .watch import State, keep_watching, states_of
+    from .xmp import new_packet, star_ratings
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..common import UserError, number_of
 from .settings import HandingOnSettings, StarSettings
-from .xmp import persons_rating, sidecars, stars, write_rating
+from .xmp import persons_rating, sidecars, star_ratings, write_rating
 from .xmp_packet import NotXmp
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def write_stars(directory: Path, chosen: "Scored", settings: StarSettings) -> No
     An image that a person has rated keeps that unless the settings say otherwise; both are listed. All is counted,
     and printed. Of images that share a sidecar, a.jpg and a.png with a.xmp, the best one's rating goes there.
     """
-    ratings = stars(chosen.models[0].percentiles(chosen.scores[:, 0]), settings.stars).tolist()
+    ratings = star_ratings(chosen.models[0].percentiles(chosen.scores[:, 0]), settings.stars).tolist()
     images = [directory / path for path in chosen.paths]
     counts: Counter[str] = Counter()
     wanted: dict[Path, int] = {}  # sidecar -> rating; 0: it stays

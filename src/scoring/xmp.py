@@ -29,9 +29,14 @@ EXIF_STARS, EXIF_PERCENT = 0x4746, 0x4749  # Windows' Rating and RatingPercent
 WITH_METADATA = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")
 
 
-def stars(percentiles: np.ndarray, limits: Sequence[float]) -> np.ndarray:
+def star_ratings(percentiles: np.ndarray, limits: Sequence[float]) -> np.ndarray:
     """(N,) ratings 1 to 5 of percentiles (N,); limits: four percentiles at which 2, 3, 4 and 5 begin."""
     return 1 + np.searchsorted(np.asarray(limits, dtype=np.float64), percentiles, side="right")
+
+
+def new_packet(rating: int) -> str:
+    """XMP with this rating, 1 to 5, and our mark, for the inside of an image."""
+    return with_rating(EMPTY.encode(), rating).decode()
 
 
 def sidecar_names(image: Path) -> dict[str, Path]:
@@ -93,7 +98,7 @@ def persons_rating(image: Path) -> tuple[Path, str] | None:
 
 
 def stars_inside(image: Path) -> float:
-    """What an image's own XMP or EXIF says, -1 to 5; 0 where that is nothing, or can't be read."""
+    """What an image's own XMP or EXIF says, -1 to 5; 0 where that is nothing or ours, or can't be read."""
     try:
         with warnings.catch_warnings(), Image.open(image, formats=WITH_METADATA) as opened:
             warnings.simplefilter("ignore")
@@ -106,5 +111,8 @@ def stars_inside(image: Path) -> float:
         return 0.0
     text = packet if isinstance(packet, bytes) else packet.encode()
     with suppress(NotXmp):
-        found = [*read_packet(text.strip(b"\0 \r\n")).properties, *found]
+        inside = read_packet(text.strip(b"\0 \r\n"))
+        if inside.mark is not None and persons_stars(inside) is None:  # ours, from the ComfyUI node
+            return 0.0
+        found = [*inside.properties, *found]
     return next((one.stars for one in found if one.stars), 0.0)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.scoring.xmp import EMPTY, persons_rating, sidecars, stars, stars_inside, write_rating
+from src.scoring.xmp import EMPTY, persons_rating, sidecars, star_ratings, stars_inside, write_rating
 from src.scoring.xmp_packet import OURS, RDF, XMP, NotXmp, with_rating
 
 LIGHTROOM = """<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="Adobe XMP Core 7.0">
@@ -221,7 +221,7 @@ def test_existing_sidecars_of_either_name_are_updated_and_the_default_name_can_b
 
 
 def test_stars_begin_at_their_percentiles():
-    assert stars(np.array([0, 9.9, 10, 29, 30, 60, 84.9, 85, 100]), (10, 30, 60, 85)).tolist() == [
+    assert star_ratings(np.array([0, 9.9, 10, 29, 30, 60, 84.9, 85, 100]), (10, 30, 60, 85)).tolist() == [
         *(1, 1, 2, 2, 3, 4, 4, 5, 5)
     ]
 

@@ -1,0 +1,1 @@
+"""The schemas, a node a file; only these know ComfyUI."""
