@@ -246,6 +246,7 @@ def train(arguments: argparse.Namespace, run: "Run", model: Path) -> "tuple[Foun
 
     Before any search the better one of ridge regression and a Gaussian process is there.
     """
+    from src.report import until_line
     from src.search import RunFiles, best_of, found_first, search_networks, write_first
 
     alone = {first.name: first for first in run.firsts}.get(arguments.model_type)
@@ -257,9 +258,12 @@ def train(arguments: argparse.Namespace, run: "Run", model: Path) -> "tuple[Foun
     with the_study(arguments, run) as (study, address):
         files = RunFiles(model, run.data, run.about, study)
         begin(arguments, run, files, address)
+        blends = arguments.model_type == "blend"
         if run.firsts:
-            write_first(best_of(run.objective, run.firsts), run, files)
-        return search_networks(search_settings(arguments), run, files, arguments.model_type == "blend")
+            first = best_of(run.objective, run.firsts)
+            write_first(first, run, files)
+            print(until_line(first, run.objective, blends))
+        return search_networks(search_settings(arguments), run, files, blends)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from ..common.lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .analysis import Subset
-    from .announcement import first_lines, learning_lines, split_line, study_line
+    from .announcement import first_lines, learning_lines, split_line, study_line, until_line
     from .destinations import check_plots, check_save_names, check_savefiles, write_scorefiles
     from .drawings import write_plots
     from .full_report import write_report

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ..scores import SPLITS, SplitSettings, balance_table
-from ..search import Run, SearchSettings, comparison_counts, shown_database
-from .text import aligned, baselines_table
+from ..search import First, Objective, Run, SearchSettings, comparison_counts, shown_database
+from .text import TYPES, aligned, baselines_table
 
 
 def split_line(run: Run, split: SplitSettings) -> str:
@@ -34,6 +34,12 @@ def first_lines(run: Run) -> list[str]:
     images = "eval images" if run.data.folds is None else "held-out images"
     rows = baselines_table({name: run.about["baselines"][name] for name in run.held_out}, images)
     return [aligned(rows)]
+
+
+def until_line(first: First, objective: Objective, blends: bool) -> str:
+    """Which of them is the model now, and until when."""
+    until = f"a blend is better ({objective.name} {first.value:.4f})" if blends else "the first network is trained"
+    return f"The model is {TYPES[first.name].replace('Gaussian', 'the Gaussian')} until {until}."
 
 
 def study_line(study: str, database: str, model: Path) -> str:
