@@ -11,9 +11,16 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.common import UserError, run_script, working
+from src.common import UserError, command_of, number_of, run_script, working
 from src.options import SCORE, image_directory, model_paths, parse_arguments, settings_of
-from src.scoring import FillingSettings, HandingOnSettings, ScoringSettings, SelectionSettings, StarSettings
+from src.scoring import (
+    FillingSettings,
+    GallerySettings,
+    HandingOnSettings,
+    ScoringSettings,
+    SelectionSettings,
+    StarSettings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,10 +71,16 @@ def write_model(arguments: argparse.Namespace) -> None:
 
 def check(arguments: argparse.Namespace) -> None:
     """Refuse now what can't go together or can't be, rather than after an hour."""
-    from src.scoring import check_handing_on
+    from src.scoring import check_gallery, check_handing_on
 
     check_handing_on(settings_of(HandingOnSettings, arguments))
-    for name in ("top", "bottom", "copy_to", "move_to", "link_to", "update_scores") if arguments.watch else ():
+    if check_gallery(settings_of(GallerySettings, arguments)) and arguments.move_to:
+        raise UserError(
+            "--gallery shows images where they are, and --move_to takes them away; do one after the other"
+        )
+    for name in (
+        ("top", "bottom", "copy_to", "move_to", "link_to", "update_scores", "list") if arguments.watch else ()
+    ):
         if getattr(arguments, name):
             raise UserError(
                 f"--{name} needs all images to be there, and with --watch more come; leave one of them out"
@@ -85,7 +98,7 @@ def images_to_score(arguments: argparse.Namespace, directory: Path) -> tuple[Pat
         outfile = check_outfile(arguments.outfile, arguments.watch, arguments.score_column)
     handing_on = settings_of(HandingOnSettings, arguments)
     may_come = arguments.watch or may_be_over(handing_on)
-    images, paths = find_wanted(directory, arguments.regex, may_come, arguments.exclude)
+    images, paths = find_wanted(directory, arguments.regex, may_come, arguments.exclude, arguments.list)
     paths = not_handed_on(directory, paths, handing_on)
     if outfile:
         check_names(outfile, paths)
@@ -116,12 +129,14 @@ def use(
     stars, handing_on = settings_of(StarSettings, arguments), settings_of(HandingOnSettings, arguments)
     if outfile:
         write_scores(outfile, scored.part(chosen))
-    elif not (unfilled or stars.write_xmp or handing_on.folder):
+    elif not (unfilled or stars.write_xmp or handing_on.folder or arguments.gallery):
         print("\n".join(terminal_table(scored.part(chosen))))
     if unfilled:
         fill_in(unfilled, scored, settings_of(FillingSettings, arguments))
     if stars.write_xmp:
         write_stars(directory, scored.part(chosen), stars)
+    if arguments.gallery:
+        show_gallery(arguments, directory, scored.part(chosen))
     if handing_on.folder:
         asked = [
             arguments.model,
@@ -130,6 +145,19 @@ def use(
             vars(settings_of(SelectionSettings, arguments)),
         ]
         hand_on(directory, scored, chosen, handing_on, asked)
+
+
+def show_gallery(arguments: argparse.Namespace, directory: Path, chosen: "Scored") -> None:
+    """The page of --gallery, and where it is."""
+    from src.scoring import check_gallery, show_page, write_gallery
+
+    settings = settings_of(GallerySettings, arguments)
+    page = check_gallery(settings)
+    models = [f"--model={model.path.resolve()}" for model in chosen.models]
+    again = command_of(["python", str(Path(__file__).resolve()), f"--directory={directory.resolve()}", *models])
+    write_gallery(page, directory, chosen, settings, again)
+    how = "" if settings.open and show_page(page) else " (open it in a browser)"
+    print(f"{number_of(len(chosen), 'image')}, best first: {page.resolve()}{how}")
 
 
 def watch(

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from tests import turns
+from tests.pages import browser  # noqa: F401 (a fixture)
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker has a core

@@ -21,6 +21,6 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .parts import PART, part_prefix, remove_parts
     from .scaling import standardisation
     from .waiting import working
-    from .words import number_of
+    from .words import command_of, number_of
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..common import ab, correlations, number_of, working, write_text
+from ..features import data_url
 from ..model import said_by
 from ..scores import caution, errors_counted
 from . import plots
@@ -17,7 +18,6 @@ from .material import Material
 from .page import Plot, Thumbnail, Tile, gallery, page, paragraphs, section, table
 from .page import plots as plot_grid
 from .text import SUBSETS, baselines_table, score_cells
-from .thumbnails import data_url
 
 
 def write_report(material: Material, path: Path) -> None:

@@ -88,6 +88,19 @@ class StarSettings:
 
 
 @dataclass(frozen=True)
+class GallerySettings:
+    """A page of the chosen images.
+
+    gallery: the page, from here; None: none. open: show it in the browser. stars: four percentiles at which 2, 3, 4
+    and 5 stars begin.
+    """
+
+    gallery: str | None = None
+    open: bool = False
+    stars: Sequence[float] = (10, 30, 60, 85)
+
+
+@dataclass(frozen=True)
 class FillingSettings:
     """A score file whose images without a score get the model's.
 

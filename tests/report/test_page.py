@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from scipy import stats
 
+from src.features import data_url
 from src.model.config import PredictorConfig
 from src.model.network import Predictor
 from src.report import plots
@@ -19,7 +20,6 @@ from src.report.drawings import write_plots
 from src.report.full_report import build_page, write_report
 from src.report.learning_curve import learning_curve, verdict
 from src.report.material import Material
-from src.report.thumbnails import data_url
 from src.scores.scorefile import new_table, read_scorefile
 from src.scoring.model_scores import ModelScores
 

@@ -605,3 +605,33 @@ def test_watching_an_empty_folder_begins_with_an_empty_table(here, capsys, monke
     _, notes = score(capsys, "-d", "empty", "-m", "photos/model.safetensors", "-o", "out.csv", "--watch")
     assert (here / "out.csv").read_text() == "relative_path,model_score,percentile\n"
     assert notes.endswith("Watching empty; Ctrl-C stops.\nStopped.\n")
+
+
+def test_the_page_shows_the_chosen_and_a_list_of_the_picked_copies_those(here, capsys):
+    out, _ = score(capsys, "--gallery=new.html", "--top=5")
+    assert f"5 images, best first: {here / 'new.html'}" in out
+    about = json.loads(re.search(r'id="about">(.*?)</script>', (here / "new.html").read_text(encoding="utf-8"))[1])
+    expected = expected_scores(here)
+    assert about["paths"] == sorted(expected, key=expected.get, reverse=True)[:5]
+    assert about["images"] == "photos/"
+    (here / "picked.txt").write_text("\n".join(about["paths"][1:3]), encoding="utf-8")
+    out, _ = score(capsys, "--list=picked.txt", "--copy_to=picked", "--filename_format={name}")
+    assert {path.name for path in (here / "picked").glob("*.png")} == {
+        Path(path).name for path in about["paths"][1:3]
+    }
+    assert "2 images copied" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--gallery=new.txt"], "a page ends with .html"),
+        (["--gallery=none/new.html"], "there is no folder"),
+        (["--gallery=new.html", "--move_to=best"], "--gallery shows images where they are"),
+        (["--list=none.txt"], "--list=none.txt: can't be read"),
+        (["--list=none.txt", "--watch"], "--list needs all images to be there"),
+    ],
+)
+def test_a_page_or_list_that_can_not_be_is_refused_before_anything_is_scored(here, capsys, words, said):
+    with pytest.raises(errors.UserError, match=re.escape(said)):
+        score(capsys, *words)
