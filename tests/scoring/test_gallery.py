@@ -152,7 +152,7 @@ def many(tmp_path_factory):
     page = folder.parent / "pages" / "new.html"
     page.parent.mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("src.scoring.gallery.page.beside", lambda *_: beside(page, folder, ["one.png"]) * 10_000)
+        patch.setattr("src.scoring.gallery.page.beside", lambda *_, **__: beside(page, folder, ["one.png"]) * 10_000)
         write_gallery(page, folder, scored(paths), GallerySettings(), AGAIN)
     return page
 

@@ -73,7 +73,7 @@ SCORING = Group(
         scoring("--link_to", "link to them there", TEXT),
         scoring(
             "--filename_format",
-            "their names there, of rank, score, percentile, name, extension",
+            "their names there, of rank (not with --watch), score, percentile, name, extension",
             TEXT,
             HandingOnSettings.filename_format,
             needs=WAYS_TO,
@@ -126,6 +126,8 @@ SCORING = Group(
             StarSettings.xmp_name,
             needs=("write_xmp",),
         ),
-        scoring("--watch", "stay, and score images as they appear, until Ctrl-C", ON_OFF, False),
+        scoring(
+            "--watch", "stay, and score (copy, move, link, show) images as they appear, until Ctrl-C", ON_OFF, False
+        ),
     ),
 )

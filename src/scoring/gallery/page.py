@@ -48,7 +48,7 @@ def write_gallery(
     """
     best_first = scored.part(np.argsort(-scored.scores[:, 0], kind="stable"))
     is_inside = len(best_first) <= MOST_INSIDE and not reload
-    names = None if is_inside else beside(page, directory, best_first.paths)
+    names = None if is_inside else beside(page, directory, best_first.paths, progress=not reload)
     about = {
         "inside": is_inside,
         "block": BLOCK,

@@ -29,7 +29,7 @@ def folder_beside(page: Path) -> Path:
     return page.with_suffix(".thumbnails")
 
 
-def beside(page: Path, directory: Path, paths: Sequence[str]) -> list[str | None]:
+def beside(page: Path, directory: Path, paths: Sequence[str], progress: bool = True) -> list[str | None]:
     """Names in the folder beside the page, of each image's picture, which is there; None where it can't be read.
 
     A picture is made once for each state of an image: its name says path, size and time. Raises UserError where they
@@ -38,7 +38,7 @@ def beside(page: Path, directory: Path, paths: Sequence[str]) -> list[str | None
     folder = folder_beside(page)
     try:
         folder.mkdir(exist_ok=True)
-        return list(_made(partial(_file, folder, directory), paths))
+        return list(_made(partial(_file, folder, directory), paths, progress))
     except OSError as error:
         raise UserError(f"{folder}: the pictures can't be written there ({error.strerror}); make room")
 
@@ -56,10 +56,10 @@ def remove_others(page: Path, names: Sequence[str | None]) -> None:
         folder.rmdir()
 
 
-def _made(make: partial, paths: Sequence[str]) -> Iterator[str | None]:
+def _made(make: partial, paths: Sequence[str], progress: bool = True) -> Iterator[str | None]:
     """On all cores, with a bar: opening an image leaves Python free."""
     with ThreadPoolExecutor(cpu_count()) as pool:
-        bar = tqdm(paths, desc="thumbnails", unit="image", disable=None)
+        bar = tqdm(paths, desc="thumbnails", unit="image", disable=None if progress else True)
         yield from (made for _, made in zip(bar, _few_ahead(pool, make, paths), strict=True))
 
 

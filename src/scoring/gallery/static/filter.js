@@ -38,6 +38,7 @@ function applyFilter() {
   $("count").textContent = all ? `${total} images, best first` : `${page.shown.length} of ${total} images`;
   $("clear").hidden = all;
   $("none").hidden = page.shown.length > 0;
+  if (!total) $("none").textContent = "There is no image yet.";
   layOut();
 }
 
