@@ -67,8 +67,9 @@ document.addEventListener("keydown", (event) => {
   if ($("view").open) return viewKey(event, key);
   if ($("help").open || $("saved").open) return;
   if (event.target.matches("input, select")) {
-    if (key === "Escape" || (key === "Enter" && event.target.id === "name")) goTo(page.at);
-    return;
+    if (key !== "Escape" && !(key === "Enter" && event.target.id === "name")) return;
+    event.preventDefault(); // or Enter would press the image that has the focus now
+    return goTo(page.at);
   }
   gridKey(event, key);
 });
