@@ -19,7 +19,7 @@ from starlette.routing import Route
 from ..common import UserError
 from ..features import UnreadableImage
 from ..ratings import KINDS
-from .answers import state
+from .answers import about, all_images, state
 from .gallery import Gallery
 from .guard import Guard, is_loopback, new_token
 from .pictures import Pictures
@@ -27,7 +27,7 @@ from .screens import Answer
 from .session import FINISHED, Session
 
 STATIC = Path(__file__).parent / "static"
-SCRIPTS = ("page", "shared", "dom", "server", "screens", "choosing", "keys", "zoom", "report")
+SCRIPTS = ("page", "shared", "dom", "server", "screens", "choosing", "keys", "zoom", "about", "all", "report")
 PAGE = {
     "/": "index.html",
     **{f"/{name}.js": f"{name}.js" for name in SCRIPTS},
@@ -66,6 +66,7 @@ class Server:
             "answer": self._answer,
             "undo": lambda body: self._session.undo(_text(body, "step")),
             "exclude": lambda body: self._session.exclude(_whole(body, "image")),
+            "include": lambda body: self._session.include(_whole(body, "image")),
             "next": lambda body: self._session.next_batch(),
             "finish": lambda body: self._session.finish(_text(body, "of")),
         }
@@ -73,6 +74,8 @@ class Server:
             *(Route(path, _static(name), methods=["GET"]) for path, name in PAGE.items()),
             Route("/api/state", self._get_state, methods=["GET"]),
             *(Route(f"/api/{name}", self._action(act), methods=["POST"]) for name, act in actions.items()),
+            Route("/api/gallery", self._get_gallery, methods=["GET"]),
+            Route("/image/{image:int}/about", self._get_about, methods=["GET"]),
             Route("/image/{image:int}", self._get_image, methods=["GET"]),
             Route("/image/{image:int}/full", self._get_image, methods=["GET"]),
         ]
@@ -122,6 +125,18 @@ class Server:
             raise HTTPException(422, f"can't be shown: {error.reason}")
         # An id stands for a content, so what was sent once stays right.
         return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400, immutable"})
+
+    def _get_gallery(self, request: Request) -> Response:
+        return JSONResponse({"images": all_images(self._session, self._gallery.paths)})
+
+    def _get_about(self, request: Request) -> Response:
+        image = request.path_params["image"]
+        if image not in self._gallery.paths:
+            raise HTTPException(404, "there is no such image")
+        try:
+            return JSONResponse(about(self._gallery, image))
+        except UnreadableImage as error:
+            raise HTTPException(422, f"can't be shown: {error.reason}")
 
     def _leave_out(self, image: int, reason: str) -> None:
         unchanged = self._gallery.is_unchanged(image)

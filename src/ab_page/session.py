@@ -124,6 +124,19 @@ class Session:
             self._history.append(Step("exclusion", event, shown or NOT_KNOWN, image))
             self._withhold(row)
 
+    def include(self, image: int) -> None:
+        """Show an image again that a person excluded; nothing to do where it isn't, or can't be shown at all."""
+        with self.lock:
+            row = int(self.live.log.rows([image])[0])
+            if self.comparisons.excluded().get(image, BROKEN).startswith(BROKEN):
+                return
+            self.comparisons.include(image)
+            self.allowed[row] = self._wanted[row]
+            for place in range(len(self._history) - 1, -1, -1):
+                if self._history[place].kind == "exclusion" and self._history[place].image == image:
+                    self._forget(place)
+            self._fill()
+
     def broken(self, image: int, reason: str | None) -> None:
         """An image can't be shown. reason: mark it so for good; None: leave it out of this session only."""
         with self.lock:
@@ -220,6 +233,12 @@ class Session:
         if kind == "comparison":
             return self.comparisons.is_undone(int(number))
         return kind == "exclusion" and self.comparisons.is_included_again(int(number))
+
+    def _forget(self, place: int) -> None:
+        """Take a step out of the history that is taken back already."""
+        del self._history[place]
+        for start in self._starts:
+            start.place -= place < start.place
 
     def _take_back(self, comparison: int) -> None:
         try:

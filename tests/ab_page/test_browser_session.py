@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 
 from examples.sample_gallery import draw_gallery
 from tests.ab_page.browsing import SHOWN, choose, images_on, opened, press, stored, wait_for_other
+from tests.pages import assert_accessible
 from tests.scorer import Scorer
 from tests.training import train_once
 from tests.waiting import wait_for
@@ -137,6 +138,33 @@ def test_in_help_and_zoom_keys_that_choose_do_not_choose(page):
     page.keyboard.press("z")
     expect(zoomed).to_be_hidden()
     assert images_on(page) == before
+
+
+def test_i_says_what_the_files_say_and_g_shows_all_images_from_where_an_excluded_one_comes_back(page, sample):
+    shown, before = images_on(page), int(stored(sample).excluded.sum())
+    press(page, "i")
+    expect(page.locator("#about h2")).to_have_count(2)
+    names = {path.relative_to(sample).as_posix() for path in sample.rglob("*.*g")}
+    assert {*page.locator("#about h2").all_inner_texts()} <= names
+    assert_accessible(page)
+    page.keyboard.press("1")
+    page.keyboard.press("i")
+    press(page, "x")
+    page.keyboard.press("1")
+    wait_for_other(page, shown)
+    page.keyboard.press("g")
+    expect(page.locator("#all .plain")).to_have_count(before + 1)
+    assert_accessible(page)
+    assert page.locator("#all-images li").count() == 26
+    page.keyboard.press("Enter")
+    expect(page.locator("#zoom")).to_be_visible()
+    page.keyboard.press("z")
+    for key in ("End", "Tab", "Enter"):
+        page.keyboard.press(key)
+    expect(page.locator("#all-images small")).to_have_text("is back")
+    page.keyboard.press("g")
+    assert stored(sample).excluded.sum() == before
+    assert images_on(page) != shown
 
 
 def test_f_is_the_full_screen_and_back(page):

@@ -226,13 +226,25 @@ def test_an_image_needs_a_size_in_pixels(scorer, size):
     assert scorer.request("GET", "/image/1" + size.replace("²", "%C2%B2"))[0] == 400
 
 
+def test_all_images_are_listed_with_their_scores_and_what_their_files_say(scorer):
+    status, _, data = scorer.request("GET", "/api/gallery")
+    images = json.loads(data)["images"]
+    assert status == 200
+    assert {"id", "name", "score", "error", "comparisons", "excluded", "can_return"} == set(images[0])
+    scores = [one["score"] for one in images if one["score"] is not None and not one["excluded"]]
+    assert scores == sorted(scores, reverse=True)
+    about = json.loads(scorer.request("GET", f"/image/{images[0]['id']}/about")[2])
+    assert about == {"name": images[0]["name"], "facts": {}}
+    assert scorer.request("GET", "/image/999/about")[0] == 404
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
 def test_other_methods_are_refused(scorer, method):
     for path in ("/", "/api/answer", "/image/1"):
         assert scorer.request(method, path)[0] == 405
 
 
-@pytest.mark.parametrize("action", ["answer", "undo", "exclude", "next", "finish"])
+@pytest.mark.parametrize("action", ["answer", "undo", "exclude", "include", "next", "finish"])
 def test_what_changes_something_must_be_posted_as_json(scorer, action):
     assert scorer.request("GET", f"/api/{action}")[0] == 405
     body = json.dumps({"gallery": scorer.state()["gallery"], "tab": "tab"}).encode()

@@ -1,10 +1,12 @@
 // What can be done, by button or key.
 
+import { openAbout } from "./about.js";
+import { allKey, openAll } from "./all.js";
 import { answer, pick, setExcluding } from "./choosing.js";
 import { $, make, report } from "./dom.js";
 import { refresh, send } from "./server.js";
 import { page } from "./shared.js";
-import { openZoom, turnZoom, zoomKey } from "./zoom.js";
+import { openZoom, turnZoom, zoomKey, zoomedImage } from "./zoom.js";
 
 const acts = {
   undo: () => send("undo"),
@@ -13,6 +15,8 @@ const acts = {
   exclude: () => page.current && report.hidden && setExcluding(!page.excluding),
   cancel: () => setExcluding(false),
   zoom: () => openZoom(0),
+  about: () => page.current && report.hidden && openAbout(page.current.images),
+  all: () => openAll(),
   full: () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen?.().catch(() => {})),
   help: () => openHelp(page.state.at_once),
   finish: () => send("finish"),
@@ -31,13 +35,15 @@ document.addEventListener("click", (event) => {
   if (!button.closest("dialog")) button.blur(); // or the space bar would press it again
 });
 
-const KEYS = { Backspace: "undo", s: "skip", t: "tie", x: "exclude", z: "zoom", f: "full", "?": "help", q: "finish", Escape: "cancel" };
+const KEYS = { Backspace: "undo", s: "skip", t: "tie", x: "exclude", z: "zoom", i: "about", g: "all", f: "full", "?": "help", q: "finish", Escape: "cancel" };
 const PLACES = { ArrowLeft: 0, ArrowRight: 1, ArrowUp: 0, ArrowDown: 1 };
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !page.state) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  if ($("zoom").open) zoomKey(event, key);
+  if ($("about").open) key === "i" && (event.preventDefault(), $("about").close());
+  else if ($("zoom").open) key === "i" ? openAbout([zoomedImage()]) : zoomKey(event, key);
+  else if ($("all").open) allKey(event, key);
   else if ($("help").open) (key === "?" || key === "Escape") && (event.preventDefault(), $("help").close());
   else if ($("elsewhere").open) return;
   else if (!report.hidden) reportKey(event, key);
@@ -54,7 +60,7 @@ function chooseKey(event, key) {
 }
 
 function reportKey(event, key) {
-  const act = { Backspace: "undo", q: "finish", n: "next", Enter: "next", "?": "help", f: "full" }[key];
+  const act = { Backspace: "undo", q: "finish", n: "next", Enter: "next", g: "all", "?": "help", f: "full" }[key];
   if (!act || (key === "Enter" && event.target.closest("button")) || page.state.phase === "finished") return;
   event.preventDefault();
   acts[act]();

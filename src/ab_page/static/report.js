@@ -4,6 +4,7 @@ import { setExcluding } from "./choosing.js";
 import { $, make, makeSvg, report, stage } from "./dom.js";
 import { layOutAll } from "./screens.js";
 import { page } from "./shared.js";
+import { zoomInto } from "./zoom.js";
 
 export function closeReport() {
   if (report.hidden) return;
@@ -40,7 +41,7 @@ function actions() {
   };
   const bar = make("div", "actions");
   if (page.state.can_go_on) bar.append(button("next", "Next batch", "Enter", "main"));
-  bar.append(button("undo", "Undo the last choice", "⌫"), button("finish", "Finish", "Q"));
+  bar.append(button("all", "All images", "G"), button("undo", "Undo the last choice", "⌫"), button("finish", "Finish", "Q"));
   return bar;
 }
 
@@ -114,7 +115,9 @@ function thumbnails(title, images) {
     picture.src = `/image/${id}?width=192&height=192`;
     picture.alt = `${title}, number ${place + 1}`;
     picture.loading = "lazy";
-    return make("figure", "", picture, make("figcaption", "", score.toFixed(2)));
+    const button = make("button", "look", picture);
+    button.addEventListener("click", () => zoomInto(images.map((one) => one.id), images.map((_, i) => `${title}, number ${i + 1}`), place));
+    return make("figure", "", button, make("figcaption", "", score.toFixed(2)));
   }));
   const section = make("div", "card wide", make("h2", "", title), images.length ? row : make("small", "", "nothing compared yet"));
   return make("div", "cards", section);

@@ -4,6 +4,7 @@ from .contents import HASH_BYTES, Content, Stamp, content_hash, content_of, file
 from .errors import UnreadableImage
 from .finding import find_images, is_left_out, leading_out, look_for_images
 from .kinds import IMAGE_SUFFIXES, readable_suffixes
+from .metadata import facts_of
 from .opening import open_image, take_image
 from .thumbnails import data_url, thumbnail
 
@@ -16,6 +17,7 @@ __all__ = [
     "content_hash",
     "content_of",
     "data_url",
+    "facts_of",
     "file_stamps",
     "find_images",
     "is_left_out",
