@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import rankdata
@@ -74,6 +75,27 @@ def gain_interval(scores: np.ndarray, first: np.ndarray, second: np.ndarray, see
     resamples = (generator.integers(0, len(scores), len(scores)) for _ in range(_resamples(len(scores))))
     found = np.array([spearman(scores[d], first[d]) - spearman(scores[d], second[d]) for d in resamples])
     return _middle(found[~np.isnan(found)])
+
+
+class Gain(NamedTuple):
+    """Spearman of a model less that of the first, and its 95 % interval; nan where there is none."""
+
+    value: float
+    low: float
+    high: float
+
+
+def gains_of(
+    subsets: Sequence[np.ndarray], scores: np.ndarray, models: Sequence[np.ndarray], seed: int
+) -> list[list[Gain]]:
+    """Of each subset, rows of the images, and each model but the first; none of fewer than ten images."""
+    return [[_gain(scores[rows], model[rows], models[0][rows], seed) for model in models[1:]] for rows in subsets]
+
+
+def _gain(scores: np.ndarray, model: np.ndarray, first: np.ndarray, seed: int) -> Gain:
+    if len(scores) < FEWEST_IMAGES:
+        return Gain(np.nan, np.nan, np.nan)
+    return Gain(spearman(scores, model) - spearman(scores, first), *gain_interval(scores, model, first, seed))
 
 
 def _resamples(images: int) -> int:

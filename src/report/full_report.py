@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ..common import ab, correlations, number_of, working, write_text
+from ..common import ab, address, correlations, number_of, working, write_text
 from ..features import data_url
 from ..model import said_by
 from ..scores import caution, errors_counted
 from . import plots
 from .analysis import FEWEST_IMAGES, Subset, extremes
-from .drawings import drawings
+from .drawings import Drawing, drawings
 from .learning_curve import verdict
 from .material import Material
-from .page import Plot, Thumbnail, Tile, gallery, page, paragraphs, section, table
+from .page import Plot, Thumbnail, Tile, gallery, map_points, page, paragraphs, section, table
 from .page import plots as plot_grid
 from .text import SUBSETS, baselines_table, score_cells
 
@@ -25,11 +25,11 @@ def write_report(material: Material, path: Path) -> None:
     path = path.expanduser()
     material.curve  # noqa: B018 (has a bar of its own)
     with working("Drawing the report"):
-        write_text(path, build_page(material))
+        write_text(path, build_page(material, path))
 
 
-def build_page(material: Material) -> str:
-    """The page as text."""
+def build_page(material: Material, path: Path) -> str:
+    """The page at this path as text."""
     facts = [
         ("Model", material.model.name),
         ("Image model", material.model.metadata.get("feature_extractor_model", "unknown")),
@@ -37,7 +37,13 @@ def build_page(material: Material) -> str:
         ("Scores", material.table.document.name),
         ("Made", datetime.now().isoformat(sep=" ", timespec="minutes")),
     ]
-    sections = [_numbers(material), _pictures(material), _galleries(material), _study(material), _person(material)]
+    sections = [
+        _numbers(material),
+        _pictures(material, path),
+        _galleries(material, path),
+        _study(material),
+        _person(material),
+    ]
     return page("How well does the model know your taste?", _lead(material), facts, _tiles(material), sections)
 
 
@@ -83,7 +89,7 @@ def _numbers(material: Material) -> str:
     note = "± is the standard deviation. AB is the share of pairs that both put in the same order. "
     note = f"{note}{caution(material.table)}".rstrip()
     tables = [*material.tables, *_baselines(material.model.metadata)]
-    extra = "".join(f"<h3>{title}</h3>{table(cells)}" for title, cells in tables)
+    extra = "".join(f"<h3>{title}</h3>{table(cells)}{paragraphs(lines)}" for title, cells, *lines in tables)
     return section("Numbers", table(rows), extra, note=note)
 
 
@@ -105,18 +111,26 @@ def _subset_name(material: Material, subset: Subset) -> str:
     return "All that was looked at" if subset is material.chosen[0] else subset.name
 
 
-def _pictures(material: Material) -> str:
-    drawn = [
-        Plot(drawing.title, plots.to_svg(drawing.figure(plots.VARIABLES), name), drawing.caption)
-        for name, drawing in drawings(material).items()
-    ]
+def _pictures(material: Material, page: Path) -> str:
+    drawn = [_plot(material, page, name, drawing) for name, drawing in drawings(material).items()]
     note = "" if len(material.models) == 1 else f"Of the first model, {material.model.name}."
     if not material.curve:
         note = f"{note} {verdict([])}".strip()
     return section("Pictures", plot_grid(drawn), note=note) if drawn else ""
 
 
-def _galleries(material: Material) -> str:
+def _plot(material: Material, page: Path, name: str, drawing: Drawing) -> Plot:
+    figure = drawing.figure(plots.VARIABLES)
+    svg = plots.to_svg(figure, name)
+    if drawing.rows is None:
+        return Plot(drawing.title, svg, drawing.caption)
+    paths = [material.table.paths[row] for row in drawing.rows]
+    addresses = [address(material.directory / path, page) for path in paths]
+    points = map_points(plots.places_in(figure), paths, addresses, material.table.scores[drawing.rows])
+    return Plot(drawing.title, svg, f"{drawing.caption} Point at an image to see it.", points)
+
+
+def _galleries(material: Material, page: Path) -> str:
     if len(material.rows) < 2:
         return ""
     found = extremes(material.scores, material.model_scores)
@@ -127,15 +141,16 @@ def _galleries(material: Material) -> str:
         ("The model’s bottom", "Its lowest.", found.bottom),
     ]
     note = "Below each image: your score → the model’s score."
-    return section("Images", *(gallery(t, n, _thumbnails(material, rows)) for t, n, rows in parts), note=note)
+    return section("Images", *(gallery(t, n, _thumbnails(material, rows, page)) for t, n, rows in parts), note=note)
 
 
-def _thumbnails(material: Material, places: np.ndarray) -> list[Thumbnail]:
+def _thumbnails(material: Material, places: np.ndarray, page: Path) -> list[Thumbnail]:
     rows = material.rows[places]
     paths = [material.table.paths[row] for row in rows]
     scores, model_scores = _both(material, rows)
     urls = [data_url(material.directory / path) for path in paths]
-    return [Thumbnail(*values) for values in zip(paths, urls, scores, model_scores, strict=True)]
+    addresses = [address(material.directory / path, page) for path in paths]
+    return [Thumbnail(*values) for values in zip(paths, urls, scores, model_scores, addresses, strict=True)]
 
 
 def _study(material: Material) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from ...common import UserError, check_writable, relative_to, replacing
+from ...common import UserError, address, check_writable, replacing
 from ..settings import GallerySettings
 from ..xmp import stars
 from .pictures import MOST_INSIDE, beside, folder_beside, inside, remove_others
@@ -56,7 +56,7 @@ def write_gallery(
         "thumbnails": f"{quote(folder_beside(page).name)}/",
         "reload": reload,
         "again": again,
-        "images": _address(relative_to(directory.resolve(), page.resolve().parent)),
+        "images": f"{address(directory, page)}/",
         "directory": str(directory.resolve()),
         **_columns(best_first, settings.stars),
     }
@@ -88,12 +88,6 @@ def _is_text(path: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _address(path: str) -> str:
-    """A folder as a page's address for it, with a slash at its end."""
-    absolute = Path(path).is_absolute()
-    return f"{Path(path).as_uri() if absolute else quote(fsencode(path))}/"
 
 
 def _blocks(items: Iterator[str | None]) -> Iterator[list[str | None]]:
