@@ -22,6 +22,7 @@ def state(session: Session, gallery: str, ids: set[int]) -> dict[str, Any]:
             "phase": session.phase,
             "batch": session.batch,
             "done": session.done,
+            "choices": len(session.live.log),
             "number": session.settings.number,
             "at_once": session.settings.number_to_compare,
             "seconds": _plain(session.seconds()),

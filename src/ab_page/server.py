@@ -23,11 +23,13 @@ from .answers import about, all_images, state
 from .gallery import Gallery
 from .guard import Guard, is_loopback, new_token
 from .pictures import Pictures
+from .reach import network_address
 from .screens import Answer
 from .session import FINISHED, Session
+from .words import Words
 
 STATIC = Path(__file__).parent / "static"
-SCRIPTS = ("page", "shared", "dom", "server", "screens", "choosing", "keys", "zoom", "about", "all", "report")
+SCRIPTS = ("page", "shared", "dom", "server", "screens", "choosing", "keys", "zoom", "about", "all", "look", "report")
 PAGE = {
     "/": "index.html",
     **{f"/{name}.js": f"{name}.js" for name in SCRIPTS},
@@ -41,7 +43,15 @@ LARGEST_REQUEST = 64 * 1024  # bytes
 class Server:
     """One session on one address."""
 
-    def __init__(self, session: Session, gallery: Gallery, host: str, listening: socket.socket) -> None:
+    def __init__(
+        self,
+        session: Session,
+        gallery: Gallery,
+        host: str,
+        listening: socket.socket,
+        words: Words = Words(),  # noqa: B008
+    ) -> None:
+        self._words = words
         self._session, self._gallery, self._listening = session, gallery, listening
         self._pictures = Pictures(gallery)
         self._name = hashlib.blake2b(str(session.comparisons.path.resolve()).encode(), digest_size=8).hexdigest()
@@ -87,7 +97,7 @@ class Server:
 
     def _state(self, tab: str) -> dict[str, Any]:
         ids = set(self._gallery.paths)
-        return {**state(self._session, self._name, ids), "active": tab == self._tab}
+        return {**state(self._session, self._name, ids), **self._words.as_json(), "active": tab == self._tab}
 
     def _action(self, act: Callable[[Mapping[str, Any]], None]) -> Callable:
         async def endpoint(request: Request) -> Response:
@@ -164,8 +174,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def _address(host: str, port: int, token: str | None) -> str:
-    name = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-    return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
+    return f"http://{network_address(host)}:{port}/" + (f"?token={token}" if token else "")
 
 
 def _static(name: str) -> Callable:

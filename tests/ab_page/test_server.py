@@ -17,7 +17,9 @@ import pytest
 from PIL import Image
 
 import aesthetic_ab_scorer
+from src.ab_page import reach
 from src.ab_page.live import LiveRatings
+from src.ab_page.reach import network_address, qr_code
 from src.ab_page.server import PAGE, STATIC
 from src.common.errors import UserError
 from src.ratings.database import Comparisons
@@ -288,6 +290,22 @@ def test_what_is_no_answer_is_refused_with_a_sentence_and_not_stored(scorer, ima
 
 def test_an_answer_for_another_gallery_is_refused(scorer):
     scorer.answer(scorer.state()["screens"][0], expect=409, gallery="another")
+
+
+def test_a_server_on_all_addresses_is_reached_by_that_of_the_network(monkeypatch):
+    assert network_address("192.168.1.7") == "192.168.1.7"
+    assert network_address("::1") == "[::1]"
+    monkeypatch.setattr(reach, "NOWHERE", ("127.0.0.1", 9))
+    assert network_address("0.0.0.0") == "127.0.0.1"
+    monkeypatch.setattr(reach, "NOWHERE", ("nowhere.invalid", 9))
+    assert network_address("0.0.0.0") == socket.gethostname()
+
+
+def test_a_qr_code_is_printed_where_the_terminal_can():
+    lines = qr_code("http://192.168.1.7:8765/?token=abc", "utf-8").splitlines()
+    assert len({*map(len, lines)} - {0}) <= 2
+    assert len(lines) > 12
+    assert qr_code("http://192.168.1.7:8765/", "cp1252") == ""
 
 
 def test_with_another_host_the_token_of_the_printed_address_is_required(gallery):

@@ -4,12 +4,21 @@ import { openAbout } from "./about.js";
 import { allKey, openAll } from "./all.js";
 import { answer, pick, setExcluding } from "./choosing.js";
 import { $, make, report } from "./dom.js";
+import { nextGround, toast } from "./look.js";
+import { layOutAll } from "./screens.js";
 import { refresh, send } from "./server.js";
 import { page } from "./shared.js";
 import { openZoom, turnZoom, zoomKey, zoomedImage } from "./zoom.js";
 
 const acts = {
-  undo: () => send("undo"),
+  undo,
+  ground: nextGround,
+  basis: (button) => {
+    $("basis").hidden = !$("basis").hidden;
+    button.setAttribute("aria-expanded", !$("basis").hidden);
+    layOutAll();
+  },
+  copy: copyText,
   skip: () => answer("skip"),
   tie: () => answer("tie"),
   exclude: () => page.current && report.hidden && setExcluding(!page.excluding),
@@ -28,6 +37,19 @@ const acts = {
   "zoom-on": () => turnZoom(1),
 };
 
+async function undo() {
+  const last = page.state.last;
+  await send("undo");
+  if (last && page.state.last !== last) toast(last.startsWith("exclusion") ? "The image you excluded is back." : "Your last choice is taken back.");
+}
+
+async function copyText(button) {
+  const text = button.previousElementSibling;
+  getSelection().selectAllChildren(text); // where a browser copies nothing for a page, one key is left to do
+  try { await navigator.clipboard.writeText(text.textContent); } catch { document.execCommand("copy"); }
+  button.textContent = "Copied";
+}
+
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-act]");
   if (!button) return;
@@ -35,7 +57,7 @@ document.addEventListener("click", (event) => {
   if (!button.closest("dialog")) button.blur(); // or the space bar would press it again
 });
 
-const KEYS = { Backspace: "undo", s: "skip", t: "tie", x: "exclude", z: "zoom", i: "about", g: "all", f: "full", "?": "help", q: "finish", Escape: "cancel" };
+const KEYS = { Backspace: "undo", s: "skip", t: "tie", x: "exclude", z: "zoom", i: "about", g: "all", b: "ground", f: "full", "?": "help", q: "finish", Escape: "cancel" };
 const PLACES = { ArrowLeft: 0, ArrowRight: 1, ArrowUp: 0, ArrowDown: 1 };
 
 document.addEventListener("keydown", (event) => {

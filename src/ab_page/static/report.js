@@ -25,12 +25,21 @@ export function openReport() {
   const finished = state.phase === "finished";
   report.replaceChildren(
     make("h1", "", finished ? "Finished" : `Batch ${state.report?.number ?? state.batch} is done`),
-    ...(finished ? [make("p", "", "The scores are written and the scorer has stopped. You can close this tab.")] : []),
+    ...(finished ? ending(state.ending) : []),
     ...(state.report ? reportParts(state.report) : []),
     ...(finished ? [] : [actions()]),
   );
   report.scrollTo(0, 0);
   report.querySelector(".main")?.focus({ focusVisible: false });
+}
+
+// What is where, and what comes next.
+function ending({ scores, choices, command }) {
+  const rows = [["Your scores", scores], ["Your choices", choices]].map(([name, path]) => make("div", "", make("dt", "", name), make("dd", "", path)));
+  const copy = make("button", "plain", "Copy");
+  copy.dataset.act = "copy";
+  const next = make("div", "card", make("h2", "", "Next: train a model on them"), make("code", "", command), copy);
+  return [make("p", "", "The scorer has stopped; you can close this tab."), make("dl", "ending", ...rows), next];
 }
 
 function actions() {
