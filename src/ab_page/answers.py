@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..features import facts_of
-from ..ratings import BROKEN, Batch, Share, extremes, rescaled, standardise, standing, too_early
+from ..ratings import BROKEN, GOOD_ORDER, Batch, Share, extremes, rescaled, standardise, standing, too_early
 from .gallery import Gallery
 from .screens import Closed
 from .session import AHEAD, CHOOSING, Session
@@ -59,6 +59,8 @@ def report(closed: Closed, ids: set[int]) -> dict[str, Any]:
         "not_predicted": batch.outcomes.not_predicted,
         "agreement": _share(batch.outcomes.agreement),
         "curve": [_share(one.agreement) for one in batch.curve],
+        "orders": [_plain(order) for order in closed.orders],
+        "good_order": GOOD_ORDER,
         "chance": _plain(batch.chance),
         "goal": _plain(batch.goal),
         "spearman": _plain(batch.spearman),

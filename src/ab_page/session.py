@@ -58,6 +58,7 @@ class Session:
         self._history = self._earlier_steps()
         self._starts = [Start(len(self._history), self.live.ratings)]
         self._answered: set[str] = set()
+        self._orders: list[float] = []
         self._repeats = self._fresh_repeats()
         if not self.can_go_on():
             raise UserError(
@@ -312,7 +313,9 @@ class Session:
         batch = batch_statistics(
             live.log, position, before, live.ratings, self.allowed, self.settings.number, live.scores_of_model()
         )
-        self.closed = Closed(self.batch, batch, live.ratings, self.allowed.copy())
+        order = float("nan") if batch.missing or batch.expected_spearman is None else batch.expected_spearman
+        self._orders[self.batch - 1 :] = [order]  # a batch that was gone back into is finished again
+        self.closed = Closed(self.batch, batch, live.ratings, self.allowed.copy(), [*self._orders])
         self.phase = REPORT
         try:
             self.on_close(self.closed)

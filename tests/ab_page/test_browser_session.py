@@ -327,7 +327,9 @@ def test_the_page_says_what_assists_the_ratings_and_how_right_they_are(browser, 
         page.set_viewport_size({"width": 1400, "height": 900})
         assert line.bounding_box()["height"] < 20  # one line
         page.get_by_role("button", name="Finish").click()
-        card = page.locator("#report .card").filter(has_text="How right the order is")
+        heading = page.get_by_role("heading", name="How right the order is", exact=True)
+        card = page.locator("#report .card").filter(has=heading)
         expect(card.locator(".big")).to_have_text(re.compile(r"0\.\d\d"))
         expect(card).to_contain_text("assisted by the features of efficientnet-lite0")
+        expect(page.get_by_role("img", name=re.compile(r"Spearman by batch: 0\.\d\d$"))).to_be_visible()
         wait_for(lambda: "The order of your pictures is about 0." in scorer.output)

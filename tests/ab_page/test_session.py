@@ -261,6 +261,19 @@ def test_a_batch_ends_by_itself_and_tells_what_it_was(comparisons):
     assert closed[0].ratings.rating == pytest.approx(fit_ratings(comparisons.log()).rating, abs=1e-6)
 
 
+def test_how_right_the_order_is_is_kept_of_each_batch_and_only_once_of_one_that_is_finished_again(comparisons):
+    session = make_session(comparisons, number=2)
+    for batch in range(3):
+        for _ in range(2):
+            choose(session)
+        assert len(session.closed.orders) == batch + 1
+        session.next_batch()
+    session.undo(session.last)
+    choose(session)
+    assert len(session.closed.orders) == 3
+    assert all(np.isnan(order) for order in session.closed.orders)  # nothing assists these ratings
+
+
 def test_a_score_file_that_cannot_be_written_does_not_lose_the_choice(comparisons):
     def refuse(closed):
         raise UserError("scores.csv: can't be written")
