@@ -161,6 +161,7 @@ def many(tmp_path_factory):
     return page
 
 
+@pytest.mark.alone
 def test_ten_thousand_images_are_painted_within_a_second_and_scroll_in_bounded_memory(browser, many):
     with file_opened(browser, many) as page:
         paint = "performance.getEntriesByType('paint').at(-1)?.startTime ?? 0"
