@@ -1,4 +1,4 @@
-# make demo: train a model on the sample gallery.  make choose: choose between its pictures.
+# make demo: train a model on the sample gallery, and open a page of its pictures, best first.  make choose: choose between its pictures.
 # make test: everything the project checks about itself, on all cores.
 # make quick: the tests that need no browser and run no script.
 PYTHON ?= python3
@@ -14,6 +14,7 @@ PARALLEL := --dist=loadfile --no-loadscope-reorder -p no:logging
 demo: $(VENV)/.installed
 	$(BIN)/python examples/sample_gallery.py gallery
 	$(BIN)/python aesthetic_predictor_training.py @arguments-example.txt
+	$(BIN)/python aesthetic_score_from_model.py @arguments-example.txt --gallery=gallery/gallery.html --open
 
 choose: $(VENV)/.installed
 	$(BIN)/python examples/sample_gallery.py gallery

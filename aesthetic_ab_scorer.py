@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before numpy: idle threads must not spin on a busy machine
 
-from src.common import UserError, number_of, run_script, working
+from src.common import UserError, command_of, number_of, run_script, working
 from src.options import CHOOSE, comparisons_file, image_directory, model_path, parse_arguments, settings_of
 from src.ratings import PairingSettings, RatingSettings
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from src.ab_page import Closed, Gallery, LiveRatings, Session
+    from src.ab_page import Closed, Gallery, LiveRatings, Session, Words
     from src.features import FeatureCache
     from src.ratings import Assistance, Assistant, Comparisons, ModelPrior, Ratings, Registered
 
@@ -62,10 +62,22 @@ def main() -> None:
             file = ScoreFile(scores, arguments.score_column, registered.ids, live, directory)
             on_close = partial(finish_batch, gallery, file, arguments.rater)
             session = Session(comparisons, live, allowed, pairing, on_close)
-            server = Server(session, gallery, arguments.host, listening)
-            with ending(assistant, session, file):
-                announce(server.address, int(session.allowed.sum()), len(live.log))
+            words = words_of(arguments, directory, scores, comparisons.path)
+            server = Server(session, gallery, arguments.host, listening, words)
+            with ending(assistant, session, file, words.command):
+                announce(server.address, int(session.allowed.sum()), len(live.log), arguments.host)
                 server.run(open_browser=not arguments.no_browser)
+
+
+def words_of(arguments: argparse.Namespace, directory: Path, scores: Path, choices: Path) -> "Words":
+    """What the page asks, and says at the end: where all is, and the command that trains on it."""
+    from src.ab_page import Words
+
+    script = Path(__file__).resolve().with_name("aesthetic_predictor_training.py")
+    files = [f"@{Path(word[1:]).resolve()}" for word in sys.argv[1:] if word.startswith("@")]
+    named = [f"--directory={directory.resolve()}", f"--scores={scores.resolve()}"]
+    command = command_of(["python", str(script), *files, *named])
+    return Words(arguments.question, str(scores.resolve()), str(choices.resolve()), command)
 
 
 def hash_images(directory: Path, exclude: list[str], follow_links: bool, cache: "FeatureCache") -> dict[str, str]:
@@ -256,7 +268,7 @@ class ScoreFile:
 
 
 @contextmanager
-def ending(assistant: "Assistant", session: "Session", file: ScoreFile) -> Iterator[None]:
+def ending(assistant: "Assistant", session: "Session", file: ScoreFile, command: str) -> Iterator[None]:
     """What comes after choosing, however that ended: the open batch, features that are still to come, the scores."""
     hurry = False
     end_on_signals()
@@ -277,6 +289,8 @@ def ending(assistant: "Assistant", session: "Session", file: ScoreFile) -> Itera
             said = file.write()
         basis = session.live.basis if session.live.changed else ""
         print(f"{basis}\n{said}\nThe choices are in {session.comparisons.kept_in}.".strip())
+        if file.path.exists():
+            print(f"Next, to train a model on them:\n{command}")
 
 
 def end_on_signals() -> None:
@@ -326,11 +340,14 @@ def show(closed: "Closed", paths: dict[int, str]) -> None:
     print(f"\nBatch {closed.number}\n{closed.batch.text()}\nbest: {best}\nworst: {worst}", flush=True)
 
 
-def announce(address: str, images: int, choices: int) -> None:
+def announce(address: str, images: int, choices: int, host: str) -> None:
     """Where to choose, and how to stop."""
+    from src.ab_page import is_loopback, qr_code
     from src.common import number_of
 
     print(f"{images} images may be shown; {number_of(choices, 'comparison')} so far. Choose at {address}")
+    if not is_loopback(host) and (code := qr_code(address, sys.stdout.encoding or "ascii")):
+        print(f"The same for a phone in your network:\n{code}")
     print("Finish with Q on the page or Ctrl-C here; every choice is on the disk at once.", flush=True)
 
 

@@ -11,17 +11,24 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.common import UserError, run_script, working
+from src.common import UserError, command_of, number_of, run_script, working
 from src.options import SCORE, image_directory, model_paths, parse_arguments, settings_of
-from src.scoring import FillingSettings, HandingOnSettings, ScoringSettings, SelectionSettings, StarSettings
+from src.scoring import (
+    FillingSettings,
+    GallerySettings,
+    HandingOnSettings,
+    ScoringSettings,
+    SelectionSettings,
+    StarSettings,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import numpy as np
 
     from src.features import FeatureCache
-    from src.scoring import Model, Scored, State, Unfilled
+    from src.scoring import Gallery, Model, Scored, State, Unfilled
 
 DESCRIPTION = "Score folders of images with trained models, and choose, sort and rate images by their scores."
 
@@ -50,7 +57,7 @@ def main() -> None:
     use(arguments, directory, scored, chosen, outfile, unfilled)
     summarise(scored, len(chosen), outfile, time.monotonic() - start)
     if arguments.watch:
-        watch(arguments, directory, seen, models, cache, outfile)
+        watch(arguments, directory, seen, cache, outfile, scored.part(chosen))
 
 
 def write_model(arguments: argparse.Namespace) -> None:
@@ -64,16 +71,25 @@ def write_model(arguments: argparse.Namespace) -> None:
 
 def check(arguments: argparse.Namespace) -> None:
     """Refuse now what can't go together or can't be, rather than after an hour."""
-    from src.scoring import check_handing_on
+    from src.scoring import check_gallery, check_handing_on
 
-    check_handing_on(settings_of(HandingOnSettings, arguments))
-    for name in ("top", "bottom", "copy_to", "move_to", "link_to", "update_scores") if arguments.watch else ():
+    check_handing_on(handing_on_of(arguments))
+    if check_gallery(settings_of(GallerySettings, arguments)) and arguments.move_to:
+        raise UserError(
+            "--gallery shows images where they are, and --move_to takes them away; do one after the other"
+        )
+    for name in ("top", "bottom", "update_scores", "list") if arguments.watch else ():
         if getattr(arguments, name):
             raise UserError(
                 f"--{name} needs all images to be there, and with --watch more come; leave one of them out"
             )
     if arguments.only_passed and not arguments.threshold:
         raise UserError("--only_passed needs a --threshold for each model")
+
+
+def handing_on_of(arguments: argparse.Namespace) -> HandingOnSettings:
+    """Where chosen images go."""
+    return settings_of(HandingOnSettings, arguments, as_they_come=arguments.watch)
 
 
 def images_to_score(arguments: argparse.Namespace, directory: Path) -> tuple[Path | None, list[str], list[str]]:
@@ -83,9 +99,9 @@ def images_to_score(arguments: argparse.Namespace, directory: Path) -> tuple[Pat
     outfile = None
     if arguments.outfile:
         outfile = check_outfile(arguments.outfile, arguments.watch, arguments.score_column)
-    handing_on = settings_of(HandingOnSettings, arguments)
+    handing_on = handing_on_of(arguments)
     may_come = arguments.watch or may_be_over(handing_on)
-    images, paths = find_wanted(directory, arguments.regex, may_come, arguments.exclude)
+    images, paths = find_wanted(directory, arguments.regex, may_come, arguments.exclude, arguments.list)
     paths = not_handed_on(directory, paths, handing_on)
     if outfile:
         check_names(outfile, paths)
@@ -97,7 +113,7 @@ def models_to_ask(arguments: argparse.Namespace, directory: Path) -> "list[Model
     from src.scoring import check_percentiles, load_models
 
     models = load_models(model_paths(arguments, directory), settings_of(ScoringSettings, arguments))
-    stars, handing_on = settings_of(StarSettings, arguments), settings_of(HandingOnSettings, arguments)
+    stars, handing_on = settings_of(StarSettings, arguments), handing_on_of(arguments)
     check_percentiles(models[0], stars, handing_on)
     return models
 
@@ -113,15 +129,17 @@ def use(
     """What was asked for: the outfile, estimates, stars, copies; else a table here."""
     from src.scoring import fill_in, hand_on, terminal_table, write_scores, write_stars
 
-    stars, handing_on = settings_of(StarSettings, arguments), settings_of(HandingOnSettings, arguments)
+    stars, handing_on = settings_of(StarSettings, arguments), handing_on_of(arguments)
     if outfile:
         write_scores(outfile, scored.part(chosen))
-    elif not (unfilled or stars.write_xmp or handing_on.folder):
+    elif not (unfilled or stars.write_xmp or handing_on.folder or arguments.gallery):
         print("\n".join(terminal_table(scored.part(chosen))))
     if unfilled:
         fill_in(unfilled, scored, settings_of(FillingSettings, arguments))
     if stars.write_xmp:
         write_stars(directory, scored.part(chosen), stars)
+    if gallery := gallery_of(arguments, directory, scored.part(chosen)):
+        show_gallery(gallery)
     if handing_on.folder:
         asked = [
             arguments.model,
@@ -132,26 +150,60 @@ def use(
         hand_on(directory, scored, chosen, handing_on, asked)
 
 
+def gallery_of(arguments: argparse.Namespace, directory: Path, shown: "Scored") -> "Gallery | None":
+    """The page of --gallery, of these images; it isn't written yet."""
+    from src.scoring import Gallery, check_gallery
+
+    settings = settings_of(GallerySettings, arguments)
+    page = check_gallery(settings)
+    models = [f"--model={model.path.resolve()}" for model in shown.models]
+    again = command_of(["python", str(Path(__file__).resolve()), f"--directory={directory.resolve()}", *models])
+    return page and Gallery(page, directory, shown, settings, again, arguments.watch)
+
+
+def show_gallery(gallery: "Gallery") -> None:
+    """Write it, open it where that is asked for, and say where it is."""
+    from src.scoring import show_page
+
+    gallery.write()
+    how = "" if gallery.settings.open and show_page(gallery.page) else " (open it in a browser)"
+    print(f"{number_of(len(gallery.shown), 'image')}, best first: {gallery.page.resolve()}{how}", flush=True)
+
+
 def watch(
     arguments: argparse.Namespace,
     directory: Path,
     seen: "Mapping[str, State | None]",
-    models: "Sequence[Model]",
     cache: "FeatureCache",
     outfile: Path | None,
+    known: "Scored",
 ) -> None:
-    """Score what comes, until Ctrl-C. seen: the files as they were before the first pass."""
-    from src.scoring import choose, keep_watching, matching, score_images, write_rows, write_stars
+    """Score what comes, until Ctrl-C. seen: the files as they were before the first pass, which chose `known`."""
+    from src.scoring import (
+        choose,
+        hand_on,
+        keep_watching,
+        matching,
+        not_handed_on,
+        score_images,
+        write_rows,
+        write_stars,
+    )
 
     selection, stars = settings_of(SelectionSettings, arguments), settings_of(StarSettings, arguments)
+    handing_on, gallery = handing_on_of(arguments), gallery_of(arguments, directory, known)
 
     def handle(paths: list[str]) -> dict[str, str]:
-        wanted = matching(paths, arguments.regex)
-        new = score_images(directory, wanted, models, cache, arguments.extract_batch_size, progress=False)
-        chosen = new.part(choose(new, selection))
-        write_rows(outfile, chosen)
+        wanted = not_handed_on(directory, matching(paths, arguments.regex), handing_on, say=False)
+        new = score_images(directory, wanted, known.models, cache, arguments.extract_batch_size, progress=False)
+        chosen = choose(new, selection)
+        write_rows(outfile, new.part(chosen))
         if stars.write_xmp and len(chosen):
-            write_stars(directory, chosen, stars)
+            write_stars(directory, new.part(chosen), stars)
+        if gallery and len(new):
+            gallery.add(new, chosen)
+        if handing_on.folder and len(chosen):
+            hand_on(directory, new, chosen, handing_on)
         return new.unreadable
 
     keep_watching(directory, seen, handle, arguments.exclude)

@@ -20,6 +20,7 @@ if getattr(sys.modules.get(ROOT.name), "__file__", None) == str(ROOT / "__init__
     del sys.modules[ROOT.name]
 
 from tests import turns  # noqa: E402
+from tests.pages import browser  # noqa: E402, F401 (a fixture)
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker has a core

@@ -1,11 +1,14 @@
 """What the page is told: the state of a session and the report of a batch, as plain JSON values."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ..ratings import Batch, Share, extremes, standardise, standing, too_early
+from ..features import facts_of
+from ..ratings import BROKEN, GOOD_ORDER, Batch, Share, extremes, rescaled, standardise, standing, too_early
+from .gallery import Gallery
 from .screens import Closed
 from .session import AHEAD, CHOOSING, Session
 
@@ -19,6 +22,7 @@ def state(session: Session, gallery: str, ids: set[int]) -> dict[str, Any]:
             "phase": session.phase,
             "batch": session.batch,
             "done": session.done,
+            "choices": len(session.live.log),
             "number": session.settings.number,
             "at_once": session.settings.number_to_compare,
             "seconds": _plain(session.seconds()),
@@ -55,6 +59,8 @@ def report(closed: Closed, ids: set[int]) -> dict[str, Any]:
         "not_predicted": batch.outcomes.not_predicted,
         "agreement": _share(batch.outcomes.agreement),
         "curve": [_share(one.agreement) for one in batch.curve],
+        "orders": [_plain(order) for order in closed.orders],
+        "good_order": GOOD_ORDER,
         "chance": _plain(batch.chance),
         "goal": _plain(batch.goal),
         "spearman": _plain(batch.spearman),
@@ -69,6 +75,53 @@ def report(closed: Closed, ids: set[int]) -> dict[str, Any]:
         "best": best,
         "worst": worst,
     }
+
+
+def all_images(session: Session, paths: Mapping[int, str]) -> list[dict[str, Any]]:
+    """The images that are here: those compared, best first; those not compared; those excluded.
+
+    score, error: as they would be written, None of images never compared. excluded: why, "" where it isn't;
+    can_return: whether the rater did it, and may take it back.
+    """
+    with session.lock:
+        excluded, ratings = session.comparisons.excluded(), session.live.ratings
+        scores, errors = rescaled(ratings, session.live.settings.rescale)
+    rows = {int(image): row for row, image in enumerate(ratings.images)}
+    found = []
+    for image, path in paths.items():
+        row = rows.get(image)
+        counted = row is not None and ratings.comparisons[row] > 0
+        score, error = (float(scores[row]), float(errors[row])) if counted else (math.nan, math.nan)
+        why = excluded.get(image, "")
+        known = {"id": image, "name": _as_text(path), "score": _plain(score), "error": _plain(error)}
+        out = {
+            "excluded": _why(why) if image in excluded else "",
+            "can_return": image in excluded and not _broken(why),
+        }
+        found.append({**known, "comparisons": int(ratings.comparisons[row]) if counted else 0, **out})
+    return sorted(found, key=_place)
+
+
+def _place(one: dict[str, Any]) -> tuple:
+    return bool(one["excluded"]), one["score"] is None, -(one["score"] or 0.0), one["name"]
+
+
+def _broken(reason: str) -> bool:
+    return reason.startswith(BROKEN)
+
+
+def _why(reason: str) -> str:
+    return f"can’t be shown: {reason[len(BROKEN) :]}" if _broken(reason) else "excluded"
+
+
+def about(gallery: Gallery, image: int) -> dict[str, Any]:
+    """What the file of an image says. KeyError and UnreadableImage as `Gallery.file`."""
+    return {"name": _as_text(gallery.paths[image]), "facts": facts_of(gallery.file(image))}
+
+
+def _as_text(path: str) -> str:
+    """Bytes that are no text can't be JSON either."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _standing(session: Session) -> str:

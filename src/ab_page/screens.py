@@ -1,6 +1,6 @@
 """What a sitting is made of: screens, answers, steps that can be taken back, finished batches."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..ratings import Batch, Bools, Ints, Ratings
 
@@ -53,9 +53,14 @@ class Start:
 
 @dataclass
 class Closed:
-    """A finished batch: its number in this session, its statistics, the ratings after it."""
+    """A finished batch: its number in this session, its statistics, the ratings after it.
+
+    orders: how right the order was after each batch of the session, this one last: the expected Spearman, nan where
+    the ratings can't say or it is too early.
+    """
 
     number: int
     batch: Batch
     ratings: Ratings
     allowed: Bools
+    orders: list[float] = field(default_factory=list)

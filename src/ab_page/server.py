@@ -20,15 +20,17 @@ from starlette.routing import Route
 from ..common import UserError
 from ..features import UnreadableImage
 from ..ratings import KINDS
-from .answers import state
+from .answers import about, all_images, state
 from .gallery import Gallery
 from .guard import Guard, is_loopback, new_token
 from .pictures import Pictures
+from .reach import network_address
 from .screens import Answer
 from .session import FINISHED, Session
+from .words import Words
 
 STATIC = Path(__file__).parent / "static"
-SCRIPTS = ("page", "shared", "dom", "server", "screens", "choosing", "keys", "zoom", "report")
+SCRIPTS = ("page", "shared", "dom", "server", "screens", "choosing", "keys", "zoom", "about", "all", "look", "report")
 PAGE = {
     "/": "index.html",
     **{f"/{name}.js": f"{name}.js" for name in SCRIPTS},
@@ -42,7 +44,15 @@ LARGEST_REQUEST = 64 * 1024  # bytes
 class Server:
     """One session on one address."""
 
-    def __init__(self, session: Session, gallery: Gallery, host: str, listening: socket.socket) -> None:
+    def __init__(
+        self,
+        session: Session,
+        gallery: Gallery,
+        host: str,
+        listening: socket.socket,
+        words: Words = Words(),  # noqa: B008
+    ) -> None:
+        self._words = words
         self._session, self._gallery, self._listening = session, gallery, listening
         self._pictures = Pictures(gallery)
         self._name = hashlib.blake2b(os.fsencode(session.comparisons.path.resolve()), digest_size=8).hexdigest()
@@ -67,6 +77,7 @@ class Server:
             "answer": self._answer,
             "undo": lambda body: self._session.undo(_text(body, "step")),
             "exclude": lambda body: self._session.exclude(_whole(body, "image")),
+            "include": lambda body: self._session.include(_whole(body, "image")),
             "next": lambda body: self._session.next_batch(),
             "finish": lambda body: self._session.finish(_text(body, "of")),
         }
@@ -74,6 +85,8 @@ class Server:
             *(Route(path, _static(name), methods=["GET"]) for path, name in PAGE.items()),
             Route("/api/state", self._get_state, methods=["GET"]),
             *(Route(f"/api/{name}", self._action(act), methods=["POST"]) for name, act in actions.items()),
+            Route("/api/gallery", self._get_gallery, methods=["GET"]),
+            Route("/image/{image:int}/about", self._get_about, methods=["GET"]),
             Route("/image/{image:int}", self._get_image, methods=["GET"]),
             Route("/image/{image:int}/full", self._get_image, methods=["GET"]),
         ]
@@ -85,7 +98,7 @@ class Server:
 
     def _state(self, tab: str) -> dict[str, Any]:
         ids = set(self._gallery.paths)
-        return {**state(self._session, self._name, ids), "active": tab == self._tab}
+        return {**state(self._session, self._name, ids), **self._words.as_json(), "active": tab == self._tab}
 
     def _action(self, act: Callable[[Mapping[str, Any]], None]) -> Callable:
         async def endpoint(request: Request) -> Response:
@@ -124,6 +137,18 @@ class Server:
         # An id stands for a content, so what was sent once stays right.
         return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400, immutable"})
 
+    def _get_gallery(self, request: Request) -> Response:
+        return JSONResponse({"images": all_images(self._session, self._gallery.paths)})
+
+    def _get_about(self, request: Request) -> Response:
+        image = request.path_params["image"]
+        if image not in self._gallery.paths:
+            raise HTTPException(404, "there is no such image")
+        try:
+            return JSONResponse(about(self._gallery, image))
+        except UnreadableImage as error:
+            raise HTTPException(422, f"can't be shown: {error.reason}")
+
     def _leave_out(self, image: int, reason: str) -> None:
         unchanged = self._gallery.is_unchanged(image)
         self._session.broken(image, reason if unchanged else None)
@@ -150,8 +175,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def _address(host: str, port: int, token: str | None) -> str:
-    name = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-    return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
+    return f"http://{network_address(host)}:{port}/" + (f"?token={token}" if token else "")
 
 
 def _static(name: str) -> Callable:

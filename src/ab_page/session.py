@@ -58,6 +58,7 @@ class Session:
         self._history = self._earlier_steps()
         self._starts = [Start(len(self._history), self.live.ratings)]
         self._answered: set[str] = set()
+        self._orders: list[float] = []
         self._repeats = self._fresh_repeats()
         if not self.can_go_on():
             raise UserError(
@@ -123,6 +124,19 @@ class Session:
             shown = next((s for s in self.queue if row in s.rows), None)
             self._history.append(Step("exclusion", event, shown or NOT_KNOWN, image))
             self._withhold(row)
+
+    def include(self, image: int) -> None:
+        """Show an image again that a person excluded; nothing to do where it isn't, or can't be shown at all."""
+        with self.lock:
+            row = int(self.live.log.rows([image])[0])
+            if self.comparisons.excluded().get(image, BROKEN).startswith(BROKEN):
+                return
+            self.comparisons.include(image)
+            self.allowed[row] = self._wanted[row]
+            for place in range(len(self._history) - 1, -1, -1):
+                if self._history[place].kind == "exclusion" and self._history[place].image == image:
+                    self._forget(place)
+            self._fill()
 
     def broken(self, image: int, reason: str | None) -> None:
         """An image can't be shown. reason: mark it so for good; None: leave it out of this session only."""
@@ -221,6 +235,12 @@ class Session:
             return self.comparisons.is_undone(int(number))
         return kind == "exclusion" and self.comparisons.is_included_again(int(number))
 
+    def _forget(self, place: int) -> None:
+        """Take a step out of the history that is taken back already."""
+        del self._history[place]
+        for start in self._starts:
+            start.place -= place < start.place
+
     def _take_back(self, comparison: int) -> None:
         try:
             self.comparisons.undo(comparison)
@@ -293,7 +313,9 @@ class Session:
         batch = batch_statistics(
             live.log, position, before, live.ratings, self.allowed, self.settings.number, live.scores_of_model()
         )
-        self.closed = Closed(self.batch, batch, live.ratings, self.allowed.copy())
+        order = float("nan") if batch.missing or batch.expected_spearman is None else batch.expected_spearman
+        self._orders[self.batch - 1 :] = [order]  # a batch that was gone back into is finished again
+        self.closed = Closed(self.batch, batch, live.ratings, self.allowed.copy(), [*self._orders])
         self.phase = REPORT
         try:
             self.on_close(self.closed)

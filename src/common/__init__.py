@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .ending import run_script
     from .errors import UserError, first_line, run
     from .files import (
+        address,
         check_writable,
         copy_to,
         flush_to_disk,
@@ -33,6 +34,6 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .parts import new_part, remove_parts
     from .scaling import standardisation
     from .waiting import Steps, counted, working
-    from .words import number_of
+    from .words import command_of, number_of
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

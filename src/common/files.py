@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from .errors import UserError
 from .parts import PART, part_prefix, remove_parts
@@ -124,6 +125,12 @@ def relative_to(path: Path, folder: Path) -> str:
         return Path(os.path.relpath(path, folder)).as_posix()
     except ValueError:  # on another drive, on Windows
         return path.as_posix()
+
+
+def address(path: Path, page: Path) -> str:
+    """How a page names a file or folder: relative to its own, percent-coded; a file: URL on another drive."""
+    relative = relative_to(path.resolve(), page.resolve().parent)
+    return Path(relative).as_uri() if Path(relative).is_absolute() else quote(os.fsencode(relative))
 
 
 def plain(path: Path) -> Path:

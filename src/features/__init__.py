@@ -14,12 +14,15 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
         Stamp,
         UnreadableImage,
         content_hash,
+        data_url,
+        facts_of,
         file_stamps,
         find_images,
         is_left_out,
         leading_out,
         open_image,
         readable_suffixes,
+        thumbnail,
     )
     from .in_memory import AnyImage, extract
     from .near_duplicates import near_identical_groups

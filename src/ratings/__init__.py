@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .settings import METHODS, MOST_AT_ONCE, PAIRINGS, SCALES, PairingSettings, RatingSettings
     from .similarity import Similarity, make_similarity
     from .starting import start_from
-    from .statistics import Share, ceiling, extremes, predicted_winner, standing, too_early
+    from .statistics import GOOD_ORDER, Share, ceiling, extremes, predicted_winner, standing, too_early
     from .stats_file import append_batch
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

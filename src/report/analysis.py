@@ -3,11 +3,12 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import rankdata
 
-from ..common import ab, counted, pearson, spearman_among
+from ..common import ab, counted, pearson, spearman, spearman_among
 
 RESAMPLES = 1000
 # A resample of many images takes long, and their intervals need fewer resamples to be told apart.
@@ -61,11 +62,11 @@ def bootstrap(scores: np.ndarray, model_scores: np.ndarray, seed: int) -> Interv
     """
     generator = np.random.default_rng(seed)
     found = np.full((_resamples(len(scores)), 3), np.nan)
-    spearman = spearman_among(scores, model_scores)
+    order = spearman_among(scores, model_scores)
     for row in counted(range(len(found)), "Intervals"):
         drawn = generator.integers(0, len(scores), len(scores))
         a, b = scores[drawn], model_scores[drawn]
-        found[row] = spearman(drawn), pearson(a, b), ab(a, b)
+        found[row] = order(drawn), pearson(a, b), ab(a, b)
     return Intervals(*(_middle(column[~np.isnan(column)]) for column in found.T))
 
 
@@ -77,6 +78,27 @@ def gain_interval(scores: np.ndarray, first: np.ndarray, second: np.ndarray, see
         drawn = generator.integers(0, len(scores), len(scores))
         found[row] = of_first(drawn) - of_second(drawn)
     return _middle(found[~np.isnan(found)])
+
+
+class Gain(NamedTuple):
+    """Spearman of a model less that of the first, and its 95 % interval; nan where there is none."""
+
+    value: float
+    low: float
+    high: float
+
+
+def gains_of(
+    subsets: Sequence[np.ndarray], scores: np.ndarray, models: Sequence[np.ndarray], seed: int
+) -> list[list[Gain]]:
+    """Of each subset, rows of the images, and each model but the first; none of fewer than ten images."""
+    return [[_gain(scores[rows], model[rows], models[0][rows], seed) for model in models[1:]] for rows in subsets]
+
+
+def _gain(scores: np.ndarray, model: np.ndarray, first: np.ndarray, seed: int) -> Gain:
+    if len(scores) < FEWEST_IMAGES:
+        return Gain(np.nan, np.nan, np.nan)
+    return Gain(spearman(scores, model) - spearman(scores, first), *gain_interval(scores, model, first, seed))
 
 
 def _resamples(images: int) -> int:

@@ -19,11 +19,15 @@ MOST_ON_THE_MAP = 3000
 
 
 class Drawing(NamedTuple):
-    """A picture that can be drawn in the colours of the page, or on white."""
+    """A picture that can be drawn in the colours of the page, or on white.
+
+    rows: (n,) of a map, the images that its points are, in their order.
+    """
 
     title: str
     figure: Callable[[plots.Colours], Figure]
     caption: str
+    rows: np.ndarray | None = None
 
 
 def drawings(material: Material) -> dict[str, Drawing]:
@@ -130,7 +134,7 @@ def _map(material: Material) -> Drawing:
     places, names, how = places_on_map(inputs, material.seed)
     caption = f"All {len(rows)} images by what the image model sees, coloured by score. {how}"
     return Drawing(
-        "Map of the features", lambda colours: plots.feature_map(colours, places, scores, names, 0), caption
+        "Map of the features", lambda colours: plots.feature_map(colours, places, scores, names), caption, rows
     )
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..common import Steps, ab, correlations, number_of, working, write_text
+from ..common import Steps, ab, address, correlations, number_of, working, write_text
+from ..features import data_url
 from ..model import said_by
 from ..scores import caution, errors_counted
 from . import plots
@@ -14,10 +15,9 @@ from .analysis import FEWEST_IMAGES, Subset, extremes
 from .drawings import Drawing, drawings
 from .learning_curve import verdict
 from .material import Material
-from .page import Plot, Thumbnail, Tile, gallery, page, paragraphs, section, table
+from .page import Plot, Thumbnail, Tile, gallery, map_points, page, paragraphs, section, table
 from .page import plots as plot_grid
 from .text import SUBSETS, baselines_table, score_cells
-from .thumbnails import data_url
 
 
 def write_report(material: Material, path: Path) -> None:
@@ -26,11 +26,11 @@ def write_report(material: Material, path: Path) -> None:
     material.with_bars()
     steps = Steps()
     with working("Drawing the report", steps):
-        write_text(path, build_page(material, steps))
+        write_text(path, build_page(material, path, steps))
 
 
-def build_page(material: Material, steps: Steps | None = None) -> str:
-    """The page as text. steps: counts its pictures, once it is known how many there are."""
+def build_page(material: Material, path: Path, steps: Steps | None = None) -> str:
+    """The page at this path as text. steps: counts its pictures, once it is known how many there are."""
     facts = [
         ("Model", material.model.name),
         ("Image model", material.model.metadata.get("feature_extractor_model", "unknown")),
@@ -40,7 +40,7 @@ def build_page(material: Material, steps: Steps | None = None) -> str:
     ]
     drawn, galleries, steps = drawings(material), _galleries(material), steps or Steps()
     steps.begin(len(drawn) + sum(len(rows) for _, _, rows in galleries))
-    pictures = [_pictures(material, drawn, steps), _images(material, galleries, steps)]
+    pictures = [_pictures(material, path, drawn, steps), _images(material, path, galleries, steps)]
     sections = [_numbers(material), *pictures, _study(material), _person(material)]
     return page("How well does the model know your taste?", _lead(material), facts, _tiles(material), sections)
 
@@ -87,7 +87,7 @@ def _numbers(material: Material) -> str:
     note = "± is the standard deviation. AB is the share of pairs that both put in the same order. "
     note = f"{note}{caution(material.table)}".rstrip()
     tables = [*material.tables, *_baselines(material.model.metadata)]
-    extra = "".join(f"<h3>{title}</h3>{table(cells)}" for title, cells in tables)
+    extra = "".join(f"<h3>{title}</h3>{table(cells)}{paragraphs(lines)}" for title, cells, *lines in tables)
     return section("Numbers", table(rows), extra, note=note)
 
 
@@ -109,16 +109,26 @@ def _subset_name(material: Material, subset: Subset) -> str:
     return "All that was looked at" if subset is material.chosen[0] else subset.name
 
 
-def _pictures(material: Material, drawn: Mapping[str, Drawing], steps: Steps) -> str:
+def _pictures(material: Material, page: Path, drawn: Mapping[str, Drawing], steps: Steps) -> str:
     grid = []
     for name, drawing in drawn.items():
-        svg = plots.to_svg(drawing.figure(plots.VARIABLES), name)
-        grid.append(Plot(drawing.title, svg, drawing.caption))
+        grid.append(_plot(material, page, name, drawing))
         steps.advance()
     note = "" if len(material.models) == 1 else f"Of the first model, {material.model.name}."
     if not material.curve:
         note = f"{note} {verdict([])}".strip()
     return section("Pictures", plot_grid(grid), note=note) if grid else ""
+
+
+def _plot(material: Material, page: Path, name: str, drawing: Drawing) -> Plot:
+    figure = drawing.figure(plots.VARIABLES)
+    svg = plots.to_svg(figure, name)
+    if drawing.rows is None:
+        return Plot(drawing.title, svg, drawing.caption)
+    paths = [material.table.paths[row] for row in drawing.rows]
+    addresses = [address(material.directory / path, page) for path in paths]
+    points = map_points(plots.places_in(figure), paths, addresses, material.table.scores[drawing.rows])
+    return Plot(drawing.title, svg, f"{drawing.caption} Point at an image to see it.", points)
 
 
 def _galleries(material: Material) -> list[tuple[str, str, np.ndarray]]:
@@ -134,23 +144,23 @@ def _galleries(material: Material) -> list[tuple[str, str, np.ndarray]]:
     ]
 
 
-def _images(material: Material, galleries: Sequence[tuple[str, str, np.ndarray]], steps: Steps) -> str:
+def _images(material: Material, page: Path, galleries: Sequence[tuple[str, str, np.ndarray]], steps: Steps) -> str:
     if not galleries:
         return ""
     note = "Below each image: your score → the model’s score."
-    parts = [gallery(title, said, _thumbnails(material, places, steps)) for title, said, places in galleries]
+    parts = [gallery(title, said, _thumbnails(material, places, page, steps)) for title, said, places in galleries]
     return section("Images", *parts, note=note)
 
 
-def _thumbnails(material: Material, places: np.ndarray, steps: Steps) -> list[Thumbnail]:
+def _thumbnails(material: Material, places: np.ndarray, page: Path, steps: Steps) -> list[Thumbnail]:
     rows = material.rows[places]
     paths = [material.table.paths[row] for row in rows]
     scores, model_scores = _both(material, rows)
-    urls = []
+    urls, addresses = [], [address(material.directory / path, page) for path in paths]
     for path in paths:
         urls.append(data_url(material.directory / path))
         steps.advance()
-    return [Thumbnail(*values) for values in zip(paths, urls, scores, model_scores, strict=True)]
+    return [Thumbnail(*values) for values in zip(paths, urls, scores, model_scores, addresses, strict=True)]
 
 
 def _study(material: Material) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +23,9 @@ class Material:
     directory: of the images. table: N images with scores. models: what each says of the N images; the first is shown
     in pictures. split: (N,) "train", "eval", "test" or "". chosen: the images looked at, by subset, all of them
     first. database: an Optuna storage URL, where the study that made the model may be. seed: draws the images of
-    intervals, maps and curves, 0 to 2^32 - 1. tables: headings and cells of tables that compare models. choices:
-    sentences on the person's choices. consistency: share of hidden repeats in which the person chose the same, 0 to
-    1, nan if unknown.
+    intervals, maps and curves, 0 to 2^32 - 1. tables: headings and cells of tables that compare models, and a
+    sentence on each. choices: sentences on the person's choices. consistency: share of hidden repeats in which the
+    person chose the same, 0 to 1, nan if unknown.
     """
 
     directory: Path
@@ -34,7 +35,7 @@ class Material:
     chosen: Sequence[Subset]
     database: str
     seed: int
-    tables: Sequence[tuple[str, Sequence[Sequence[str]]]] = ()
+    tables: Sequence[tuple[Any, ...]] = ()
     choices: Sequence[str] = ()
     consistency: float = float("nan")
 

@@ -1,13 +1,23 @@
 """The page of a report: one HTML file that needs nothing else and asks nobody for anything. Everything is escaped."""
 
-from collections.abc import Sequence
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 
-STYLE = Path(__file__).with_name("style.css")
-# The browser itself refuses whatever a mistake here might ask for.
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+import numpy as np
+
+STYLE, SCRIPT = Path(__file__).with_name("style.css"), Path(__file__).with_name("report.js")
+# The browser itself refuses whatever a mistake here might ask for; only images where they lie are no mistake.
+POLICY = "default-src 'none'; img-src data: file: 'self'; style-src 'unsafe-inline'; script-src 'sha256-{}'"
+VIEW = """<dialog id="view" aria-label="Enlarged"><img alt=""><p></p>
+<div><button data-step="-1" aria-label="The image before">←</button>
+<button data-step="1" aria-label="The next image">→</button> <button>Close</button></div></dialog>
+<div id="pointed" role="status" hidden><img alt=""><p></p></div>"""
 
 
 @dataclass(frozen=True)
@@ -21,27 +31,43 @@ class Tile:
 
 @dataclass(frozen=True)
 class Plot:
-    """svg: an `<svg>` element, the one thing here that isn't escaped. caption: what it shows and how to read it."""
+    """svg: an `<svg>` element, the one thing here that isn't escaped. caption: what it shows and how to read it.
+
+    points: of a map, what is shown where it is pointed at; see `map_points`.
+    """
 
     title: str
     svg: str
     caption: str
+    points: Mapping[str, Any] | None = None
+
+
+def map_points(
+    places: np.ndarray, paths: Sequence[str], addresses: Sequence[str], scores: np.ndarray
+) -> dict[str, Any]:
+    """places: (N, 2) in the picture, from its upper left corner, 0 to 1. addresses: of the images, from the page."""
+    names = [path.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for path in paths]
+    known = {"names": names, "addresses": [*addresses], "scores": [round(score, 4) for score in scores.tolist()]}
+    return {"points": places.round(4).tolist(), **known}
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """url: data:, None where the image can't be read. score, model_score: in score units."""
+    """url: data:, None where it can't be read. address: of the image itself. score, model_score: in score units."""
 
     path: str
     url: str | None
     score: float
     model_score: float
+    address: str = ""
 
 
 def page(
     title: str, lead: str, facts: Sequence[tuple[str, str]], tiles: Sequence[Tile], sections: Sequence[str]
 ) -> str:
     """The whole page. lead: the sentence below the title. facts: (name, value), small. sections: HTML."""
+    script = SCRIPT.read_text(encoding="utf-8")
+    policy = POLICY.format(base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"))
     known = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
     return f"""<!doctype html>
 <html lang="en">
@@ -49,7 +75,7 @@ def page(
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <link rel="icon" href="data:,">
 <title>{escape(title)}</title>
 <style>
@@ -65,6 +91,8 @@ def page(
 <section class="tiles" aria-label="Summary">{"".join(_tile(tile) for tile in tiles)}</section>
 {"".join(sections)}
 </main>
+{VIEW}
+<script>{script}</script>
 </body>
 </html>
 """
@@ -117,8 +145,25 @@ def _tile(tile: Tile) -> str:
 
 
 def _plot(plot: Plot) -> str:
-    svg = plot.svg.replace("<svg", f'<svg role="img" aria-label="{escape(plot.title)}"', 1)
-    return f"<figure><h3>{escape(plot.title)}</h3>{svg}<figcaption>{escape(plot.caption)}</figcaption></figure>"
+    known, label = "", f'role="img" aria-label="{escape(plot.title)}"'
+    if plot.points:
+        text = json.dumps(plot.points, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+        known = f'<script type="application/json" id="map-points">{text}</script>'
+        label = (
+            f'role="application" tabindex="0" aria-label="{escape(plot.title)}; arrow keys go from image to image"'
+        )
+    svg = plot.svg.replace("<svg", f"<svg {label}", 1)
+    return (
+        f"<figure><h3>{escape(plot.title)}</h3>{svg}{known}<figcaption>{escape(plot.caption)}</figcaption></figure>"
+    )
+
+
+def _frame(picture: str, path: str, item: Thumbnail) -> str:
+    if not (item.url and item.address):
+        return f'<div class="frame">{picture}</div>'
+    return (
+        f'<button class="frame" aria-label="Enlarge {path}" data-address="{escape(item.address)}">{picture}</button>'
+    )
 
 
 def _thumbnail(item: Thumbnail) -> str:
@@ -129,6 +174,6 @@ def _thumbnail(item: Thumbnail) -> str:
         f'<span class="model">{item.model_score:.2f}</span>'
     )
     return (
-        f'<figure title="{path}"><div class="frame">{picture}</div>'
+        f'<figure title="{path}">{_frame(picture, path, item)}'
         f'<figcaption><span class="scores">{scores}</span><span class="name">{name}</span></figcaption></figure>'
     )

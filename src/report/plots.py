@@ -135,15 +135,12 @@ def distributions(colours: Colours, scores: Mapping[str, np.ndarray]) -> Figure:
 
 
 @in_style
-def feature_map(
-    colours: Colours, places: np.ndarray, scores: np.ndarray, names: tuple[str, str], seed: int
-) -> Figure:
+def feature_map(colours: Colours, places: np.ndarray, scores: np.ndarray, names: tuple[str, str]) -> Figure:
     """Images where their features lie, (N, 2), coloured by score (N,)."""
     figure, axes = _figure(*names)
-    shown = some(len(scores), seed)
     low, high = np.quantile(scores, (0.02, 0.98))
     options: Any = {"cmap": LOW_TO_HIGH, "vmin": low, "vmax": max(high, low + 1e-9), "linewidths": 0}
-    points = axes.scatter(places[shown, 0], places[shown, 1], c=scores[shown], s=11, alpha=0.8, **options)
+    points = axes.scatter(places[:, 0], places[:, 1], c=scores, s=11, alpha=0.8, **options)
     bar = figure.colorbar(points, ax=axes, fraction=0.045, pad=0.02, label="score")
     bar.outline.set_visible(False)
     axes.set_xticklabels([])
@@ -210,6 +207,13 @@ def some(count: int, seed: int) -> np.ndarray:
     if count <= MOST_POINTS:
         return np.arange(count)
     return np.random.default_rng(seed).choice(count, MOST_POINTS, replace=False)
+
+
+def places_in(figure: Figure) -> np.ndarray:
+    """(N, 2) where the points of a drawn figure's first scatter are in it, from its upper left corner, 0 to 1."""
+    axes = figure.axes[0]
+    places = axes.transData.transform(axes.collections[0].get_offsets())
+    return np.abs(figure.transFigure.inverted().transform(places) - (0, 1))
 
 
 def to_svg(figure: Figure, name: str) -> str:

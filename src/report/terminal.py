@@ -11,7 +11,7 @@ from ..features import FeatureCache
 from ..ratings import ChoiceAgreement, choice_agreement, read_log
 from ..scores import ScoreTable, caution, errors_counted, estimated
 from ..scoring import one_threshold_each
-from .analysis import FEWEST_IMAGES, Subset, bootstrap, combinations, make_subsets
+from .analysis import FEWEST_IMAGES, Subset, bootstrap, combinations, gains_of, make_subsets
 from .settings import AnalysisSettings
 from .text import (
     aligned,
@@ -21,13 +21,14 @@ from .text import (
     errors_counted_line,
     interval_line,
     models_table,
+    models_verdict,
     score_line,
 )
 
 if TYPE_CHECKING:
     from ..scoring import ModelScores, ScoredImages
 
-Table = tuple[str, list[list[str]]]  # a heading and rows of cells, a header first
+Table = tuple[str, list[list[str]], str]  # a heading, rows of cells, a header first, and what follows from them
 
 
 def subsets_of(images: "ScoredImages", settings: AnalysisSettings) -> list[Subset]:
@@ -88,14 +89,16 @@ def print_tables(images: "ScoredImages", subsets: Sequence[Subset], settings: An
     scores = {model.name: model.scores for model in models}
     if len(models) > 1:
         rows_of = {subset.name: subset.rows for subset in subsets}
-        tables.append(("Models", models_table(rows_of, table.scores, scores)))
+        gains = gains_of([subset.rows for subset in subsets], table.scores, list(scores.values()), settings.seed)
+        verdict = models_verdict(list(scores), gains[0])
+        tables.append(("Models", models_table(rows_of, table.scores, scores, gains), verdict))
     if settings.threshold:
         rows = subsets[0].rows
         chosen = {name: values[rows] for name, values in scores.items()}
         found = combinations(table.scores[rows], chosen, one_threshold_each(settings.threshold, len(models)))
-        tables.append(("Who passes which model", combinations_table(list(scores), found)))
-    for _, cells in tables:
-        print("\n" + aligned(cells))
+        tables.append(("Who passes which model", combinations_table(list(scores), found), ""))
+    for _, cells, verdict in tables:
+        print("\n".join(["", aligned(cells), *([verdict] if verdict else [])]))
     return tables
 
 

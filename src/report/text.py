@@ -7,7 +7,7 @@ import numpy as np
 from ..common import ab, correlations
 from ..ratings import ChoiceAgreement, Share, ceiling
 from ..scores import Counted
-from .analysis import FEWEST_IMAGES, Combination, Intervals, bootstrap, coverage, gain_interval, reliability
+from .analysis import FEWEST_IMAGES, Combination, Gain, Intervals, bootstrap, coverage, gain_interval, reliability
 
 BASELINES = {
     "model": "this model",
@@ -162,21 +162,48 @@ def _with_interval(value: float, interval: tuple[float, float] | None) -> str:
 
 
 def models_table(
-    subsets: Mapping[str, np.ndarray], scores: np.ndarray, models: Mapping[str, np.ndarray]
+    subsets: Mapping[str, np.ndarray],
+    scores: np.ndarray,
+    models: Mapping[str, np.ndarray],
+    gains: Sequence[Sequence[Gain]],
 ) -> list[list[str]]:
-    """Rows of cells, a header first: for each subset (rows of images) and model Spearman, AB and mean model score."""
-    names = list(models)
-    kinds = ("spearman", "AB", "mean score")
-    header = ["images", "number", *(f"{kind} {name}" for kind in kinds for name in names)]
-    rows = [header]
-    for subset, chosen in subsets.items():
-        truth, found = scores[chosen], [models[name][chosen] for name in names]
-        enough = len(chosen) >= 3
-        spearmans = [_or_dash(correlations(truth, values).spearman, ".4f") if enough else "-" for values in found]
-        orders = [_or_dash(100 * ab(truth, values), ".2f", "%") if enough else "-" for values in found]
-        means = [f"{values.mean():.3f}" if len(chosen) else "-" for values in found]
-        rows.append([subset, str(len(chosen)), *spearmans, *orders, *means])
-    return rows
+    """Rows of cells, a header first: a row for each model and subset (rows of images).
+
+    gains: of each subset, those of all models but the first.
+    """
+    first = next(iter(models))
+    table = [["model", "images", "number", "Spearman", "AB", "mean model score", f"Spearman more than {first}"]]
+    for (subset, rows), each in zip(subsets.items(), gains, strict=True):
+        for (name, values), gain in zip(models.items(), [None, *each], strict=True):
+            truth, found, enough = scores[rows], values[rows], len(rows) >= 3
+            order = _or_dash(correlations(truth, found).spearman, ".4f") if enough else "-"
+            pairs = _or_dash(100 * ab(truth, found), ".2f", "%") if enough else "-"
+            mean = f"{found.mean():.3f}" if len(rows) else "-"
+            table.append([name, subset, str(len(rows)), order, pairs, mean, _gain_cell(gain)])
+    return table
+
+
+def _gain_cell(gain: Gain | None) -> str:
+    if gain is None or np.isnan(gain.low):
+        return "-"
+    return f"{gain.value:+.4f} (95 %: {gain.low:+.4f} to {gain.high:+.4f})"
+
+
+def models_verdict(names: Sequence[str], gains: Sequence[Gain]) -> str:
+    """Which of the models orders the images better than the first, or worse, beyond chance."""
+    kinds: dict[str, list[str]] = {"better": [], "worse": [], "neither": []}
+    for name, gain in zip(names[1:], gains, strict=True):
+        kinds["better" if gain.low > 0 else "worse" if gain.high < 0 else "neither"].append(name)
+    says = {
+        "better": "{} orders these images better than {first}.",
+        "worse": "{} orders these images worse than {first}.",
+        "neither": "That {} and {first} differ may be chance.",
+    }
+    return " ".join(says[k].format(_and(v), first=names[0]) for k, v in kinds.items() if v)
+
+
+def _and(names: Sequence[str]) -> str:
+    return ", ".join([*names[:-2], " and ".join(names[-2:])])
 
 
 def combinations_table(names: Sequence[str], found: Sequence[Combination]) -> list[list[str]]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ..common.lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
+    from .gallery import Gallery, check_gallery, show_page
     from .handing_on import check_handing_on, hand_on, may_be_over, not_handed_on
     from .held_out import held_out_correlation
     from .model_scores import ModelScores
@@ -23,6 +24,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .selection import choose, find_wanted, matching, ranks
     from .settings import (
         FillingSettings,
+        GallerySettings,
         HandingOnSettings,
         LookSettings,
         ScoringSettings,

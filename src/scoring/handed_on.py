@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from ..common import write_text
+from ..common import flush_to_disk, write_text
 from .placing import digest, put_new
 
 COLUMNS = ["relative_path", "source"]  # what each table begins with: the name in the folder, and where it came from
@@ -50,6 +50,22 @@ def write_table(folder: Path, columns: Sequence[str], rows: Sequence[Sequence[An
             put_new(folder / name, lambda part: part.write_bytes(data))
             return folder / name
     raise AssertionError("endless")
+
+
+def add_to_table(folder: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Path:
+    """At the end of the first table with these columns, on disk when this returns; else in a new one. Its path."""
+    table = next((table for table in read_tables(folder) if table.columns == list(columns)), None)
+    if table is None:
+        return write_table(folder, columns, rows)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    with table.path.open("rb+") as file:
+        if file.seek(0, os.SEEK_END) and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n":
+            file.write(b"\n")  # its writer was killed within a line
+        file.write(text.getvalue().encode("utf-8", "surrogateescape"))
+        file.flush()
+        flush_to_disk(file.fileno())
+    return table.path
 
 
 def numbered(name: str) -> Iterator[str]:

@@ -17,6 +17,7 @@ from ..scores import shown
 from .file_names import check_format, new_name
 from .handed_on import (
     Table,
+    add_to_table,
     end_move,
     find_there,
     has_unfinished_move,
@@ -44,7 +45,12 @@ def check_handing_on(settings: HandingOnSettings) -> None:
     if len(ways) > 1:
         raise UserError(f"--{ways[0]}_to and --{ways[1]}_to: an image can go one way only; take one of them out")
     if settings.folder:
-        check_format(settings.filename_format)
+        check_format(settings.names)
+        if settings.as_they_come and "{rank" in settings.names:
+            text = settings.names
+            raise UserError(
+                f"--filename_format={text}: there is no {{rank}} while more images may come; leave it out"
+            )
         check_target(f"{ways[0]}_to", Path(settings.folder).expanduser())
 
 
@@ -62,15 +68,15 @@ def may_be_over(settings: HandingOnSettings) -> bool:
     return bool(settings.move_to) and has_unfinished_move(Path(settings.move_to or "").expanduser())
 
 
-def not_handed_on(directory: Path, paths: list[str], settings: HandingOnSettings) -> list[str]:
-    """The images without those that were put into the folder before, where that lies in the directory."""
+def not_handed_on(directory: Path, paths: list[str], settings: HandingOnSettings, say: bool = True) -> list[str]:
+    """The images without those that were put into the folder, where that lies in the directory; say: how many."""
     target = Path(settings.folder or "").expanduser().resolve()
     if not (settings.folder and target.is_relative_to(directory.resolve())):
         return paths
     folder = target.relative_to(directory.resolve())
     there = {(folder / name).as_posix() for names in listed(target).values() for name in names}
     left = [path for path in paths if path not in there]
-    if len(left) < len(paths):
+    if len(left) < len(paths) and say:
         number = number_of(len(paths) - len(left), "image")
         note(f"{number} in {target} left out: put there before, by the tables there")
     return left
@@ -86,17 +92,18 @@ def hand_on(
     """
     (way,), target = settings.ways, Path(settings.folder or "").expanduser()
     words = json.dumps([str(directory.resolve()), asdict(replace(settings, dry_run=False)), asked], default=str)
-    if way == "move" and (table := unfinished_move(target, words)):
+    if way == "move" and not settings.as_they_come and (table := unfinished_move(target, words)):
         print(f"{target}: the same move did not come to its end; it goes on as {table.path.name} there says.")
         order = _left(directory, table)
     else:
-        order = _order(scored, chosen, settings.filename_format)
+        order = _order(scored, chosen, settings)
     with nullcontext() if settings.dry_run else _alone(way, target):
         steps = plan(way, directory, target, order.named, settings.with_siblings)
         if settings.dry_run:
             print("\n".join(line for step in steps for line in _planned(way, step)))
         else:
-            print(carry_out(way, target, steps, order.columns, order.rows, words), flush=True)
+            how = ("", add_to_table) if settings.as_they_come else (words, write_table)
+            print(carry_out(way, target, steps, order.columns, order.rows, *how), flush=True)
             end_move(target)  # after that was said: whoever did not read it asks again
 
 
@@ -114,14 +121,15 @@ def _left(directory: Path, table: Table) -> Order:
     return Order([(row[1], row[0]) for row in rows], table.columns, rows)
 
 
-def _order(scored: "Scored", chosen: np.ndarray, text: str) -> Order:
+def _order(scored: "Scored", chosen: np.ndarray, settings: HandingOnSettings) -> Order:
     """Of the images at these positions, with new names as the format says."""
     rank = ranks(scored.scores[:, 0])
     positions = chosen[rank[chosen].argsort()]
-    named = _named(scored, positions, rank, text)
-    columns = ["relative_path", "source", "rank", *columns_of(list(scored.models))[1:]]
+    named = _named(scored, positions, rank, settings.names)
+    ranked = not settings.as_they_come
+    columns = ["relative_path", "source", *["rank"] * ranked, *columns_of(list(scored.models))[1:]]
     known = zip(named, rank[positions].tolist(), rows_of(scored.part(positions)), strict=True)
-    return Order(named, columns, [[name, path, place, *row[1:]] for (path, name), place, row in known])
+    return Order(named, columns, [[name, path, *[place] * ranked, *row[1:]] for (path, name), place, row in known])
 
 
 @contextmanager
@@ -208,18 +216,20 @@ def carry_out(
     columns: Sequence[str],
     rows: Sequence[Sequence[Any]],
     asked: str = "",
+    write: Callable[[Path, Sequence[str], Sequence[Sequence[Any]]], Path] = write_table,
 ) -> str:
     """Copy, move or link, with a table of what went where, written before the first image moves.
 
-    rows: one for each step; those of images that are there already are left out. asked: see `hand_on`. Returns what
-    to say. Raises UserError where something fails, saying how far it came; nothing is ever overwritten.
+    rows: one for each step; those of images that are there already are left out. asked: see `hand_on`. write: puts
+    rows into a table of the folder. Returns what to say. Raises UserError where something fails, saying how far it
+    came; nothing is ever overwritten.
     """
     done, table = Done(), None
     try:
         new = [[s.target.name, s.path, *row[2:]] for s, row in zip(steps, rows, strict=True) if not s.there]
         if new:
             target.mkdir(parents=True, exist_ok=True)
-            table = write_table(target, columns, new)
+            table = write(target, columns, new)
         if way == "move" and table and asked:
             note_move(target, asked, table)
         for step in steps:

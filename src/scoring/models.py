@@ -105,6 +105,13 @@ class Scored:
         values = self.scores[rows], self.errors[rows], self.gates[rows]
         return Scored(self.models, paths, *values, self.unreadable, self.extracted)
 
+    def and_those(self, others: "Scored") -> "Scored":
+        """These images and, behind them, others of the same models."""
+        scores, errors, gates = (
+            np.concatenate([getattr(self, name), getattr(others, name)]) for name in ("scores", "errors", "gates")
+        )
+        return Scored(self.models, [*self.paths, *others.paths], scores, errors, gates)
+
 
 def load_models(paths: Sequence[Path], settings: ScoringSettings = ScoringSettings()) -> list[Model]:  # noqa: B008
     """Models with their extractors, those of one extractor sharing it.

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..common import UserError
 from ..features import find_images
+from .image_list import read_list
 from .settings import SelectionSettings
 
 if TYPE_CHECKING:
@@ -16,14 +17,19 @@ if TYPE_CHECKING:
 
 
 def find_wanted(
-    directory: Path, patterns: Sequence[str], may_come: bool, exclude: Sequence[str] = ()
+    directory: Path,
+    patterns: Sequence[str],
+    may_come: bool,
+    exclude: Sequence[str] = (),
+    listed: str | None = None,
 ) -> tuple[list[str], list[str]]:
-    """All images of the directory, and those that the patterns leave; see `matching`.
+    """All images of the directory, or of the file `listed`, and those that the patterns leave; see `matching`.
 
-    may_come: there may be none of them yet. exclude: as `find_images` takes it. Raises UserError where there are
-    none, nor will be.
+    may_come: there may be none of them yet, or any more. exclude: as `find_images` takes it. Raises UserError where
+    there are none, nor will be.
     """
-    images = find_images(directory, exclude)
+    from_list = read_list(Path(listed).expanduser(), directory, may_come) if listed else None
+    images = find_images(directory, exclude) if from_list is None else from_list
     paths = matching(images, patterns)
     if not (images or may_come):
         raise UserError(f"{directory}: there are no images; name the folder of your images with --directory")

@@ -48,7 +48,8 @@ class HandingOnSettings:
 
     copy_to, move_to, link_to: a folder, of one of the three at most; None: they stay. filename_format: their names
     there, of {rank}, {score}, {percentile}, {name} and {extension}. with_siblings: files that belong to an image by
-    their names (captions, sidecars) go along. dry_run: only print what would be done.
+    their names (captions, sidecars) go along. dry_run: only print what would be done. as_they_come: more images will
+    be put there, each by its own score: they have no ranks, and one table says what came from where.
     """
 
     copy_to: str | None = None
@@ -57,6 +58,14 @@ class HandingOnSettings:
     filename_format: str = "{rank:05}_{score:.3f}_{name}{extension}"
     with_siblings: bool = True
     dry_run: bool = False
+    as_they_come: bool = False
+
+    @property
+    def names(self) -> str:
+        """The format of their names. Of images that go as they come nobody knows the rank: the usual one lacks it."""
+        text = self.filename_format
+        is_usual = text == HandingOnSettings.filename_format
+        return text.removeprefix("{rank:05}_") if self.as_they_come and is_usual else text
 
     @property
     def ways(self) -> list[str]:
@@ -85,6 +94,19 @@ class StarSettings:
     stars: Sequence[float] = (10, 30, 60, 85)
     xmp_name: str = "full"
     dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class GallerySettings:
+    """A page of the chosen images.
+
+    gallery: the page, from here; None: none. open: show it in the browser. stars: four percentiles at which 2, 3, 4
+    and 5 stars begin.
+    """
+
+    gallery: str | None = None
+    open: bool = False
+    stars: Sequence[float] = (10, 30, 60, 85)
 
 
 @dataclass(frozen=True)

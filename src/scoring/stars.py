@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def check_percentiles(model: "Model", star_settings: StarSettings, handing_on: HandingOnSettings) -> None:
     """UserError where stars, or {percentile} in names, are asked of a model that knows no percentiles."""
-    names = handing_on.folder and "{percentile" in handing_on.filename_format
+    names = handing_on.folder and "{percentile" in handing_on.names
     if (star_settings.write_xmp or names) and model.quantiles is None:
         what = "--write_xmp" if star_settings.write_xmp else "{percentile} in --filename_format"
         raise UserError(f"{what}: {model.path} has no train_score_quantiles in its metadata; train it again")

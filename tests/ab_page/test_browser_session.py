@@ -5,16 +5,20 @@ Each part begins where a screen is shown, and counts from there: it can be run b
 
 import csv
 import re
+import shlex
 
 import pytest
 from playwright.sync_api import expect
 
 from examples.sample_gallery import draw_gallery
+from tests import ROOT
 from tests.ab_page.browsing import SHOWN, choose, images_on, opened, press, stored, wait_for_other
+from tests.pages import assert_accessible
 from tests.scorer import Scorer
 from tests.training import train_once
 from tests.waiting import wait_for
 
+TRAIN = ROOT / "aesthetic_predictor_training.py"
 NUMBER = 14  # of choices in a batch
 TRAINING = ("--feature_extractor_model=efficientnet-lite0", "--model_type=ridge", "--database=")
 
@@ -61,8 +65,11 @@ def finish_batch(page):
 
 
 def test_it_begins_with_its_question_and_nothing_done(page):
-    expect(page).to_have_title("Which is better?")
+    expect(page).to_have_title("Which do you like better?")
+    expect(page.locator("#question")).to_have_text("Which do you like better?")
+    assert page.locator(f"{SHOWN} .hint").all_inner_texts() == ["1 or ←", "2 or →"]
     expect_done(page, 0)
+    assert_accessible(page)
 
 
 def test_the_image_whose_key_is_pressed_or_which_is_clicked_wins(page, sample):
@@ -123,7 +130,7 @@ def test_a_reload_goes_on_where_it_was(page):
 def test_in_help_and_zoom_keys_that_choose_do_not_choose(page):
     before = images_on(page)
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Which is better?")).to_be_visible()
+    expect(page.get_by_role("dialog", name="How to choose")).to_be_visible()
     page.keyboard.press("1")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_have_count(0)
@@ -137,6 +144,64 @@ def test_in_help_and_zoom_keys_that_choose_do_not_choose(page):
     page.keyboard.press("z")
     expect(zoomed).to_be_hidden()
     assert images_on(page) == before
+
+
+def test_i_says_what_the_files_say_and_g_shows_all_images_from_where_an_excluded_one_comes_back(page, sample):
+    shown, before = images_on(page), int(stored(sample).excluded.sum())
+    press(page, "i")
+    expect(page.locator("#about h2")).to_have_count(2)
+    names = {path.relative_to(sample).as_posix() for path in sample.rglob("*.*g")}
+    assert {*page.locator("#about h2").all_inner_texts()} <= names
+    assert_accessible(page)
+    page.keyboard.press("1")
+    page.keyboard.press("i")
+    press(page, "x")
+    page.keyboard.press("1")
+    wait_for_other(page, shown)
+    page.keyboard.press("g")
+    expect(page.locator("#all .plain")).to_have_count(before + 1)
+    assert_accessible(page)
+    assert page.locator("#all-images li").count() == 26
+    page.keyboard.press("Enter")
+    expect(page.locator("#zoom")).to_be_visible()
+    page.keyboard.press("z")
+    for key in ("End", "Tab", "Enter"):
+        page.keyboard.press(key)
+    expect(page.locator("#all-images small")).to_have_text("is back")
+    page.keyboard.press("g")
+    assert stored(sample).excluded.sum() == before
+    assert images_on(page) != shown
+
+
+def test_what_was_excluded_or_taken_back_is_said(page):
+    toast = page.locator("#toast")
+    shown = choose(page, "1")
+    press(page, "Backspace")
+    expect(toast).to_have_text("Your last choice is taken back.")
+    expect(page.locator(f'{SHOWN} img[src*="/image/{shown[0]}?"]')).to_be_visible()
+    press(page, "x")
+    page.keyboard.press("2")
+    expect(toast).to_contain_text("never shown again")
+    assert toast.locator("img").get_attribute("src").startswith(f"/image/{shown[1]}?")
+    wait_for_other(page, shown)
+    press(page, "Backspace")
+    expect(toast).to_have_text("The image you excluded is back.")
+
+
+def test_the_ground_is_grey_dark_or_light_by_a_key_and_remembered(page):
+    def ground():
+        return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    seen = [ground()]
+    for _ in range(3):
+        press(page, "b")
+        seen.append(ground())
+        assert_accessible(page)
+    assert seen[1:] == ["rgb(118, 118, 118)", "rgb(20, 21, 23)", "rgb(242, 241, 238)"]
+    page.reload()
+    expect(page.locator(SHOWN)).to_be_visible()
+    assert ground() == seen[-1]
+    press(page, "b")
 
 
 def test_f_is_the_full_screen_and_back(page):
@@ -191,8 +256,14 @@ def finished(session, sample):
     page.keyboard.press("q")
     expect(page.locator("#report")).to_contain_text("Batch 2 is done")
     page.get_by_role("button", name="Finish").click()
-    expect(page.locator("#report")).to_contain_text("The scores are written and the scorer has stopped")
+    expect(page.locator("#report")).to_contain_text("The scorer has stopped")
+    assert_accessible(page)
+    places = page.locator("#report .ending dd").all_inner_texts()
+    assert places == [str(sample / "scores.csv"), str(sample / "comparisons.sqlite")]
+    command = page.locator("#report code").inner_text()
     assert scorer.wait() == 0
+    assert scorer.output.rstrip().endswith(command)
+    assert shlex.split(command)[1:] == [str(TRAIN), f"--directory={sample}", f"--scores={sample / 'scores.csv'}"]
     return scorer.output
 
 
@@ -245,7 +316,10 @@ def test_the_page_says_what_assists_the_ratings_and_how_right_they_are(browser, 
             return "is about 0." in line.inner_text()
 
         wait_for(is_told, every=0.5)  # with the first choice after the fit behind one of these
-        expect(line).to_contain_text("The ratings are assisted by the features of efficientnet-lite0.")
+        expect(page.locator("#basis")).to_be_hidden()
+        page.get_by_role("button", name="What is this based on?").click()
+        expect(page.locator("#basis")).to_have_text("The ratings are assisted by the features of efficientnet-lite0.")
+        expect(page.locator("#basis")).to_be_visible()
         expect(line).to_contain_text(re.compile(r"The order of your pictures is about 0\.\d\d right \(1 = perfect\)"))
         box = line.bounding_box()
         assert page.evaluate("document.documentElement.scrollWidth") == 390
@@ -253,7 +327,9 @@ def test_the_page_says_what_assists_the_ratings_and_how_right_they_are(browser, 
         page.set_viewport_size({"width": 1400, "height": 900})
         assert line.bounding_box()["height"] < 20  # one line
         page.get_by_role("button", name="Finish").click()
-        card = page.locator("#report .card").filter(has_text="How right the order is")
+        heading = page.get_by_role("heading", name="How right the order is", exact=True)
+        card = page.locator("#report .card").filter(has=heading)
         expect(card.locator(".big")).to_have_text(re.compile(r"0\.\d\d"))
         expect(card).to_contain_text("assisted by the features of efficientnet-lite0")
+        expect(page.get_by_role("img", name=re.compile(r"Spearman by batch: 0\.\d\d$"))).to_be_visible()
         wait_for(lambda: "The order of your pictures is about 0." in scorer.output)

@@ -17,7 +17,9 @@ import pytest
 from PIL import Image
 
 import aesthetic_ab_scorer
+from src.ab_page import reach
 from src.ab_page.live import LiveRatings
+from src.ab_page.reach import network_address, qr_code
 from src.ab_page.server import PAGE, STATIC
 from src.common.errors import UserError
 from src.ratings.database import Comparisons
@@ -226,13 +228,25 @@ def test_an_image_needs_a_size_in_pixels(scorer, size):
     assert scorer.request("GET", "/image/1" + size.replace("²", "%C2%B2"))[0] == 400
 
 
+def test_all_images_are_listed_with_their_scores_and_what_their_files_say(scorer):
+    status, _, data = scorer.request("GET", "/api/gallery")
+    images = json.loads(data)["images"]
+    assert status == 200
+    assert {"id", "name", "score", "error", "comparisons", "excluded", "can_return"} == set(images[0])
+    scores = [one["score"] for one in images if one["score"] is not None and not one["excluded"]]
+    assert scores == sorted(scores, reverse=True)
+    about = json.loads(scorer.request("GET", f"/image/{images[0]['id']}/about")[2])
+    assert about == {"name": images[0]["name"], "facts": {}}
+    assert scorer.request("GET", "/image/999/about")[0] == 404
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
 def test_other_methods_are_refused(scorer, method):
     for path in ("/", "/api/answer", "/image/1"):
         assert scorer.request(method, path)[0] == 405
 
 
-@pytest.mark.parametrize("action", ["answer", "undo", "exclude", "next", "finish"])
+@pytest.mark.parametrize("action", ["answer", "undo", "exclude", "include", "next", "finish"])
 def test_what_changes_something_must_be_posted_as_json(scorer, action):
     assert scorer.request("GET", f"/api/{action}")[0] == 405
     body = json.dumps({"gallery": scorer.state()["gallery"], "tab": "tab"}).encode()
@@ -276,6 +290,22 @@ def test_what_is_no_answer_is_refused_with_a_sentence_and_not_stored(scorer, ima
 
 def test_an_answer_for_another_gallery_is_refused(scorer):
     scorer.answer(scorer.state()["screens"][0], expect=409, gallery="another")
+
+
+def test_a_server_on_all_addresses_is_reached_by_that_of_the_network(monkeypatch):
+    assert network_address("192.168.1.7") == "192.168.1.7"
+    assert network_address("::1") == "[::1]"
+    monkeypatch.setattr(reach, "NOWHERE", ("127.0.0.1", 9))
+    assert network_address("0.0.0.0") == "127.0.0.1"
+    monkeypatch.setattr(reach, "NOWHERE", ("nowhere.invalid", 9))
+    assert network_address("0.0.0.0") == socket.gethostname()
+
+
+def test_a_qr_code_is_printed_where_the_terminal_can():
+    lines = qr_code("http://192.168.1.7:8765/?token=abc", "utf-8").splitlines()
+    assert len({*map(len, lines)} - {0}) <= 2
+    assert len(lines) > 12
+    assert qr_code("http://192.168.1.7:8765/", "cp1252") == ""
 
 
 def test_with_another_host_the_token_of_the_printed_address_is_required(gallery):

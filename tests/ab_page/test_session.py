@@ -217,6 +217,34 @@ def test_undo_brings_an_excluded_image_back(comparisons):
     assert session.done == 1
 
 
+def test_an_image_brought_back_is_no_step_any_more_and_the_others_go_back_in_their_order(comparisons):
+    session = make_session(comparisons, number=2)
+    session.exclude(3)
+    choose(session)
+    session.exclude(4)
+    choose(session)
+    session.next_batch()
+    choose(session)
+    session.include(3)
+    session.include(3)  # sent twice
+    assert list(comparisons.excluded()) == [4]
+    assert session.allowed[2]
+    assert session.done == 1
+    undone = []
+    while session.last:
+        undone.append(session.last.split()[0])
+        session.undo(session.last)
+    assert undone == ["comparison", "comparison", "exclusion", "comparison"]
+
+
+def test_an_image_that_can_not_be_shown_is_not_brought_back(comparisons):
+    session = make_session(comparisons)
+    session.broken(3, "it is cut off")
+    session.include(3)
+    assert list(comparisons.excluded()) == [3]
+    assert not session.allowed[2]
+
+
 def test_an_excluded_image_stays_away_in_the_next_session(comparisons):
     session = make_session(comparisons, images=3)
     session.exclude(2)
@@ -234,6 +262,19 @@ def test_a_batch_ends_by_itself_and_tells_what_it_was(comparisons):
     assert (batch.choices, batch.ties, batch.skips) == (4, 1, 1)
     assert sum(batch.images) == 20
     assert closed[0].ratings.rating == pytest.approx(fit_ratings(comparisons.log()).rating, abs=1e-6)
+
+
+def test_how_right_the_order_is_is_kept_of_each_batch_and_only_once_of_one_that_is_finished_again(comparisons):
+    session = make_session(comparisons, number=2)
+    for batch in range(3):
+        for _ in range(2):
+            choose(session)
+        assert len(session.closed.orders) == batch + 1
+        session.next_batch()
+    session.undo(session.last)
+    choose(session)
+    assert len(session.closed.orders) == 3
+    assert all(np.isnan(order) for order in session.closed.orders)  # nothing assists these ratings
 
 
 def test_a_score_file_that_cannot_be_written_does_not_lose_the_choice(comparisons):

@@ -184,7 +184,7 @@ def test_the_page_and_the_report_show_what_the_model_sees(tmp_path):
 
     from src.ab_page.gallery import make_gallery
     from src.ab_page.pictures import Pictures
-    from src.report.thumbnails import data_url
+    from src.features import data_url
 
     path = saved(tmp_path / "x.png", GENTLE, profiles.rgb_profile(profiles.PROPHOTO, 1.8))
     seen = opened(path).mean((0, 1))

@@ -1,9 +1,11 @@
 """The page of a report: escaped, self-contained, and looked at in a browser."""
 
+import io
 import json
 import os
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,17 +14,19 @@ from PIL import Image
 from scipy import stats
 
 from src.common import Steps
+from src.features import data_url
 from src.model.config import PredictorConfig
 from src.model.network import Predictor
 from src.report import plots
 from src.report.analysis import Subset
-from src.report.drawings import write_plots
+from src.report.drawings import drawings, write_plots
 from src.report.full_report import build_page, write_report
 from src.report.learning_curve import learning_curve, verdict
 from src.report.material import Material
-from src.report.thumbnails import data_url
 from src.scores.scorefile import new_table, read_scorefile
 from src.scoring.model_scores import ModelScores
+from tests.pages import assert_accessible
+from tests.waiting import wait_for
 
 COUNT = 80
 NASTY = "&amp;'.png" if os.name == "nt" else '<script>alert(1)<!--"&.png'  # a file name can't hold a slash
@@ -59,17 +63,17 @@ def material(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def html(material):
-    return build_page(material)
+    return build_page(material, material.directory / "report.html")
 
 
 def test_the_bar_of_a_report_counts_each_plot_and_each_thumbnail(material):
     steps = Steps()
-    page = build_page(material, steps)
+    page = build_page(material, material.directory / "report.html", steps)
     assert steps.done == steps.total == page.count("<figure") > 20
 
 
 def test_whatever_a_file_or_a_study_is_called_it_stays_text(html):
-    assert "<script" not in html
+    assert len(re.findall("<script", html)) == 2  # what is shown on the map, and the page's own
     for tag in ("<b>", "<i>", "<u>"):
         assert tag not in html
     assert "&lt;script&gt;" in html or "&amp;amp;" in html
@@ -78,7 +82,7 @@ def test_whatever_a_file_or_a_study_is_called_it_stays_text(html):
 def test_the_page_names_no_address_and_forbids_the_browser_to_ask_for_any(html):
     assert not re.search(r"https?:|url\((?!#)|@import|<link(?! rel=\"icon\" href=\"data:)", html)
     assert "default-src 'none'" in html
-    assert {url[:5] for url in re.findall(r'src="([^"]+)"', html)} == {"data:"}
+    assert {url[:5] for url in re.findall(r'\bsrc="([^"]+)"', html)} == {"data:"}
 
 
 def test_ids_in_the_page_are_unique_and_every_reference_is_answered(html):
@@ -149,7 +153,9 @@ def test_few_images_make_a_page_too(material):
     model = ModelScores("m", np.array([1.0, 2]), np.full(2, np.nan))
     table = type(table)(**{**vars(table), "scores": np.array([1.0, 1])})
     chosen = [Subset("All", np.arange(2))]
-    page = build_page(Material(material.directory, table, [model], np.array(["", ""]), chosen, "", 0))
+    page = build_page(
+        Material(material.directory, table, [model], np.array(["", ""]), chosen, "", 0), Path("report.html")
+    )
     assert "too few or too equal" in page
     assert "nan" not in re.sub(r"base64,[^\"]*", "", page)
 
@@ -158,13 +164,48 @@ def test_fewer_than_ten_images_have_numbers_without_intervals(material):
     model = ModelScores("m", material.models[0].scores, np.full(COUNT, np.nan))
     for count in (9, 10):
         chosen = [Subset("All", np.arange(count))]
-        page = build_page(Material(material.directory, material.table, [model], material.split, chosen, "", 0))
+        page = build_page(
+            Material(material.directory, material.table, [model], material.split, chosen, "", 0), Path("report.html")
+        )
         assert page.count("too few for an interval") == (3 if count == 9 else 0)
 
 
 def test_a_thumbnail_is_small_and_a_broken_image_is_none(material):
     assert data_url(material.directory / "sub/03.jpg") is None
     assert len(data_url(material.directory / "sub/00.jpg")) < 5000
+
+
+def look_closer(page):
+    """Enlarge with keys alone, and point at the map."""
+    first = page.locator(".gallery").first.locator("button.frame")
+    first.first.focus()
+    page.keyboard.press("Enter")
+    wait_for(
+        lambda: page.evaluate("document.querySelector('#view img').naturalWidth") == 300, 20
+    )  # not its thumbnail
+    assert page.locator("#view p").text_content().startswith(first.first.locator("img").get_attribute("alt"))
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#view p").text_content().startswith(first.nth(1).locator("img").get_attribute("alt"))
+    page.keyboard.press("Escape")
+    page.locator("svg[tabindex]").focus()
+    page.keyboard.press("ArrowRight")
+    named = json.loads(page.locator("#map-points").text_content())
+    best = int(np.argmax(named["scores"]))
+    assert page.locator("#pointed p").text_content() == f"{named['names'][best]}: {named['scores'][best]:.2f}"
+    page.evaluate("document.querySelector('svg[tabindex]').scrollIntoView({block: 'center'})")
+    box = page.locator("svg[tabindex]").bounding_box()
+    x, y = named["points"][3]
+    page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+    assert page.locator("#pointed p").text_content().startswith(named["names"][3])
+
+
+def test_a_point_of_the_map_is_where_its_image_is_drawn(material):
+    figure = drawings(material)["map"].figure(plots.ON_WHITE)
+    with Image.open(io.BytesIO(plots.to_png(figure))) as png:
+        pixels, (width, height) = np.asarray(png.convert("RGB")).astype(int), png.size
+    for x, y in plots.places_in(figure):
+        column, row = round(x * width), round(y * height)
+        assert pixels[row - 2 : row + 3, column - 2 : column + 3].min() < 200  # not the white ground
 
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -188,10 +229,9 @@ def test_in_a_browser_the_page_asks_for_nothing_and_shows_all_pictures(material,
             page.on("dialog", lambda dialog, said=said: said.append(dialog.message))
             page.on("request", lambda request, asked=asked: asked.append(request.url))
             page.goto((tmp_path / "report.html").as_uri())
-            assert said == []
-            assert [url for url in asked if not url.startswith("data:")] == [(tmp_path / "report.html").as_uri()]
             assert page.evaluate("document.documentElement.scrollWidth") == width
-            widths = page.evaluate("[...document.images].map(i => Math.min(i.naturalWidth, i.clientWidth))")
+            pictures = "[...document.querySelectorAll('.gallery img')]"
+            widths = page.evaluate(f"{pictures}.map(i => Math.min(i.naturalWidth, i.clientWidth))")
             assert len(widths) == 4 * 6  # four galleries of a fifth of 30 images
             assert min(widths) > 60
             drawings = page.evaluate(
@@ -203,12 +243,17 @@ def test_in_a_browser_the_page_asks_for_nothing_and_shows_all_pictures(material,
                 assert table.evaluate("t => t.scrollWidth - t.clientWidth") == 0
                 heads, row = table.locator("thead th"), table.locator("tbody tr").first
                 assert heads.first.is_visible() == (width > 390)
-                said = "cell => getComputedStyle(cell, '::before').content"
-                names = [cell.evaluate(said) for cell in row.locator("td").all()]
+                column = "cell => getComputedStyle(cell, '::before').content"
+                names = [cell.evaluate(column) for cell in row.locator("td").all()]
                 assert (names == [f'"{name}"' for name in heads.all_text_contents()[1:]]) == (width == 390)
             assert len(drawings) == 6
             assert min(drawings) > 300
+            assert_accessible(page)
+            look_closer(page)
             backgrounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
             page.close()
+            assert said == []
+            allowed = ("data:", (tmp_path / "report.html").as_uri(), material.directory.as_uri())
+            assert [url for url in asked if not url.startswith(allowed)] == []
         assert len(backgrounds) == 2
         browser.close()

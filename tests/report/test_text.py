@@ -5,10 +5,18 @@ import pytest
 from scipy import stats
 from scipy.stats import bootstrap, rankdata, zscore
 
-from src.report.analysis import gain_interval
+from src.report.analysis import gain_interval, gains_of
 from src.report.settings import AnalysisSettings
 from src.report.terminal import subsets_of
-from src.report.text import baselines_table, comparison, score_line, selected_and_untouched, split_lines
+from src.report.text import (
+    baselines_table,
+    comparison,
+    models_table,
+    models_verdict,
+    score_line,
+    selected_and_untouched,
+    split_lines,
+)
 from src.scores import read_scorefile
 from src.scoring.scored_images import ScoredImages
 
@@ -120,3 +128,27 @@ def test_estimates_among_the_images_that_are_looked_at_are_named(tmp_path, capsy
     assert "included. So are 2 scores that a model estimated, with which it agrees." in capsys.readouterr().out
     subsets_of(images, AnalysisSettings())
     assert "model estimated" not in capsys.readouterr().out
+
+
+def test_several_models_have_a_row_each_with_what_they_gain_and_whether_that_may_be_chance():
+    generator = np.random.default_rng(0)
+    scores = generator.normal(size=200)
+    models = {name: scores + generator.normal(0, sd, 200) for name, sd in (("a", 1), ("good", 0.3), ("bad", 9))}
+    models["twin"] = models["a"] + generator.normal(0, 0.01, 200)
+    rows = [np.arange(200), np.arange(5)]
+    gains = gains_of(rows, scores, list(models.values()), seed=0)
+    table = models_table({"All": rows[0], "few": rows[1]}, scores, models, gains)
+    assert [row[:3] for row in table[1:]] == [
+        *([name, "All", "200"] for name in models),
+        *([name, "few", "5"] for name in models),
+    ]
+    assert table[1][3] == f"{stats.spearmanr(scores, models['a']).statistic:.4f}"
+    assert table[1][-1] == table[6][-1] == "-"
+    gain, low, high = gains[0][0]
+    assert low < gain < high
+    assert gain == pytest.approx(float(table[2][3]) - float(table[1][3]), abs=2e-4)
+    assert models_verdict(list(models), gains[0]) == (
+        "good orders these images better than a. bad orders these images worse than a. "
+        "That twin and a differ may be chance."
+    )
+    assert models_verdict(list(models), gains[1]) == "That good, bad and twin and a differ may be chance."

@@ -243,7 +243,7 @@ def test_models_are_compared_on_the_split_that_training_drew(trained, monkeypatc
     aesthetic_data_analysis.main()
     shown = capsys.readouterr().out
     assert "10 images of the eval split" in shown
-    assert "spearman first" in shown
+    assert "Spearman more than first" in shown
     assert "passed" in shown
     line = next(line for line in printed.splitlines() if line.startswith("Eval:"))  # of the model on disk
     assert line.removeprefix("Eval:") in shown.replace("All :", "")

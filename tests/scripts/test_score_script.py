@@ -563,7 +563,7 @@ def test_after_kill_9_it_goes_on_where_it_was_and_there_was_never_half_an_outfil
 def test_watch_scores_what_appears_waits_for_half_files_and_stops_on_ctrl_c(tmp_path):
     make_gallery(tmp_path / "photos", 3)
     make_model(tmp_path / "photos" / "model.safetensors")
-    process = start(tmp_path, "-d", "photos", "-o", "out.csv", "--watch")
+    process = start(tmp_path, "-d", "photos", "-o", "out.csv", "--watch", "--link_to=good", "--minimum_score=-9")
     out = tmp_path / "out.csv"
     wait_for(lambda: out.exists() and len(rows(out)) == 3)
     time.sleep(0.3)
@@ -578,7 +578,8 @@ def test_watch_scores_what_appears_waits_for_half_files_and_stops_on_ctrl_c(tmp_
         assert [row["relative_path"] for row in rows(out)][3:] == ["new folder/whole.png"]
         file.write(whole[60:])
     wait_for(lambda: len(rows(out)) == 5)
-    printed = [process.stdout.readline() for _ in range(2)]  # behind the file
+    wait_for(lambda: (tmp_path / "good" / "scores.csv").read_text().count("whole.png") == 2)
+    time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     output, notes = process.communicate(timeout=60)
     assert process.returncode == 0, notes
@@ -587,10 +588,83 @@ def test_watch_scores_what_appears_waits_for_half_files_and_stops_on_ctrl_c(tmp_
     assert (
         len(re.findall(r"^note: bad\.png: not an image.*; not scored unless it changes$", notes, re.MULTILINE)) == 1
     )
-    assert output == ""
-    assert [line.split()[-1] for line in printed] == ["folder/whole.png", "half.png"]
+    names = [line.split()[-1] for line in output.splitlines() if "linked" not in line]
+    assert names[-2:] == ["folder/whole.png", "half.png"]
+    assert "1 image linked to good; see scores.csv there." in output
+    assert "0 images linked to good, 1 were there already." in output  # half.png has the content of whole.png
     written = rows(out)
     assert written[3]["model_score"] == written[4]["model_score"]
+
+
+@pytest.fixture
+def watching(here, capsys, monkeypatch):
+    """Runs the script with --watch, and calls `act`, given what handles new images, where it would wait for them."""
+
+    def run(act, *words):
+        monkeypatch.setattr("src.scoring.watch.keep_watching", lambda folder, seen, handle, exclude: act(handle))
+        return score(capsys, "--watch", *words)
+
+    return run
+
+
+def test_the_good_ones_of_those_that_come_are_moved_on_each_by_its_own_score(here, watching):
+    expected = expected_scores(here)
+    limit = sorted(expected.values())[9]  # three of twelve reach it
+    photos, good = here / "photos", here / "photos" / "good"
+
+    def act(handle):
+        there = {path: (photos / path).exists() for path in expected}
+        assert there == {path: value < limit for path, value in expected.items()}
+        colour = Image.open(next(good.glob(f"{max(expected.values()):.3f}_*"))).getpixel((0, 0))
+        for size, name in enumerate(("new.png", "twin.png"), 20):
+            make_image(photos / name, colour, (size, size))
+        (photos / "new.txt").write_text("a caption")
+        assert handle(["new.png", min(expected, key=expected.get)]) == {}
+        assert handle(["twin.png", *(f"good/{path.name}" for path in good.glob("*.png"))]) == {}
+
+    watching(act, f"--minimum_score={limit}", "--move_to=photos/good")
+    table = rows(good / "scores.csv")
+    assert list(table[0]) == ["relative_path", "source", "model_score", "percentile"]
+    assert [row["source"] for row in table][3:] == ["new.png", "twin.png"]
+    assert [path.name for path in good.glob("scores*")] == ["scores.csv"]
+    assert {path.name for path in good.glob("*.png")} == {row["relative_path"] for row in table}
+    assert f"{max(expected.values()):.3f}_new.txt" in {path.name for path in good.iterdir()}
+    assert not (photos / "new.png").exists()
+
+
+def test_what_was_half_written_of_a_table_is_ended_before_more_is_added(here, watching):
+    watching(lambda handle: None, "--copy_to=good")
+    table = here / "good" / "scores.csv"
+    table.write_bytes(table.read_bytes() + b"half")
+    make_image(here / "photos" / "new.png")
+    watching(lambda handle: handle(["new.png"]), "--copy_to=good")
+    assert table.read_text().splitlines()[-1].split(",")[1] == "new.png"
+    assert len(list((here / "good").glob("*.png"))) == 13
+
+
+def test_ranks_of_images_that_come_are_nobodys(here, watching):
+    with pytest.raises(errors.UserError, match=r"--filename_format=.*no \{rank\}"):
+        watching(None, "--copy_to=good", "--filename_format={rank}_{name}")
+
+
+def test_a_page_is_kept_up_to_date_while_images_come_and_go(here, watching):
+    def shown():
+        text = (here / "new.html").read_text(encoding="utf-8")
+        return json.loads(re.search(r'id="about">(.*?)</script>', text)[1])
+
+    def act(handle):
+        assert (len(shown()["paths"]), shown()["reload"]) == (12, True)
+        (here / "photos" / "0000.png").unlink()
+        make_image(here / "photos" / "0002.png", (0, 0, 0))
+        make_image(here / "photos" / "new.png")
+        assert handle(["0002.png", "new.png"]) == {}
+        assert set(shown()["paths"]) == {*expected_scores(here)}
+        assert len(list((here / "new.thumbnails").iterdir())) == 12
+        assert dict(zip(shown()["paths"], shown()["scores"], strict=True)) == pytest.approx(
+            expected_scores(here), abs=1e-4
+        )
+
+    watching(act, "--gallery=new.html")
 
 
 def test_watching_an_empty_folder_begins_with_an_empty_table(here, capsys, monkeypatch):
@@ -602,3 +676,33 @@ def test_watching_an_empty_folder_begins_with_an_empty_table(here, capsys, monke
     _, notes = score(capsys, "-d", "empty", "-m", "photos/model.safetensors", "-o", "out.csv", "--watch")
     assert (here / "out.csv").read_text() == "relative_path,model_score,percentile\n"
     assert notes.endswith("Watching empty; Ctrl-C stops.\nStopped.\n")
+
+
+def test_the_page_shows_the_chosen_and_a_list_of_the_picked_copies_those(here, capsys):
+    out, _ = score(capsys, "--gallery=new.html", "--top=5")
+    assert f"5 images, best first: {here / 'new.html'}" in out
+    about = json.loads(re.search(r'id="about">(.*?)</script>', (here / "new.html").read_text(encoding="utf-8"))[1])
+    expected = expected_scores(here)
+    assert about["paths"] == sorted(expected, key=expected.get, reverse=True)[:5]
+    assert about["images"] == "photos/"
+    (here / "picked.txt").write_text("\n".join(about["paths"][1:3]), encoding="utf-8")
+    out, _ = score(capsys, "--list=picked.txt", "--copy_to=picked", "--filename_format={name}")
+    assert {path.name for path in (here / "picked").glob("*.png")} == {
+        Path(path).name for path in about["paths"][1:3]
+    }
+    assert "2 images copied" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--gallery=new.txt"], "a page ends with .html"),
+        (["--gallery=none/new.html"], "there is no folder"),
+        (["--gallery=new.html", "--move_to=best"], "--gallery shows images where they are"),
+        (["--list=none.txt"], "--list=none.txt: can't be read"),
+        (["--list=none.txt", "--watch"], "--list needs all images to be there"),
+    ],
+)
+def test_a_page_or_list_that_can_not_be_is_refused_before_anything_is_scored(here, capsys, words, said):
+    with pytest.raises(errors.UserError, match=re.escape(said)):
+        score(capsys, *words)

@@ -1,6 +1,7 @@
 // The screen that is shown, and what the person does with it.
 
 import { $, report, stage } from "./dom.js";
+import { toast } from "./look.js";
 import { newName, outbox, send } from "./server.js";
 import { page } from "./shared.js";
 
@@ -40,6 +41,7 @@ export function pick(view, place) {
   if (page.excluding) {
     setExcluding(false);
     send("exclude", { image: view.images[place] });
+    toast("This image is never shown again; Undo brings it back.", view.images[place]);
   } else answer("choice", place);
 }
 

@@ -1,18 +1,31 @@
 // What can be done, by button or key.
 
+import { openAbout } from "./about.js";
+import { allKey, openAll } from "./all.js";
 import { answer, pick, setExcluding } from "./choosing.js";
 import { $, make, report } from "./dom.js";
+import { nextGround, toast } from "./look.js";
+import { layOutAll } from "./screens.js";
 import { refresh, send } from "./server.js";
 import { page } from "./shared.js";
-import { openZoom, turnZoom, zoomKey } from "./zoom.js";
+import { openZoom, turnZoom, zoomKey, zoomedImage } from "./zoom.js";
 
 const acts = {
-  undo: () => send("undo"),
+  undo,
+  ground: nextGround,
+  basis: (button) => {
+    $("basis").hidden = !$("basis").hidden;
+    button.setAttribute("aria-expanded", !$("basis").hidden);
+    layOutAll();
+  },
+  copy: copyText,
   skip: () => answer("skip"),
   tie: () => answer("tie"),
   exclude: () => page.current && report.hidden && setExcluding(!page.excluding),
   cancel: () => setExcluding(false),
   zoom: () => openZoom(0),
+  about: () => page.current && report.hidden && openAbout(page.current.images),
+  all: () => openAll(),
   full: () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen?.().catch(() => {})),
   help: () => openHelp(page.state.at_once),
   finish: () => send("finish"),
@@ -24,6 +37,19 @@ const acts = {
   "zoom-on": () => turnZoom(1),
 };
 
+async function undo() {
+  const last = page.state.last;
+  await send("undo");
+  if (last && page.state.last !== last) toast(last.startsWith("exclusion") ? "The image you excluded is back." : "Your last choice is taken back.");
+}
+
+async function copyText(button) {
+  const text = button.previousElementSibling;
+  getSelection().selectAllChildren(text); // where a browser copies nothing for a page, one key is left to do
+  try { await navigator.clipboard.writeText(text.textContent); } catch { document.execCommand("copy"); }
+  button.textContent = "Copied";
+}
+
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-act]");
   if (!button) return;
@@ -31,13 +57,15 @@ document.addEventListener("click", (event) => {
   if (!button.closest("dialog")) button.blur(); // or the space bar would press it again
 });
 
-const KEYS = { Backspace: "undo", s: "skip", t: "tie", x: "exclude", z: "zoom", f: "full", "?": "help", q: "finish", Escape: "cancel" };
+const KEYS = { Backspace: "undo", s: "skip", t: "tie", x: "exclude", z: "zoom", i: "about", g: "all", b: "ground", f: "full", "?": "help", q: "finish", Escape: "cancel" };
 const PLACES = { ArrowLeft: 0, ArrowRight: 1, ArrowUp: 0, ArrowDown: 1 };
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !page.state) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  if ($("zoom").open) zoomKey(event, key);
+  if ($("about").open) key === "i" && (event.preventDefault(), $("about").close());
+  else if ($("zoom").open) key === "i" ? openAbout([zoomedImage()]) : zoomKey(event, key);
+  else if ($("all").open) allKey(event, key);
   else if ($("help").open) (key === "?" || key === "Escape") && (event.preventDefault(), $("help").close());
   else if ($("elsewhere").open) return;
   else if (!report.hidden) reportKey(event, key);
@@ -54,7 +82,7 @@ function chooseKey(event, key) {
 }
 
 function reportKey(event, key) {
-  const act = { Backspace: "undo", q: "finish", n: "next", Enter: "next", "?": "help", f: "full" }[key];
+  const act = { Backspace: "undo", q: "finish", n: "next", Enter: "next", g: "all", "?": "help", f: "full" }[key];
   if (!act || (key === "Enter" && event.target.closest("button")) || page.state.phase === "finished") return;
   event.preventDefault();
   acts[act]();

@@ -3,6 +3,7 @@
 import { show } from "./choosing.js";
 import { $, note } from "./dom.js";
 import "./keys.js";
+import { showQuestion } from "./look.js";
 import { closeReport, openReport } from "./report.js";
 import { box, layOutAll, load, makeView } from "./screens.js";
 import { outbox, pump, refresh, whenTold } from "./server.js";
@@ -16,7 +17,8 @@ function apply(state) {
   if (state.active && $("elsewhere").open) $("elsewhere").close();
   const answered = new Set(outbox.filter((entry) => entry.name === "answer").map((entry) => entry.body.screen));
   const choosing = state.phase === "choosing" || answered.size > 0;
-  document.title = choosing ? "Which is better?" : "Report";
+  document.title = choosing ? state.question : "Report";
+  showQuestion();
   showStanding(); // before views are made: their images are asked for in the size of the stage
   if (choosing) closeReport();
   else openReport();
@@ -34,7 +36,8 @@ function apply(state) {
 function showStanding() {
   const { basis, standing } = page.state;
   const line = $("standing"), before = line.offsetHeight;
-  [basis, standing].forEach((text, place) => (line.children[place].textContent = text));
+  line.firstElementChild.textContent = standing || "How right the order is, is not known yet.";
+  $("basis").textContent = basis;
   line.hidden = !basis && !standing;
   if (line.offsetHeight !== before) layOutAll();
 }

@@ -4,6 +4,7 @@ import { setExcluding } from "./choosing.js";
 import { $, make, makeSvg, report, stage } from "./dom.js";
 import { layOutAll } from "./screens.js";
 import { page } from "./shared.js";
+import { zoomInto } from "./zoom.js";
 
 export function closeReport() {
   if (report.hidden) return;
@@ -24,12 +25,21 @@ export function openReport() {
   const finished = state.phase === "finished";
   report.replaceChildren(
     make("h1", "", finished ? "Finished" : `Batch ${state.report?.number ?? state.batch} is done`),
-    ...(finished ? [make("p", "", "The scores are written and the scorer has stopped. You can close this tab.")] : []),
+    ...(finished ? ending(state.ending) : []),
     ...(state.report ? reportParts(state.report) : []),
     ...(finished ? [] : [actions()]),
   );
   report.scrollTo(0, 0);
   report.querySelector(".main")?.focus({ focusVisible: false });
+}
+
+// What is where, and what comes next.
+function ending({ scores, choices, command }) {
+  const rows = [["Your scores", scores], ["Your choices", choices]].map(([name, path]) => make("div", "", make("dt", "", name), make("dd", "", path)));
+  const copy = make("button", "plain", "Copy");
+  copy.dataset.act = "copy";
+  const next = make("div", "card", make("h2", "", "Next: train a model on them"), make("code", "", command), copy);
+  return [make("p", "", "The scorer has stopped; you can close this tab."), make("dl", "ending", ...rows), next];
 }
 
 function actions() {
@@ -40,7 +50,7 @@ function actions() {
   };
   const bar = make("div", "actions");
   if (page.state.can_go_on) bar.append(button("next", "Next batch", "Enter", "main"));
-  bar.append(button("undo", "Undo the last choice", "⌫"), button("finish", "Finish", "Q"));
+  bar.append(button("all", "All images", "G"), button("undo", "Undo the last choice", "⌫"), button("finish", "Finish", "Q"));
   return bar;
 }
 
@@ -64,7 +74,9 @@ function reportParts(r) {
     ...(r.left ? [card("The left image won", percent(r.left.share), range(r.left), "without bias: 50 %")] : []),
     card("Ratings before and after", r.spearman === null ? "–" : r.spearman.toFixed(3), "Spearman; near 1: little changes any more"),
     ...(r.odd ? [oddCard(r.odd)] : []),
-    card("Foreseen, batch by batch", null, curve(r)),
+    r.orders.some((order) => order !== null)
+      ? card("How right the order is, batch by batch", null, curve("Spearman", r.orders, r.good_order, 0, (order) => order.toFixed(2)), "dashed: enough to train a good model")
+      : card("Foreseen, batch by batch", null, curve("Agreement", r.curve.map((one) => one.share), r.goal, r.chance, percent)),
     card("Images by comparisons", null, histogram(r)),
   );
   return [make("p", "advice", r.advice), cards, thumbnails("Best", r.best), thumbnails("Worst", r.worst)];
@@ -78,15 +90,16 @@ function oddCard(odd) {
   return card("Who stood alone", null, table, more);
 }
 
-function curve(r) {
-  const x = (place) => 34 + (r.curve.length < 2 ? 135 : (270 * place) / (r.curve.length - 1));
+// values: from 0 to 1, null where there is none. goal, chance: lines across. text: of a value.
+function curve(what, values, goal, chance, text) {
+  const x = (place) => 34 + (values.length < 2 ? 135 : (270 * place) / (values.length - 1));
   const y = (share) => 110 - 100 * share;
-  const points = r.curve.map((one, place) => [x(place), one.share]).filter(([, share]) => share !== null);
+  const points = values.map((value, place) => [x(place), value]).filter(([, share]) => share !== null);
   const line = (share, kind) => makeSvg("line", { x1: 30, x2: 310, y1: y(share), y2: y(share), class: kind });
-  const label = (share) => makeSvg("text", { x: 0, y: y(share) + 4 }, percent(share));
-  const said = points.map(([, share]) => percent(share)).join(", ") || "nothing yet";
-  return makeSvg("svg", { viewBox: "0 0 314 118", role: "img", "aria-label": `Agreement by batch: ${said}` },
-    line(0, "axis"), line(r.chance, "axis"), line(1, "axis"), line(r.goal, "goal"), label(0), label(r.chance), label(1),
+  const label = (share) => makeSvg("text", { x: 0, y: y(share) + 4 }, text(share));
+  const said = points.map(([, share]) => text(share)).join(", ") || "nothing yet";
+  return makeSvg("svg", { viewBox: "0 0 314 118", role: "img", "aria-label": `${what} by batch: ${said}` },
+    line(0, "axis"), line(1, "axis"), line(goal, "goal"), label(0), label(1), ...(chance ? [line(chance, "axis"), label(chance)] : [label(goal)]),
     makeSvg("polyline", { class: "curve", points: points.map(([px, share]) => `${px},${y(share)}`).join(" ") }),
     ...points.map(([px, share]) => makeSvg("circle", { cx: px, cy: y(share), r: 3.5, class: "dot" })));
 }
@@ -114,7 +127,9 @@ function thumbnails(title, images) {
     picture.src = `/image/${id}?width=192&height=192`;
     picture.alt = `${title}, number ${place + 1}`;
     picture.loading = "lazy";
-    return make("figure", "", picture, make("figcaption", "", score.toFixed(2)));
+    const button = make("button", "look", picture);
+    button.addEventListener("click", () => zoomInto(images.map((one) => one.id), images.map((_, i) => `${title}, number ${i + 1}`), place));
+    return make("figure", "", button, make("figcaption", "", score.toFixed(2)));
   }));
   const section = make("div", "card wide", make("h2", "", title), images.length ? row : make("small", "", "nothing compared yet"));
   return make("div", "cards", section);

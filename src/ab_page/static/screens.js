@@ -31,7 +31,7 @@ export function makeView(screen) {
     picture.draggable = false;
     picture.setAttribute("elementtiming", `${screen.id} ${place}`);
     const frame = make("span", "frame", picture, make("span", "number", String(place + 1)));
-    button.append(frame);
+    button.append(frame, hint(place));
     button.addEventListener("click", () => pick(view, place));
     view.element.append(button);
     return { button, frame, picture };
@@ -66,6 +66,13 @@ async function lost(view) {
   attempts.set(view.id, attempt + 1);
   await new Promise((resolve) => setTimeout(resolve, Math.min(5 * RETRY, 50 * 4 ** attempt)));
   if (page.views.includes(view)) await refresh();
+}
+
+// The keys, until they are known.
+function hint(place) {
+  const keys = make("span", "hint", make("kbd", "", String(place + 1)), " or ", make("kbd", "", place ? "→" : "←"));
+  keys.setAttribute("aria-hidden", "true");
+  return keys;
 }
 
 function placeName(place, count) {

@@ -29,6 +29,16 @@ async function ask(path, body) {
   }
 }
 
+// Something to be looked at only; null where it can't be had now.
+export async function fetched(path) {
+  try {
+    const response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(20000) });
+    return response.ok ? await response.json() : null;
+  } catch {
+    return null;
+  }
+}
+
 const outboxKey = (name) => `ab-outbox:${page.state.gallery}:${name}`;
 
 function keepOutbox() {

@@ -4,7 +4,9 @@ from .contents import HASH_BYTES, Content, Stamp, content_hash, content_of, file
 from .errors import UnreadableImage
 from .finding import find_images, is_left_out, leading_out, look_for_images
 from .kinds import IMAGE_SUFFIXES, readable_suffixes
+from .metadata import facts_of
 from .opening import open_image, take_image
+from .thumbnails import data_url, thumbnail
 
 __all__ = [
     "HASH_BYTES",
@@ -14,6 +16,8 @@ __all__ = [
     "UnreadableImage",
     "content_hash",
     "content_of",
+    "data_url",
+    "facts_of",
     "file_stamps",
     "find_images",
     "is_left_out",
@@ -22,4 +26,5 @@ __all__ = [
     "open_image",
     "readable_suffixes",
     "take_image",
+    "thumbnail",
 ]

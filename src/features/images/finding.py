@@ -18,7 +18,13 @@ FOLDERS_OF_PROGRAMS = (
     *("@eadir", "#recycle", "#snapshot", "@tmp", "@recycle", "@recently-snapshot", ".@__thumb"),  # Synology, QNAP
     *("$recycle.bin", "system volume information", "found.[0-9][0-9][0-9]"),  # Windows
     *("lost+found", ".trash", ".trash-*", ".trashes", "network trash folder", "temporary items"),  # Unix, macOS
-    *(".thumbnails", "mipmaps-*.d", "__macosx", "ipod photo cache", "appdata_oc*"),  # Android, darktable, Nextcloud
+    *(
+        "*.thumbnails",
+        "mipmaps-*.d",
+        "__macosx",
+        "ipod photo cache",
+        "appdata_oc*",
+    ),  # Android, we, darktable, Nextcloud
     *("*.lrdata", "*.lrcat-data", "captureone/cache", "*/captureone/cache", "*.cocatalog"),  # Lightroom, Capture One
     *("*.photoslibrary", "*.photolibrary", "*.migratedphotolibrary", "*.aplibrary"),  # Apple's, originals and all
 )

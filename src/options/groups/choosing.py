@@ -1,5 +1,6 @@
 """Options of choosing: which images are shown, how choices become ratings, and the page."""
 
+from ...ab_page import Words
 from ...ratings import METHODS, MOST_AT_ONCE, PAIRINGS, SCALES, PairingSettings, RatingSettings
 from ..kinds import ON_OFF, REGEX, TEXT, WORDS, choice, number, whole
 from ..option import CHOOSE, LOOK, SCORE, TRAIN, Group, choosing, of, paged
@@ -111,6 +112,7 @@ RATINGS = Group(
 PAGE = Group(
     "Page",
     (
+        choosing("--question", "what is asked above the images", TEXT, Words.question),
         paged("--no_browser", "print the page's address, open no browser", ON_OFF, False),
         paged("--port", "the page's port; 0: any that is free", whole(0, 65535), 8765),
         choosing(

@@ -15,6 +15,7 @@ MAIN = Group(
             TEXT,
             None,
             SCRIPTS,
+            idle_with=("list",),
         ),
         with_scores("--scores", "the score file in the directory (default: scores.json, else scores.csv)", TEXT),
         shared("--score_column", "the column (CSV) or key (JSON) of the score file to learn", TEXT, "score"),

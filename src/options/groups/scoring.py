@@ -1,6 +1,13 @@
 """Options of scoring: which images are chosen, and what is done with them."""
 
-from ...scoring import FillingSettings, HandingOnSettings, ScoringSettings, SelectionSettings, StarSettings
+from ...scoring import (
+    FillingSettings,
+    GallerySettings,
+    HandingOnSettings,
+    ScoringSettings,
+    SelectionSettings,
+    StarSettings,
+)
 from ..kinds import ON_OFF, STARS, TEXT, choice, number, whole
 from ..option import LOOK, SCORE, WAYS_TO, Group, of, scoring
 
@@ -10,7 +17,16 @@ OF_A_MODEL = ("convert", "export_onnx", "model", "modelpath", "directory", "head
 SCORING = Group(
     "Scoring",
     (
+        scoring("--list", "only the images that this text file names, a path a line", TEXT),
         scoring("-o --outfile", "write the scores to this .csv, .json or .parquet (none: a table here)", TEXT),
+        scoring("--gallery", "write a page of the chosen images, best first, such as gallery.html", TEXT),
+        scoring(
+            "--open",
+            "show that page in the browser, where there is a screen",
+            ON_OFF,
+            GallerySettings.open,
+            needs=("gallery",),
+        ),
         scoring(
             "--convert",
             "only write the --model, whoever made it, to this file in our own format",
@@ -57,7 +73,7 @@ SCORING = Group(
         scoring("--link_to", "link to them there", TEXT),
         scoring(
             "--filename_format",
-            "their names there, of rank, score, percentile, name, extension",
+            "their names there, of rank (not with --watch), score, percentile, name, extension",
             TEXT,
             HandingOnSettings.filename_format,
             needs=WAYS_TO,
@@ -101,7 +117,7 @@ SCORING = Group(
             "percentiles where 2, 3, 4 and 5 stars begin",
             STARS,
             StarSettings.stars,
-            needs=("write_xmp",),
+            needs=("write_xmp", "gallery"),
         ),
         scoring(
             "--xmp_name",
@@ -110,6 +126,8 @@ SCORING = Group(
             StarSettings.xmp_name,
             needs=("write_xmp",),
         ),
-        scoring("--watch", "stay, and score images as they appear, until Ctrl-C", ON_OFF, False),
+        scoring(
+            "--watch", "stay, and score (copy, move, link, show) images as they appear, until Ctrl-C", ON_OFF, False
+        ),
     ),
 )
