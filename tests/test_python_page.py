@@ -40,6 +40,6 @@ def test_the_examples_run_and_print_what_they_say(tmp_path, monkeypatch, capfd):
         assert len(printed.out.splitlines()) == len(said)
         for line, expected in zip(printed.out.splitlines(), said, strict=True):
             assert line == (expected or line)
-    assert len(BLOCKS) == 7
+    assert len(BLOCKS) == 8
     made = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.suffix != ".jpg"}
     assert made == {"photos", "photos/scores.csv", "photos/model.safetensors", "new"}

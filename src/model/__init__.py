@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .conversion import convert
     from .export import export_onnx
     from .file import about_scores, check_extractor, load_predictor, save_converted, save_predictor
-    from .fit import fit_predictor
+    from .fit import fit_gp, fit_predictor
     from .foreign import Unsaid, unasked
     from .gate import Filter, about_filter, find_filter, moved
     from .gp import GaussianProcess

@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike
 from ..common import SEED, UserError, pick_device
 from .config import PredictorConfig, arrange, read_features
 from .file import about_scores
+from .gp import GP, GaussianProcess
+from .gp_fit import fit_gaussian_process
 from .losses import OUTPUT_CHANNELS
 from .network import Predictor
 from .training import TrainingConfig, TrainingData, train
@@ -72,6 +74,47 @@ def fit_predictor(
     predictor = train(config, training, TrainingData(inputs, columns[0], columns[1]))
     predictor.about = _about(predictor, training, inputs)
     return predictor
+
+
+def fit_gp(
+    features: Mapping[int, np.ndarray] | np.ndarray,
+    scores: ArrayLike,
+    *,
+    extractor: ItsExtractor | str | None = None,
+    weights: ArrayLike | None = None,
+    errors: ArrayLike | None = None,
+    hidden_states_mode: str | None = None,
+    seed: int = SEED,
+) -> GaussianProcess:
+    """A Gaussian process fitted to all of N images, in closed form: seconds, and an error with every score.
+
+    As `fit_predictor`, where the names are the same. weights: (N,), 0 or more, which divide the noise. errors: (N,)
+    standard errors of the scores, on their scale, nan where unknown. hidden_states_mode: join or average. seed: draws
+    the images that it goes by beyond 2,000. Raises UserError for what doesn't fit together. docs/gp.md has the model.
+    """
+    states = read_features(features)
+    count = len(next(iter(states.values())))
+    targets = _column("scores", scores, count)
+    config = _network(states, extractor, hidden_states_mode, (), None, "mse", "none")
+    inputs = arrange(states, config.hidden_states_used, config.hidden_states_mode)
+    weighed = None if weights is None else _weights(weights, count)
+    predictor = fit_gaussian_process(
+        config, inputs, targets, weighed, _errors(errors, count), _whole("seed", seed, 0)
+    )
+    model_scores, _ = predictor.predict(inputs)
+    predictor.about = {"model_type": GP, "loss_model": "mse", **about_scores(model_scores, predictor.unseen)}
+    return predictor
+
+
+def _errors(errors: ArrayLike | None, count: int) -> np.ndarray | None:
+    """(N,), nan where unknown."""
+    if errors is None:
+        return None
+    column = np.asarray(errors, dtype=np.float64)
+    known = np.where(np.isnan(column), 0.0, column)
+    if (_column("errors", known, count) < 0).any():
+        raise UserError("errors: must be 0 or more, or nan where an error is not known")
+    return column
 
 
 def _read_scores(

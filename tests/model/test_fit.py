@@ -1,5 +1,6 @@
 """One predictor from arrays: it learns, is what training gives, its file can be scored with, and what is refused."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from src.common.metrics import spearman
 from src.features.in_memory import extract
 from src.model.config import PredictorConfig, arrange
 from src.model.file import load_predictor, save_predictor
-from src.model.fit import fit_predictor
+from src.model.fit import fit_gp, fit_predictor
 from src.model.training import TrainingConfig, TrainingData, train
 from tests.toys import ToyExtractor, colour
 
@@ -208,3 +209,30 @@ def test_both_rates_are_taken_as_they_are():
     assert moved.about["metaparameters"]["log_weight_lr"] == pytest.approx(-1)
     assert replace(moved.config, score_mean=0.0) == replace(fixed.config, score_mean=0.0)
     assert math.isclose(moved.config.score_mean, SCORES.mean(), rel_tol=1e-6)
+
+
+def test_a_gaussian_process_has_errors_a_file_to_score_with_and_percentiles_of_images_it_had_not_seen(tmp_path):
+    predictor = fit_gp(FEATURES, SCORES, extractor=ToyExtractor(), errors=np.full(len(SCORES), np.nan))
+    scores, errors = predictor.predict(FEATURES)
+    assert spearman(SCORES, scores) > 0.9
+    assert (errors > 0).all()
+    save_predictor(tmp_path / "gp.safetensors", predictor)
+    again, metadata = load_predictor(tmp_path / "gp.safetensors")
+    np.testing.assert_array_equal(again.predict(FEATURES)[0], scores)
+    assert metadata["model_type"] == "gp"
+    quantiles = json.loads(metadata["train_score_quantiles"])
+    assert quantiles[0] == pytest.approx(predictor.unseen.min(), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"errors": [1.0]}, "errors: have the shape"),
+        ({"errors": np.full(len(SCORES), -1.0)}, "errors: must be 0 or more"),
+        ({"hidden_states_mode": "weight"}, "--hidden_states_mode=join"),
+        ({"weights": np.zeros(len(SCORES))}, "weights: must be 0 or more, and one at least"),
+    ],
+)
+def test_what_does_not_fit_a_gaussian_process_is_one_sentence(wrong, said):
+    with pytest.raises(UserError, match=said):
+        fit_gp(FEATURES, SCORES, **wrong)
