@@ -19,6 +19,7 @@ from tests.toys import ToyExtractor, make_gallery, make_old
 QUICK = (
     "--directory=photos",
     "--feature_extractor_model=toy",
+    "--model_type=mlp",
     "--trials=2",
     "--max_train_epochs=6",
     "--min_batch_size=8",

@@ -19,7 +19,7 @@ from ..scores import (
 )
 from ..search import MetaparameterRanges
 from .groups.features import hidden_states_mode
-from .groups.search import search_settings
+from .groups.search import ensemble, search_settings
 from .paths import check_report, existing_model, model_path
 from .settings import settings_of
 
@@ -106,22 +106,26 @@ def complete(arguments: argparse.Namespace, directory: Path, extractor: Extracto
     if arguments.trials == 0 and (unwritten := [n for n in ("savefile", "report") if getattr(arguments, n)]):
         note(f"note: --trials=0 trains nothing, so that --{' and --'.join(unwritten)} will not be written")
     ranges = search_settings(arguments).ranges != MetaparameterRanges()
-    if arguments.model_type == "ridge" and (arguments.loss_model != "mse" or arguments.ensemble > 1 or ranges):
+    if arguments.model_type == "ridge" and (arguments.loss_model != "mse" or (arguments.ensemble or 1) > 1 or ranges):
         print(
             "Ridge regression is one model, of least squares: --loss_model, --ensemble and metaparameters are for "
             "networks."
         )
-    if arguments.model_type == "gp" and (arguments.ensemble > 1 or ranges):
+    if arguments.model_type == "gp" and ((arguments.ensemble or 1) > 1 or ranges):
         print("A Gaussian process is one model, in closed form: --ensemble and metaparameters are for networks.")
-    if arguments.model_type in ("gp", "blend") and arguments.hidden_states_mode == "weight":
+    if arguments.model_type == "gp" and arguments.hidden_states_mode == "weight":
         raise UserError(
-            f"--hidden_states_mode=weight: a Gaussian process weighs each hidden state alike; with --model_type="
-            f"{arguments.model_type} use --hidden_states_mode=join, or take networks alone, --model_type=mlp"
+            "--hidden_states_mode=weight: a Gaussian process weighs each hidden state alike; with --model_type=gp "
+            "use --hidden_states_mode=join"
         )
+    if arguments.model_type == "blend" and arguments.hidden_states_mode == "weight":
+        print("Only networks weigh hidden states by training, so networks alone are trained (--model_type=mlp).")
+        arguments.model_type = "mlp"
     if arguments.model_type == "ridge" and arguments.hidden_states_mode == "weight":
         print("Ridge regression weights every feature by itself: --hidden_states_mode=weight becomes join.")
         arguments.hidden_states_mode, arguments.weight_hidden_states = "join", False
         arguments.fixed_hidden_state_weights = None
+    arguments.ensemble = ensemble(arguments)
     for seed in ("model_seed", "eval_pick_seed"):
         if getattr(arguments, seed) is None:
             setattr(arguments, seed, arguments.seed)

@@ -20,6 +20,7 @@ from tests.training import train, train_once
 from tests.waiting import wait_for
 
 QUICK = (
+    "--model_type=mlp",
     "--feature_extractor_model=efficientnet-lite0",
     "--trials=3",
     "--max_train_epochs=6",

@@ -36,6 +36,7 @@ from tests.waiting import wait_for
 
 SCORE_METRICS = [name for name in METRIC_NAMES if name != "choices"]  # that needs comparisons: test_choices.py
 QUICK = (
+    "--model_type=mlp",
     "--name=toy",
     "--max_train_epochs=8",
     "--min_batch_size=20",

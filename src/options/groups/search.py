@@ -9,6 +9,8 @@ from ..option import NO_SEARCH, Group, option, span
 from ..settings import settings_of
 from .learning import objective_settings, training_settings
 
+IN_A_BLEND = 5  # networks, where it isn't said
+
 SEARCH = Group(
     "Search",
     (
@@ -34,9 +36,8 @@ SEARCH = Group(
         ),
         option(
             "--ensemble",
-            "keep so many of the best networks as one model, which gives their mean",
+            "keep so many of the best networks as one model, which gives their mean (default: 5 in a blend, else 1)",
             whole(1),
-            SearchSettings.ensemble,
             idle_with=NO_SEARCH,
         ),
         option(
@@ -64,7 +65,7 @@ SEARCH = Group(
             "what is trained: mlp, networks; gp, a Gaussian process, and ridge, ridge regression, which need no "
             "search; blend, networks and the Gaussian process together",
             choice("mlp", "gp", "blend", "ridge"),
-            "mlp",
+            "blend",
         ),
     ),
 )
@@ -100,6 +101,13 @@ METAPARAMETERS = Group(
 )
 
 
+def ensemble(arguments: argparse.Namespace) -> int:
+    """How many networks are one model."""
+    if arguments.ensemble is not None:
+        return int(arguments.ensemble)
+    return IN_A_BLEND if arguments.model_type == "blend" else SearchSettings.ensemble
+
+
 def search_settings(arguments: argparse.Namespace) -> SearchSettings:
     """What the search tries, and what it is after."""
     ranges = {
@@ -109,6 +117,7 @@ def search_settings(arguments: argparse.Namespace) -> SearchSettings:
     return settings_of(
         SearchSettings,
         arguments,
+        ensemble=ensemble(arguments),
         ranges=MetaparameterRanges(**ranges),
         training=training_settings(arguments),
         objective=objective_settings(arguments),
