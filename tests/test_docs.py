@@ -169,7 +169,8 @@ def test_a_predictor_file_holds_what_the_docs_say(tmp_path, mode):
     best.save(Predictor(config), 3, {"dropout": 0.1}, {"eval_mse": 1.0})
     predictor, metadata = load_predictor(best.path)
     ensembles = {"member_layers", "member_dropout_rates", "trials", "single_best_metrics"}
-    assert documented("Metadata") - ensembles == set(metadata)
+    from_choices = {"made_from", "choices", "rater", "held_out_choices", "repeated_choices"}
+    assert documented("Metadata") - ensembles - from_choices == set(metadata)
     keys = {name.removesuffix(".weight") for name in documented("Tensors") if name != ".bias"}
     assert {name.rpartition(".")[0] for name in predictor.state_dict()} <= keys
 

@@ -7,6 +7,7 @@ from ..common.lazy import lazily
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .gallery import Gallery, make_gallery
     from .live import LiveRatings
+    from .model_view import ModelView
     from .screens import Closed
     from .server import Server, listen
     from .session import Session

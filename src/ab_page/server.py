@@ -22,12 +22,13 @@ from ..ratings import KINDS
 from .answers import state
 from .gallery import Gallery
 from .guard import Guard, is_loopback, new_token
+from .model_view import ModelView
 from .pictures import Pictures
 from .screens import Answer
 from .session import FINISHED, Session
 
 STATIC = Path(__file__).parent / "static"
-SCRIPTS = ("page", "shared", "dom", "server", "screens", "choosing", "keys", "zoom", "report")
+SCRIPTS = ("page", "shared", "dom", "server", "screens", "choosing", "keys", "zoom", "report", "model")
 PAGE = {
     "/": "index.html",
     **{f"/{name}.js": f"{name}.js" for name in SCRIPTS},
@@ -41,8 +42,15 @@ LARGEST_REQUEST = 64 * 1024  # bytes
 class Server:
     """One session on one address."""
 
-    def __init__(self, session: Session, gallery: Gallery, host: str, listening: socket.socket) -> None:
-        self._session, self._gallery, self._listening = session, gallery, listening
+    def __init__(
+        self,
+        session: Session,
+        gallery: Gallery,
+        host: str,
+        listening: socket.socket,
+        model: ModelView = ModelView(),  # noqa: B008
+    ) -> None:
+        self._model, self._session, self._gallery, self._listening = model, session, gallery, listening
         self._pictures = Pictures(gallery)
         self._name = hashlib.blake2b(str(session.comparisons.path.resolve()).encode(), digest_size=8).hexdigest()
         self._tab = ""  # in which the session goes on; none yet
@@ -67,12 +75,15 @@ class Server:
             "undo": lambda body: self._session.undo(_text(body, "step")),
             "exclude": lambda body: self._session.exclude(_whole(body, "image")),
             "next": lambda body: self._session.next_batch(),
+            "model": lambda body: self._ask_for_model(),
             "finish": lambda body: self._session.finish(_text(body, "of")),
         }
         return [
             *(Route(path, _static(name), methods=["GET"]) for path, name in PAGE.items()),
             Route("/api/state", self._get_state, methods=["GET"]),
             *(Route(f"/api/{name}", self._action(act), methods=["POST"]) for name, act in actions.items()),
+            Route("/api/model", lambda request: JSONResponse(self._model.page()), methods=["GET"]),
+            Route("/preview/{image:int}", self._get_preview, methods=["GET"]),
             Route("/image/{image:int}", self._get_image, methods=["GET"]),
             Route("/image/{image:int}/full", self._get_image, methods=["GET"]),
         ]
@@ -107,6 +118,22 @@ class Server:
 
     def _answer(self, body: Mapping[str, Any]) -> None:
         self._session.answer(_read_answer(body))
+
+    def _ask_for_model(self) -> None:
+        with self._session.lock:
+            self._model.ask()
+
+    def _get_preview(self, request: Request) -> Response:
+        pictures, image = self._model.pictures, request.path_params["image"]
+        try:
+            if pictures is None:
+                raise KeyError(image)
+            data = pictures.scaled(image, _size(request, "width"), _size(request, "height"))
+        except KeyError:
+            raise HTTPException(404, "there is no such image")
+        except UnreadableImage as error:
+            raise HTTPException(422, f"can't be shown: {error.reason}")
+        return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=600"})
 
     def _get_image(self, request: Request) -> Response:
         image = request.path_params["image"]

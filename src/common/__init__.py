@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .ending import run_script
     from .errors import UserError, first_line, run
     from .files import check_writable, copy_to, flush_to_disk, plain, relative_to, replacing, write_text
+    from .helpers import be_a_helper, ignoring_ctrl_c
     from .hidden_states import by_place, number, place_and_state, read_states, write_states
     from .interruption import Interruption
     from .kernel import draw_landmarks, low_rank, squared_distances, vectors_of

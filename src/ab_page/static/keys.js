@@ -2,6 +2,7 @@
 
 import { answer, pick, setExcluding } from "./choosing.js";
 import { $, make, report } from "./dom.js";
+import { askAfterModel } from "./model.js";
 import { refresh, send } from "./server.js";
 import { page } from "./shared.js";
 import { openZoom, turnZoom, zoomKey } from "./zoom.js";
@@ -15,6 +16,7 @@ const acts = {
   zoom: () => openZoom(0),
   full: () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen?.().catch(() => {})),
   help: () => openHelp(page.state.at_once),
+  model: () => send("model").then(() => askAfterModel(report.hidden)),
   finish: () => send("finish"),
   next: () => send("next"),
   here: refresh,
@@ -31,7 +33,7 @@ document.addEventListener("click", (event) => {
   if (!button.closest("dialog")) button.blur(); // or the space bar would press it again
 });
 
-const KEYS = { Backspace: "undo", s: "skip", t: "tie", x: "exclude", z: "zoom", f: "full", "?": "help", q: "finish", Escape: "cancel" };
+const KEYS = { Backspace: "undo", s: "skip", t: "tie", x: "exclude", z: "zoom", f: "full", "?": "help", m: "model", q: "finish", Escape: "cancel" };
 const PLACES = { ArrowLeft: 0, ArrowRight: 1, ArrowUp: 0, ArrowDown: 1 };
 
 document.addEventListener("keydown", (event) => {
@@ -54,7 +56,7 @@ function chooseKey(event, key) {
 }
 
 function reportKey(event, key) {
-  const act = { Backspace: "undo", q: "finish", n: "next", Enter: "next", "?": "help", f: "full" }[key];
+  const act = { Backspace: "undo", q: "finish", n: "next", Enter: "next", "?": "help", f: "full", m: "model" }[key];
   if (!act || (key === "Enter" && event.target.closest("button")) || page.state.phase === "finished") return;
   event.preventDefault();
   acts[act]();

@@ -2,6 +2,7 @@
 
 import { setExcluding } from "./choosing.js";
 import { $, make, makeSvg, report, stage } from "./dom.js";
+import { askAfterModel, modelCard, modelHeadline } from "./model.js";
 import { layOutAll } from "./screens.js";
 import { page } from "./shared.js";
 
@@ -25,10 +26,13 @@ export function openReport() {
   report.replaceChildren(
     make("h1", "", finished ? "Finished" : `Batch ${state.report?.number ?? state.batch} is done`),
     ...(finished ? [make("p", "", "The scores are written and the scorer has stopped. You can close this tab.")] : []),
+    modelHeadline(),
     ...(state.report ? reportParts(state.report) : []),
+    modelCard(),
     ...(finished ? [] : [actions()]),
   );
   report.scrollTo(0, 0);
+  if (!finished) askAfterModel();
   report.querySelector(".main")?.focus({ focusVisible: false });
 }
 
