@@ -14,7 +14,7 @@ from src.model.config import PredictorConfig
 from src.model.file import load_predictor, save_predictor
 from src.model.network import Predictor
 from src.ratings.assistance import Assistance
-from src.ratings.fitted import Ratings
+from src.ratings.fitted import Ratings, choices_alone
 from src.ratings.log import make_log
 from src.ratings.similarity import Similarity
 from src.ratings.statistics import Share
@@ -241,56 +241,35 @@ def test_where_none_is_wanted_nothing_happens():
     assert (model.text, model.busy, model.page()["text"]) == ("", False, "")
 
 
-# --- the process ---
+# --- crashes ---
 
 
-def quickly(place, wanted):
-    yield f"{wanted} at {place}"
-
-
-def badly(place, wanted):
-    raise UserError("the disk is full") if wanted == "first" else ZeroDivisionError("by zero")
-    yield
-
-
-def never(place, wanted):
-    import time
-
-    time.sleep(60)
-    yield
-
-
-def dies(place, wanted):
-    import os
-
-    os._exit(7)
-    yield
-
-
-def answers(make, *asked):
-    said, told = [], threading.Event()
-    maker = ModelMaker("place", lambda answer: (said.append(answer), told.set()), make)
-    for one in asked:
-        told.clear()
-        maker.ask(one)
-        assert told.wait(30)
-        maker.wait()
-        assert not maker.busy
-    maker.close()
-    return said
+def writes_again_and_again(place, wanted):
+    config = PredictorConfig("toy", (0,), "join", (3,), (2, 2))
+    for turn in range(100_000):
+        from_choices.write_model(place.path, Predictor(config), {"made_from": "choices", "turn": turn})
+        if turn == 0:
+            yield "begun"
 
 
 @pytest.mark.script
-def test_a_process_makes_one_after_the_other_and_survives_what_fails():
-    assert answers(quickly, "first", "second") == ["first at place", "second at place"]
-    assert answers(badly, "first", "second") == ["the disk is full", "ZeroDivisionError: by zero"]
-
-
-@pytest.mark.script
-def test_the_end_of_the_process_is_told_and_closing_does_not_wait_for_its_work():
-    assert answers(dies, "first") == ["the process that makes it ended with 7; is there enough memory?"]
-    maker = ModelMaker("place", lambda answer: None, never)
-    maker.ask("something")
+def test_kill_9_while_it_is_written_leaves_a_whole_model_and_the_one_before_kept(tmp_path):
+    path, begun = tmp_path / "model.safetensors", threading.Event()
+    trained = other_model(path)
+    maker = ModelMaker(Place(path, tmp_path, tmp_path), lambda answer: begun.set(), writes_again_and_again)
+    maker.ask("anything")
+    assert begun.wait(60)
+    maker._process.kill()
     maker.close()
-    maker.ask("more")
-    maker.wait()
+    assert load_predictor(path)[1]["made_from"] == "choices"
+    assert path.with_suffix(".previous.safetensors").read_bytes() == trained
+    other_model(path)  # and nobody is held up by what the killed one left
+
+
+def test_what_the_choices_alone_say_and_the_prior_make_the_posterior():
+    posterior, deviation, prior = np.array([0.3, -0.3]), np.array([0.4, 0.4]), 0.5
+    share = 1 - deviation**2 / prior**2
+    said, error = choices_alone(posterior, deviation, share)
+    precision = 1 / error**2 + 1 / prior**2
+    np.testing.assert_allclose(1 / precision, deviation**2)
+    np.testing.assert_allclose(said / error**2 / precision, posterior)
