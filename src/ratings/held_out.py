@@ -59,7 +59,5 @@ def headline(share: Share, repeats: Share) -> str:
     """What a model foresees of the held-out choices, beside how often a person agrees with themselves; "" of none."""
     if not share.total:
         return ""
-    return (
-        f"On images that it never saw, the model foresees {share.said} of your choices; you agree with yourself in "
-        f"{repeats.said}."
-    )
+    own = f"you agree with yourself in {repeats.said}" if repeats.total else "you aren't compared with yourself yet"
+    return f"On images that it never saw, the model foresees {share.said} of your choices; {own}."
