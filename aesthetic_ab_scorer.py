@@ -66,7 +66,7 @@ def main() -> None:
             file = ScoreFile(scores, arguments.score_column, registered.ids, live, directory)
             on_close = partial(finish_batch, gallery, file, model, arguments.rater)
             session = Session(comparisons, live, allowed, pairing, on_close)
-            view = ModelView(lambda: model.ask(file.rated()), model.page, preview)
+            view = ModelView(partial(model.ask, file.rated), model.page, preview)
             server = Server(session, gallery, arguments.host, listening, view)
             with ending(assistant, session, file, model):
                 announce(server.address, int(session.allowed.sum()), len(live.log))
@@ -260,12 +260,14 @@ def ending(assistant: "Assistant", session: "Session", file: "ScoreFile", model:
         if session.live.waits and session.live.changed and not hurry:
             wait_for_features(assistant)
         assistant.close()  # what comes now comes too late
+        if session.live.waits:
+            model.go_without("they were not ready in time")
         session.live.close()
         with working("Fitting the ratings to all choices"):
             said = file.write()
         if session.live.changed and not hurry:
             with working("Making the model of your choices"):
-                model.ask(file.rated())
+                model.ask(file.rated)
                 model.wait()
         basis = session.live.basis if session.live.changed else ""
         told = [basis, said, model.text, f"The choices are in {session.comparisons.path}."]
@@ -284,7 +286,7 @@ def finish_batch(gallery: "Gallery", file: "ScoreFile", model: "ChosenModel", ra
     show(closed, gallery.paths)
     write_stats(gallery.directory, rater, closed)
     file.write()
-    model.ask(file.rated())
+    model.ask(file.rated)
 
 
 def show(closed: "Closed", paths: dict[int, str]) -> None:

@@ -113,6 +113,11 @@ class Log:
             return self
         return self.only(self.learnt)
 
+    @property
+    def judged(self) -> int:
+        """How many comparisons fits learn from, skips left out."""
+        return int(np.sum(self.to_learn.kinds != SKIP))
+
     def only(self, positions: Ints) -> "Log":
         """The comparisons at these positions, ascending; the images stay."""
         columns = ("ids", "kinds", "winners", "seconds", "raters", "repeat_of", "predicted")

@@ -1,6 +1,7 @@
 """The model beside somebody who chooses: when it is made, and what is said of it."""
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -52,7 +53,8 @@ class ChosenModel:
         self._place = place
         self._maker = maker(place, self._told) if place else None
         self._features: Found | None = None
-        self._waiting: Rated | None = None
+        self._lock = threading.RLock()
+        self._waiting: Callable[[], Rated] | None = None
         self._done: Ratings | None = None
         self._rated: Rated | None = None
         self._said = NONE_YET if place else ""
@@ -66,28 +68,26 @@ class ChosenModel:
 
     def use(self, found: Found) -> None:
         """There are features; what was asked for meanwhile is made now."""
-        self._features = found
-        if (rated := self._waiting) is not None:
-            self.ask(rated)
+        with self._lock:
+            self._features = found
+            if (rate := self._waiting) is not None:
+                self.ask(rate)
 
     def go_without(self, reason: str) -> None:
         """There will be no features."""
-        self._features, self._waiting = None, None
-        if self._place:
-            self._said = f"{NO_FEATURES}: {reason}."
+        with self._lock:
+            self._features, self._waiting = None, None
+            if self._place:
+                self._said = f"{NO_FEATURES}: {reason}."
 
-    def ask(self, rated: Rated) -> None:
-        """Make a model of these ratings, unless it was; where it can't be made `text` says why."""
-        if self._maker is None or rated.ratings is self._done or self._said.startswith(NO_FEATURES):
-            return
-        if (missing := LEAST - len(rated.log.learnt)) > 0:
-            self._said = f"A model of your choices needs {LEAST}: make {number_of(missing, 'more choice')}."
-            return
-        if self._features is None:
-            self._waiting, self._said = rated, WAITING
-            return
-        self._waiting, self._done, self._rated = None, rated.ratings, rated
-        self._maker.ask(self._wanted(rated, self._features))
+    def ask(self, rate: Callable[[], Rated]) -> None:
+        """Make a model of the ratings as they are, unless it was; where it can't be made `text` says why.
+
+        rate: gives them; called again when features are there at last, which assist them.
+        """
+        with self._lock:
+            if self._maker and not self._said.startswith(NO_FEATURES):
+                self._ask(self._maker, rate)
 
     def wait(self) -> None:
         """Until what was asked for is made; Ctrl-C gives that up."""
@@ -120,6 +120,19 @@ class ChosenModel:
         busy = self.busy
         return {"busy": busy, "text": self._said, "headline": self.headline, **self._extremes()}
 
+    def _ask(self, maker: ModelMaker, rate: Callable[[], Rated]) -> None:
+        rated = rate()
+        if rated.ratings is self._done:
+            return
+        if (missing := LEAST - rated.log.judged) > 0:
+            self._said = f"A model of your choices needs {LEAST}: make {number_of(missing, 'more choice')}."
+            return
+        if self._features is None:
+            self._waiting, self._said = rate, WAITING
+            return
+        self._waiting, self._done, self._rated = None, rated.ratings, rated
+        maker.ask(self._wanted(rated, self._features))
+
     def _wanted(self, rated: Rated, found: Found) -> Wanted:
         known = ~np.isnan(rated.scores)
         paths = list(rated.ids)
@@ -129,17 +142,16 @@ class ChosenModel:
         return Wanted(found.extractor, found.hidden_states, found.fp16, scores, others, rated.log)
 
     def _told(self, answer: Made | str) -> None:
-        if isinstance(answer, str):
-            self._said = f"The model of your choices could not be made: {answer}"
-            self._done = None
-        else:
-            first = self._made is None
-            self._made = answer
+        with self._lock:
+            if isinstance(answer, str):
+                self._said, self._done = f"The model of your choices could not be made: {answer}", None
+                return
+            first, self._made = self._made is None, answer
             kept = f"; what lay there before is kept as {answer.kept.name}" if answer.kept else ""
             learnt = f"{number_of(answer.choices, 'choice')} between {number_of(answer.images, 'image')}"
             self._said = f"The model of your choices, from {learnt}, is in {answer.path}{kept}."
-            if first:
-                print(self._said, flush=True)
+        if first:
+            print(self._said, flush=True)
 
     def _extremes(self) -> dict[str, Any]:
         made, place, rated = self._made, self._place, self._rated

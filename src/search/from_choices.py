@@ -119,7 +119,7 @@ def make_model(place: Place, wanted: Wanted) -> Made:
     by_id = {wanted.others[path]: score for path, score in said.items()}
     share, repeats = foreseen(wanted.log, values_of(wanted.log.images, by_id)), consistency(wanted.log)
     kept = write_model(place.path, predictor, {**_about(place, wanted, learnt), **_honest(share, repeats)})
-    return Made(place.path, kept, len(scores), len(wanted.log.learnt), by_id, share, repeats)
+    return Made(place.path, kept, len(scores), wanted.log.judged, by_id, share, repeats)
 
 
 def look_at_preview(place: Place, wanted: Wanted) -> dict[int, float]:
@@ -181,7 +181,7 @@ def _about(place: Place, wanted: Wanted, learnt: np.ndarray) -> dict[str, Any]:
         "model_type": "gp",
         "loss_model": "mse",
         "scores_assisted_by": wanted.extractor,
-        "choices": len(wanted.log.learnt),
+        "choices": wanted.log.judged,
         "split_counts": {"train": len(learnt), "eval": 0, "test": 0},
         "model_seed": place.seed,
         "eval_pick_seed": place.seed,

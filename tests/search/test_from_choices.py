@@ -15,7 +15,7 @@ from src.model.file import load_predictor, save_predictor
 from src.model.network import Predictor
 from src.ratings.assistance import Assistance
 from src.ratings.fitted import Ratings, choices_alone
-from src.ratings.log import make_log
+from src.ratings.log import CHOICE, SKIP, make_log
 from src.ratings.similarity import Similarity
 from src.ratings.statistics import Share
 from src.scoring import models as scoring_models
@@ -170,15 +170,18 @@ def found():
 
 
 def rated(choices, paths=("a", "b", "c")):
-    log = make_log([1, 2, 3], [(1, 2)] * choices, [1] * choices)
+    """What gives so many choices' ratings, always the same."""
+    kinds = [CHOICE] * choices + [SKIP]
+    log = make_log([1, 2, 3], [(1, 2)] * len(kinds), [1] * choices + [0], kinds=kinds)
     ratings = Ratings(log.images, np.zeros(3), np.ones(3), log.comparisons)
-    return Rated(
+    one = Rated(
         dict(zip(paths, (1, 2, 3), strict=True)),
         np.array([1.0, -1.0, np.nan]),
         np.array([0.5, 0.25, np.nan]),
         log,
         ratings,
     )
+    return lambda: one
 
 
 @pytest.fixture
