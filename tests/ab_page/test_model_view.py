@@ -147,6 +147,4 @@ def test_held_out_images_have_no_score_and_those_that_began_somewhere_keep_their
     kept = ~np.isnan(rated.scores) & began
     np.testing.assert_allclose(rated.scores[kept], written[kept])
     free = ~held & ~began & (session.live.latest().comparisons > 0)
-    assert (
-        np.abs(rated.scores - rated.scores[free].mean())[free] > np.abs(written - written[free].mean())[free]
-    ).all()
+    assert rated.scores[free].std() > 1.1 * written[free].std()  # a rating is drawn in by its prior

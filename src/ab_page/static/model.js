@@ -28,7 +28,7 @@ export async function askAfterModel(tell = false) {
 
 // What the model is worth, above all else on the report.
 export function modelHeadline() {
-  const line = make("p", "advice");
+  const line = make("p", "headline");
   line.id = "headline";
   line.hidden = true;
   return line;
