@@ -6,29 +6,26 @@ python aesthetic_ab_scorer.py "@arguments.txt"
 import argparse
 import os
 import re
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before numpy: idle threads must not spin on a busy machine
 
-from src.common import UserError, command_of, number_of, run_script, working
+from src.common import UserError, check_writable, command_of, end_on_signals, number_of, run_script, working
 from src.options import CHOOSE, comparisons_file, image_directory, model_path, parse_arguments, settings_of
 from src.ratings import PairingSettings, RatingSettings
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     import numpy as np
 
     from src.ab_page import Closed, Gallery, LiveRatings, Session, Words
     from src.features import FeatureCache
-    from src.ratings import Assistance, Assistant, Comparisons, ModelPrior, Ratings, Registered
+    from src.ratings import Assistance, Assistant, Comparisons, ModelPrior, Registered
+    from src.search import ChosenModel, ScoreFile
 
 DESCRIPTION = "Choose the better of two images in the browser; ratings are fitted to your choices."
 
@@ -42,9 +39,10 @@ def main() -> None:
     from src.scores import chosen_file
 
     scores = chosen_file(directory, arguments.scores)
-    from src.ab_page import LiveRatings, Server, Session, listen, make_gallery
+    from src.ab_page import LiveRatings, ModelView, Server, Session, listen, make_gallery
     from src.features import FeatureCache, default_folder
     from src.ratings import Comparisons
+    from src.search import ScoreFile
 
     listening = listen(arguments.host, arguments.port)
     cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
@@ -54,17 +52,23 @@ def main() -> None:
         report_images(hashes, registered)
         gallery = make_gallery(directory, registered.ids, arguments.follow_links)
         import_scores(scores, arguments.score_column, rating.rescale, comparisons, registered.ids, directory)
+        hold_out(comparisons, pairing)
         model_scores = score_with_model(arguments, directory, cache, registered.ids)
-        with start_assistant(arguments, gallery, cache) as assistant:
+        preview = preview_gallery(arguments)
+        with (
+            start_assistant(arguments, gallery, cache) as assistant,
+            start_model(arguments, directory, cache, preview) as model,
+        ):
             live = LiveRatings(comparisons, rating, model_scores)
-            use(assistant, live, wait=arguments.minimum_score is not None)
+            use(assistant, live, model, wait=arguments.minimum_score is not None)
             allowed = allowed_images(live, gallery.paths, arguments.regex or "", arguments.minimum_score)
             file = ScoreFile(scores, arguments.score_column, registered.ids, live, directory)
-            on_close = partial(finish_batch, gallery, file, arguments.rater)
+            on_close = partial(finish_batch, gallery, file, model, arguments.rater)
             session = Session(comparisons, live, allowed, pairing, on_close)
             words = words_of(arguments, directory, scores, comparisons.path)
-            server = Server(session, gallery, arguments.host, listening, words)
-            with ending(assistant, session, file, words.command):
+            view = ModelView(partial(model.ask, file.rated), model.page, preview)
+            server = Server(session, gallery, arguments.host, listening, words, view)
+            with ending(assistant, session, file, model, words.command):
                 announce(server.address, int(session.allowed.sum()), len(live.log), arguments.host)
                 server.run(open_browser=not arguments.no_browser)
 
@@ -146,10 +150,11 @@ def import_scores(
 def score_with_model(
     arguments: argparse.Namespace, directory: Path, cache: "FeatureCache", ids: dict[str, int]
 ) -> "ModelPrior | None":
-    """What the model says of each image; None without a model."""
+    """What the model says of each image; None without a model, or where it says what the ratings say."""
+    from src.search import is_from_choices
+
     path = model_path(arguments, directory)
-    if not path.exists():
-        print(f"note: there is no model {path} yet; train one with aesthetic_predictor_training.py")
+    if not path.exists() or (is_from_choices(path) and not arguments.new_from_model):
         return None
     from src.ratings import ModelPrior
 
@@ -171,16 +176,66 @@ def start_assistant(arguments: argparse.Namespace, gallery: "Gallery", cache: "F
     return Assistant(task if arguments.rating == "assisted" else None)
 
 
-def use(assistant: "Assistant", live: "LiveRatings", wait: bool) -> None:
-    """Let the ratings be assisted as soon as there are features. wait: for them, and for those ratings."""
+def preview_gallery(arguments: argparse.Namespace) -> "Gallery | None":
+    """The images of --preview, numbered from 1; None where there are none to look at."""
+    if not arguments.preview or arguments.no_model or arguments.rating != "assisted":
+        return None
+    from src.ab_page import make_gallery
+    from src.features import find_images
+
+    folder = Path(arguments.preview).expanduser()
+    paths = find_images(folder, arguments.exclude) if folder.is_dir() else []
+    if not paths:
+        raise UserError(
+            f"--preview={arguments.preview}: there is no such folder with images; name one, or leave it out"
+        )
+    return make_gallery(folder, {path: number for number, path in enumerate(paths, 1)})
+
+
+def start_model(
+    arguments: argparse.Namespace, directory: Path, cache: "FeatureCache", preview: "Gallery | None"
+) -> "ChosenModel":
+    """What makes the --model from the choices, in another process, where one is wanted."""
+    from src.search import ChosenModel, Place
+
+    if arguments.no_model or arguments.rating != "assisted":
+        return ChosenModel(None)
+    path, about = model_path(arguments, directory), {"score_column": arguments.score_column, "rater": arguments.rater}
+    check_writable("modelpath" if arguments.modelpath else "model", path)
+    shown = (preview.directory, tuple(preview.paths.values())) if preview else (None, ())
+    options = arguments.device, arguments.extract_batch_size
+    return ChosenModel(Place(path, directory, cache.folder, *options, *shown, about, arguments.seed))
+
+
+def hold_out(comparisons: "Comparisons", pairing: PairingSettings) -> None:
+    """Draw the images of --held_out_screens, before anything is chosen of them; say how many there are."""
+    if not pairing.held_out_screens:
+        return
+    comparisons.hold_out(pairing.held_out_screens, pairing.seed)
+    if (there := int(comparisons.log(comparisons.rater).held_out.sum())) < pairing.number_to_compare:
+        raise UserError(
+            f"--held_out_screens={pairing.held_out_screens:g}: {there} images could be held out, of those not yet "
+            f"compared, and a screen shows {pairing.number_to_compare}; ask for a larger share, or leave it out"
+        )
+    held = number_of(there, "image", "is")
+    print(f"{held} held out: neither ratings nor model learn of them, and the model is checked there.")
+
+
+def use(assistant: "Assistant", live: "LiveRatings", model: "ChosenModel", wait: bool) -> None:
+    """Let ratings and model use features as soon as there are any. wait: for them, and for those ratings."""
     from src.scores import listing
 
     def ready(found: "Assistance") -> None:
         if found.unreadable:
             print(f"{number_of(len(found.unreadable), 'image', 'has')} no features: {listing(found.unreadable)}")
         live.assist(found.extractor, found.similarity)
+        model.use(found)
 
-    assistant.report(ready, live.go_without)
+    def failed(reason: str) -> None:
+        live.go_without(reason)
+        model.go_without(reason)
+
+    assistant.report(ready, failed)
     if wait and assistant.busy:
         print("Waiting for the features of the images, as --minimum_score is about ratings that they assist ...")
         assistant.wait()
@@ -203,73 +258,11 @@ def allowed_images(
     return allowed
 
 
-@dataclass
-class ScoreFile:
-    """The score file: what is written there, and when it isn't. ids: relative path -> image id. directory: theirs."""
-
-    path: Path
-    column: str
-    ids: dict[str, int]
-    live: "LiveRatings"
-    directory: Path | None = None
-    written: "Ratings | None" = None
-    estimated: int = 0  # scores that are a model's still
-
-    def write(self) -> str:
-        """Write the scores if there are new choices; what became of the file, in words.
-
-        Scores that features assisted stay where the new ones would lack that, unless that is asked for.
-        """
-        from src.scores import holds_assisted
-
-        if not self._is_new():
-            return f"There is no new choice, and {self.path} stays as it is." if self.path.exists() else ""
-        ratings, assisted_by = self.live.latest_and_by()
-        if self.live.settings.rating == "assisted" and not assisted_by and holds_assisted(self.path, self.column):
-            return (
-                f"{self.path} keeps its scores, as features assisted those and are missing now. Your new choices are "
-                "stored, and count there once features can be had; --rating=bradley_terry does without."
-            )
-        if ratings is not self.written:
-            self._replace(ratings, assisted_by)
-            self.written = ratings
-        more = f"; {self.estimated} of them more a model's than yours by now" if self.estimated else ""
-        return f"The scores are in {self.path}{more}."
-
-    def _is_new(self) -> bool:
-        from src.scores import is_behind
-
-        log = self.live.log
-        if not log.comparisons.any() and not self.path.exists():
-            return False
-        counts = log.comparisons[log.rows(list(self.ids.values()))]
-        if self.live.changed or self.written is not None:
-            return True
-        back = self.live.taken_back(list(self.ids.values()))
-        return is_behind(self.path, self.column, list(self.ids), counts, back, self.directory)
-
-    def _replace(self, ratings: "Ratings", assisted_by: str) -> None:
-        """An image never compared, nor scored before, has no score."""
-        import numpy as np
-
-        from src.ratings import rescaled
-        from src.scores import ChosenScores, write_chosen
-
-        rated = ratings.comparisons > 0
-        rows = np.searchsorted(ratings.images, list(self.ids.values()))
-        scores, errors = rescaled(ratings, self.live.settings.rescale)
-        scores = np.where(rated | ~np.isnan(self.live.log.starting_ratings), scores, np.nan)
-        errors = np.where(rated, errors, np.nan)
-        columns = scores[rows], errors[rows], ratings.comparisons[rows]
-        began_at, share = self.live.log.began_at[rows].tolist(), ratings.choice_share
-        chosen = ChosenScores(list(self.ids), *columns, assisted_by, began_at, None if share is None else share[rows])
-        write_chosen(self.path, self.column, chosen, self.directory)
-        self.estimated = int(chosen.estimated.sum())
-
-
 @contextmanager
-def ending(assistant: "Assistant", session: "Session", file: ScoreFile, command: str) -> Iterator[None]:
-    """What comes after choosing, however that ended: the open batch, features that are still to come, the scores."""
+def ending(
+    assistant: "Assistant", session: "Session", file: "ScoreFile", model: "ChosenModel", command: str
+) -> Iterator[None]:
+    """What comes after choosing, however that ended: the open batch, features still to come, scores and model."""
     hurry = False
     end_on_signals()
     try:
@@ -280,34 +273,25 @@ def ending(assistant: "Assistant", session: "Session", file: ScoreFile, command:
     finally:
         if hurry:
             assistant.close()
+            model.close()
         session.end()
         if session.live.waits and session.live.changed and not hurry:
             wait_for_features(assistant)
         assistant.close()  # what comes now comes too late
+        if session.live.waits:
+            model.go_without("they were not ready in time")
         session.live.close()
         with working("Fitting the ratings to all choices", session.live.steps):
             said = file.write()
+        if session.live.changed and not hurry:
+            with working("Making the model of your choices"):
+                model.ask(file.rated)
+                model.wait()
         basis = session.live.basis if session.live.changed else ""
-        print(f"{basis}\n{said}\nThe choices are in {session.comparisons.kept_in}.".strip())
+        told = [basis, said, model.text, f"The choices are in {session.comparisons.kept_in}."]
+        print("\n".join(line for line in told if line))
         if file.path.exists():
             print(f"Next, to train a model on them:\n{command}")
-
-
-def end_on_signals() -> None:
-    """SIGTERM, and a terminal that is closed, end the scorer with all done; not where nohup ignores them."""
-    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # Windows has no SIGHUP
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, end_on_signal)
-
-
-def end_on_signal(number: int, frame: "FrameType | None") -> None:
-    """Once: what is being written by then is written to its end."""
-    signal.signal(number, signal.SIG_IGN)
-    if number != signal.SIGTERM:  # the terminal is gone, and with it who reads what is printed
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        for stream in (1, 2):
-            os.dup2(nothing, stream)
-    sys.exit(128 + number)
 
 
 def wait_for_features(assistant: "Assistant") -> None:
@@ -317,11 +301,12 @@ def wait_for_features(assistant: "Assistant") -> None:
         assistant.wait()
 
 
-def finish_batch(gallery: "Gallery", file: ScoreFile, rater: str, closed: "Closed") -> None:
+def finish_batch(gallery: "Gallery", file: "ScoreFile", model: "ChosenModel", rater: str, closed: "Closed") -> None:
     """What happens after each batch."""
     show(closed, gallery.paths)
     write_stats(gallery.directory, rater, closed)
     file.write()
+    model.ask(file.rated)
 
 
 def show(closed: "Closed", paths: dict[int, str]) -> None:

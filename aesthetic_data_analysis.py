@@ -48,7 +48,15 @@ def main() -> None:
     cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
     table = read_scored_images(directory, arguments.scores, arguments.score_column, arguments.exclude)
     with working("Loading torch"):
-        from src.report import print_caution, print_choices, print_lines, print_tables, subsets_of, write_scorefiles
+        from src.report import (
+            print_caution,
+            print_choices,
+            print_held_out,
+            print_lines,
+            print_tables,
+            subsets_of,
+            write_scorefiles,
+        )
         from src.scoring import score_and_split
     files = models_to_look_at(arguments, directory)
     images = score_and_split(directory, table, files, cache, look_settings(arguments))
@@ -56,6 +64,9 @@ def main() -> None:
     print_lines(images, subsets, analysis)
     tables = print_tables(images, subsets, analysis)
     choices = print_choices(comparisons, arguments.rater, directory, images, cache) if comparisons else []
+    if comparisons:
+        exclude, settings = arguments.exclude, look_settings(arguments)
+        print_held_out(comparisons, arguments.rater, directory, exclude, files, cache, settings)
     print_caution(images.table)
     write_scorefiles(directory, images, saves)
     if arguments.report or arguments.plots:

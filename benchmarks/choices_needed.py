@@ -15,6 +15,8 @@ limit      how far off the estimate is of tastes drawn from the model itself, wi
 predictor  a network, and ridge regression, trained on ratings, on a quarter of the images that was never shown
 advised    the first estimates, and the choices that the advice names for a good order beside those it took
 held_out   what training prints and expects of its eval images, beside the truth about the same images
+model      the model that the scorer makes of the choices, on a quarter of the images that was never shown
+honest     what it foresees of the choices between held-out images, as printed, beside the truth
 refit      seconds of a refit of 10,000 images and 20,000 comparisons, on one core
 """
 
@@ -32,6 +34,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 
+from benchmarks.model_of_choices import honest, model
 from benchmarks.oasis_courses import AGREEMENTS, Bench, load, run, value_at
 from benchmarks.simulated_person import Course, Taste, make_taste
 from benchmarks.trained_on_choices import held_out, predictor
@@ -213,7 +216,8 @@ def refit(_: Bench | None, images: int = 10_000, choices: int = 20_000, runs: in
 
 
 TABLES = {
-    f.__name__: f for f in (needed, points, shuffled, four, estimate, limit, advised, predictor, held_out, refit)
+    f.__name__: f
+    for f in (needed, points, shuffled, four, estimate, limit, advised, predictor, held_out, model, honest, refit)
 }
 
 
@@ -228,7 +232,8 @@ def main() -> None:
     if unknown := set(tables) - set(TABLES):
         parser.error(f"--only={','.join(sorted(unknown))}: unknown; it can be {', '.join(TABLES)}")
     begin = time.perf_counter()
-    bench = None if tables == ["refit"] else Bench(*load(arguments.oasis, arguments.work / "cache"), arguments.seeds)
+    places = arguments.oasis, arguments.work / "cache"
+    bench = None if tables == ["refit"] else Bench(*load(*places), arguments.seeds, places)
     for table in tables:
         TABLES[table](bench)
         sys.stdout.flush()

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -22,8 +23,9 @@ LONGEST = {"assisted": 4.6, "near": 4.6, "classic": 4.6, "elo": 12.0}
 class Bench:
     """The data, and each simulation run at most once."""
 
-    def __init__(self, truth: np.ndarray, features: np.ndarray, seeds: int) -> None:
-        self.truth, self.features, self.seeds = truth, features, range(seeds)
+    def __init__(self, truth: np.ndarray, features: np.ndarray, seeds: int, places: tuple[Path, Path]) -> None:
+        """places: the folder of OASIS, and that of the cache of features."""
+        self.places, self.truth, self.features, self.seeds = places, truth, features, range(seeds)
         self.course = cache(self._course)
         self.similarity = make_similarity(np.arange(len(truth)) + 1, features)
 
@@ -65,9 +67,10 @@ def run(
     name: str,
     at_once: int = 2,
     keep: tuple[float, ...] = (),
+    **held_out: Any,
 ) -> Course:
     with tqdm(total=round(longest * len(taste.truth)), desc=f"{name}, seed {seed}", leave=False) as bar:
-        return simulate(taste, fit, pairing, longest, seed, at_once, keep, bar.update)
+        return simulate(taste, fit, pairing, longest, seed, at_once, keep, bar.update, **held_out)
 
 
 def value_at(course: Course, values: list[float], point: float) -> float:
@@ -76,14 +79,21 @@ def value_at(course: Course, values: list[float], point: float) -> float:
 
 def load(oasis: Path, cache_folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """(900,) mean beauty, and (900, D) features of the embedded extractor, kept in cache_folder."""
+    truth = np.array([float(row["beauty_mean"]) for row in _rows(oasis)])
+    return truth, np.concatenate(list(states_of("efficientnet-lite0", oasis, cache_folder)[1].values()), axis=1)
+
+
+def states_of(name: str, oasis: Path, cache_folder: Path) -> tuple[Any, dict[int, np.ndarray]]:
+    """An extractor, and {hidden state: (900, W)} of those that it uses by default, kept in cache_folder."""
     from src.features.extraction import extract_features
     from src.features.extractors import load_extractor
     from src.features.feature_cache import FeatureCache
 
+    extractor, cache_of_features = load_extractor(name, "cpu"), FeatureCache(cache_folder)
+    paths, states = [row["relative_path"] for row in _rows(oasis)], extractor.default_hidden_states
+    return extractor, extract_features(oasis, paths, extractor, states, cache_of_features).states
+
+
+def _rows(oasis: Path) -> list[dict[str, str]]:
     with (oasis / "ratings.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    extractor = load_extractor("efficientnet-lite0", "cpu")
-    paths, states = [row["relative_path"] for row in rows], extractor.default_hidden_states
-    features = extract_features(oasis, paths, extractor, states, FeatureCache(cache_folder)).states
-    truth = np.array([float(row["beauty_mean"]) for row in rows])
-    return truth, np.concatenate([features[state] for state in states], axis=1)
+        return list(csv.DictReader(file))

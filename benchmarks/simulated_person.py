@@ -14,6 +14,7 @@ from scipy.special import expit
 
 from src.common import spearman
 from src.ratings.fitted import Ratings
+from src.ratings.held_out import turn
 from src.ratings.log import Log, make_log
 from src.ratings.pairing import next_screen
 
@@ -65,21 +66,29 @@ def simulate(
     number_to_compare: int = 2,
     keep: tuple[float, ...] = (),
     tick: Callable[[int], object] = lambda choices: None,
+    held_out: np.ndarray | None = None,
+    held_out_share: float = 0.0,
 ) -> Course:
-    """Choose and refit in turn. keep: the points, in choices per image, whose ratings are kept."""
+    """Choose and refit in turn. keep: the points, in choices per image, whose ratings are kept.
+
+    held_out: (N,) bool, the images of a share of the screens, from which no fit learns.
+    """
     n, rng, course = len(taste.truth), np.random.default_rng(seed), Course()
     screens, winners = np.zeros((0, number_to_compare), int), np.zeros(0, int)
     rating, counts, allowed = np.zeros(n), np.zeros(n, int), np.ones(n, bool)
+    held = np.zeros(n, bool) if held_out is None else held_out
     points = {round(k * n / REFITS_PER_CHOICE_PER_IMAGE) for k in range(1, 1000)} | {round(p * n) for p in keep}
     for done in sorted(p for p in points if p <= choices_per_image * n + 0.5):
         tick(done - len(screens))
         for _ in range(done - len(screens)):
-            screen = next_screen(pairing, rng, rating, counts, allowed, number_to_compare)
+            among, is_held_out = turn(rng, held_out_share, allowed, held, number_to_compare)
+            shown_by = "random" if is_held_out else pairing
+            screen = next_screen(shown_by, rng, rating, counts, among, number_to_compare)
             counts[screen] += 1
             screens = np.vstack([screens, screen])
             winners = np.append(winners, screen[taste.choose(screen, rng)])
-        course.log = make_log(np.arange(n) + 1, screens + 1, winners + 1)
-        ratings = fit(course.log)
+        course.log = make_log(np.arange(n) + 1, screens + 1, winners + 1, held_out=np.flatnonzero(held) + 1)
+        ratings = fit(course.log.to_learn)
         rating = ratings.rating
         _note(course, done / n, ratings, taste.truth)
         course.ratings |= {p: ratings for p in keep if round(p * n) == done}

@@ -172,7 +172,8 @@ def test_a_predictor_file_holds_what_the_docs_say(tmp_path, mode):
     predictor, metadata = load_predictor(best.path)
     ensembles = {"member_layers", "member_dropout_rates", "trials", "single_best_metrics"}
     processes = {"kind", "gp_sizes", "blend_share"}
-    assert documented("Metadata") - ensembles - processes == set(metadata)
+    from_choices = {"made_from", "choices", "rater", "held_out_choices", "repeated_choices"}
+    assert documented("Metadata") - ensembles - processes - from_choices == set(metadata)
     keys = {name.removesuffix(".weight") for name in documented("Tensors") if name != ".bias"}
     assert {name.rpartition(".")[0] for name in predictor.state_dict()} <= keys
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .gallery import Gallery, make_gallery
     from .guard import is_loopback
     from .live import LiveRatings
+    from .model_view import ModelView
     from .reach import qr_code
     from .screens import Closed
     from .server import Server, listen

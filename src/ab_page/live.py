@@ -228,6 +228,7 @@ class LiveRatings:
 
     def _by_method(self, log: Log, assisted: AssistedFit | None) -> Ratings:
         settings, method = self.settings, "assisted" if assisted else self.settings.rating
+        log = log.to_learn
         if method == "assisted" and not assisted:
             method = "bradley_terry"
         return fit_ratings(

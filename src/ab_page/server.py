@@ -23,6 +23,7 @@ from ..ratings import KINDS
 from .answers import about, all_images, state
 from .gallery import Gallery
 from .guard import Guard, is_loopback, new_token
+from .model_view import ModelView
 from .pictures import Pictures
 from .reach import network_address
 from .screens import Answer
@@ -30,7 +31,21 @@ from .session import FINISHED, Session
 from .words import Words
 
 STATIC = Path(__file__).parent / "static"
-SCRIPTS = ("page", "shared", "dom", "server", "screens", "choosing", "keys", "zoom", "about", "all", "look", "report")
+SCRIPTS = (
+    "page",
+    "shared",
+    "dom",
+    "server",
+    "screens",
+    "choosing",
+    "keys",
+    "zoom",
+    "about",
+    "all",
+    "look",
+    "report",
+    "model",
+)
 PAGE = {
     "/": "index.html",
     **{f"/{name}.js": f"{name}.js" for name in SCRIPTS},
@@ -51,8 +66,9 @@ class Server:
         host: str,
         listening: socket.socket,
         words: Words = Words(),  # noqa: B008
+        model: ModelView = ModelView(),  # noqa: B008
     ) -> None:
-        self._words = words
+        self._words, self._model = words, model
         self._session, self._gallery, self._listening = session, gallery, listening
         self._pictures = Pictures(gallery)
         self._name = hashlib.blake2b(os.fsencode(session.comparisons.path.resolve()), digest_size=8).hexdigest()
@@ -79,6 +95,7 @@ class Server:
             "exclude": lambda body: self._session.exclude(_whole(body, "image")),
             "include": lambda body: self._session.include(_whole(body, "image")),
             "next": lambda body: self._session.next_batch(),
+            "model": lambda body: self._ask_for_model(),
             "finish": lambda body: self._session.finish(_text(body, "of")),
         }
         return [
@@ -87,6 +104,8 @@ class Server:
             *(Route(f"/api/{name}", self._action(act), methods=["POST"]) for name, act in actions.items()),
             Route("/api/gallery", self._get_gallery, methods=["GET"]),
             Route("/image/{image:int}/about", self._get_about, methods=["GET"]),
+            Route("/api/model", lambda request: JSONResponse(self._model.page()), methods=["GET"]),
+            Route("/preview/{image:int}", self._get_preview, methods=["GET"]),
             Route("/image/{image:int}", self._get_image, methods=["GET"]),
             Route("/image/{image:int}/full", self._get_image, methods=["GET"]),
         ]
@@ -121,6 +140,22 @@ class Server:
 
     def _answer(self, body: Mapping[str, Any]) -> None:
         self._session.answer(_read_answer(body))
+
+    def _ask_for_model(self) -> None:
+        with self._session.lock:
+            self._model.ask()
+
+    def _get_preview(self, request: Request) -> Response:
+        pictures, image = self._model.pictures, request.path_params["image"]
+        try:
+            if pictures is None:
+                raise KeyError(image)
+            data = pictures.scaled(image, _size(request, "width"), _size(request, "height"))
+        except KeyError:
+            raise HTTPException(404, "there is no such image")
+        except UnreadableImage as error:
+            raise HTTPException(422, f"can't be shown: {error.reason}")
+        return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=600"})
 
     def _get_image(self, request: Request) -> Response:
         image = request.path_params["image"]

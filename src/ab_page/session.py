@@ -22,6 +22,7 @@ from ..ratings import (
     batch_statistics,
     check_screen,
     next_screen,
+    turn,
 )
 from .live import LiveRatings
 from .screens import Answer, Closed, Screen, Start, Step
@@ -273,13 +274,15 @@ class Session:
         settings, counts = self.settings, self.live.log.comparisons.copy()
         for screen in waiting:
             counts[screen.rows] += 1
-        ratings = self.live.ratings.rating
+        ratings, held_out = self.live.ratings.rating, self.live.log.held_out
+        share, k = settings.held_out_screens, settings.number_to_compare
+        among, is_held_out = turn(self._rng, share, self.allowed, held_out, k)
         rows = next_screen(
-            settings.pairing,
+            "random" if is_held_out else settings.pairing,
             self._rng,
             ratings,
             counts,
-            self.allowed,
+            among,
             settings.number_to_compare,
             settings.low_count_weight,
         )

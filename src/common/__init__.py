@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .correlation import correlations, pearson, spearman, spearman_among
     from .devices import pick_device, torch_threads
     from .downloads import stand_in
-    from .ending import run_script
+    from .ending import end_on_signals, run_script
     from .errors import UserError, first_line, run
     from .files import (
         address,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
         shown_path,
         write_text,
     )
+    from .helpers import be_a_helper, ignoring_ctrl_c
     from .hidden_states import by_place, number, place_and_state, read_states, write_states
     from .interruption import Interruption
     from .kernel import draw_landmarks, low_rank, squared_distances, vectors_of

@@ -2,10 +2,12 @@
 
 import atexit
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from types import FrameType
 
 from .errors import run
 
@@ -28,3 +30,20 @@ def run_script(main: Callable[[], None]) -> None:
         with suppress(OSError, ValueError):  # whoever reads it has gone
             stream.flush()
     os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+def end_on_signals() -> None:
+    """SIGTERM, and a terminal that is closed, end the script as an exit does; not where nohup ignores them."""
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # Windows has no SIGHUP
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end_on_signal)
+
+
+def _end_on_signal(number: int, frame: FrameType | None) -> None:
+    """Once: what is being written by then is written to its end."""
+    signal.signal(number, signal.SIG_IGN)
+    if number != signal.SIGTERM:  # the terminal is gone, and with it who reads what is printed
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):
+            os.dup2(nothing, stream)
+    sys.exit(128 + number)

@@ -12,8 +12,9 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .choices import Choices, read_choices, read_log
     from .database import BROKEN, Comparisons
     from .fit import fit_ratings, speed_weights
-    from .fitted import Ratings
+    from .fitted import Ratings, choices_alone
     from .guesses import Guesses, ModelPrior, guess, no_guesses
+    from .held_out import foreseen, headline, turn, values_of
     from .log import KINDS, Bools, Floats, Ints, Log, Start, make_log
     from .named import NamedRatings, rate
     from .pairing import HiddenRepeats, next_screen
@@ -22,7 +23,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .settings import METHODS, MOST_AT_ONCE, PAIRINGS, SCALES, PairingSettings, RatingSettings
     from .similarity import Similarity, make_similarity
     from .starting import start_from
-    from .statistics import GOOD_ORDER, Share, ceiling, extremes, predicted_winner, standing, too_early
+    from .statistics import GOOD_ORDER, Share, ceiling, consistency, extremes, predicted_winner, standing, too_early
     from .stats_file import append_batch
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

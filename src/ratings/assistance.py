@@ -8,17 +8,15 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
-import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from ..common import UserError, working
+from ..common import UserError, be_a_helper, ignoring_ctrl_c, working
 from ..features import EMBEDDED, Extractor, FeatureCache, extract_features, load_extractor
 from .similarity import Similarity, make_similarity
 
@@ -49,11 +47,16 @@ class Task:
 
 @dataclass(frozen=True)
 class Assistance:
-    """extractor: its name. similarity: of images that have features. unreadable: why others have none."""
+    """extractor: its name. similarity: of images that have features. unreadable: why others have none.
+
+    hidden_states, fp16: what the features are of, to get the same ones again.
+    """
 
     extractor: str
     similarity: Similarity
     unreadable: dict[str, str]
+    hidden_states: tuple[int, ...] = ()
+    fp16: bool = False
 
 
 def find_assistance(task: Task) -> Assistance:
@@ -69,7 +72,8 @@ def find_assistance(task: Task) -> Assistance:
     images = np.array(sorted(image for image, path in task.images.items() if path in rows), dtype=np.int64)
     order = [rows[task.images[image]] for image in images.tolist()]
     joined = np.concatenate([features.states[k][order] for k in states], axis=1)  # (M, sum of W_k)
-    return Assistance(extractor.name, make_similarity(images, joined), features.unreadable)
+    similarity = make_similarity(images, joined)
+    return Assistance(extractor.name, similarity, features.unreadable, tuple(states), extractor.fp16)
 
 
 def choose_extractor(task: Task, cache: FeatureCache) -> tuple[Extractor, tuple[int, ...]]:
@@ -117,7 +121,7 @@ class Assistant:
             context = multiprocessing.get_context("spawn")  # a fork would copy the locks that threads hold here
             self._receiving, sending = context.Pipe(duplex=False)
             self._process = context.Process(target=_work, args=(find, task, sending), daemon=True)
-            with _ignoring_ctrl_c():
+            with ignoring_ctrl_c():
                 self._process.start()
             sending.close()  # so that the end of the process is the end of the pipe
 
@@ -180,20 +184,8 @@ def _end(code: int | None) -> str:
     return f"the process that reads them ended with {code}; is there enough memory?"
 
 
-@contextmanager
-def _ignoring_ctrl_c() -> Iterator[None]:
-    """A process begun here ignores it from the first: a terminal sends it to all, but the scorer ends its helper."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def _work(find: Callable[[Task], Assistance], task: Task, sending: multiprocessing.connection.Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Windows nothing is inherited
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _yield_to_others()
+    be_a_helper()
     os.environ["HF_HUB_OFFLINE"] = "1"  # nothing is downloaded for this
     tqdm.set_lock(threading.RLock())  # its own is for several processes, and would outlive one that is ended
     try:
@@ -202,22 +194,3 @@ def _work(find: Callable[[Task], Assistance], task: Task, sending: multiprocessi
         sending.send(str(error))
     except Exception as error:  # whatever it is, the person is told, and goes on choosing
         sending.send(f"{type(error).__name__}: {error}")
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-
-def _yield_to_others() -> None:
-    """The page comes first wherever there are fewer cores than work."""
-    if sys.platform == "win32":
-        import ctypes
-
-        below_normal = 0x4000
-        kernel = ctypes.windll.kernel32
-        kernel.SetPriorityClass(kernel.GetCurrentProcess(), below_normal)
-    else:
-        os.nice(10)

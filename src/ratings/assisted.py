@@ -86,7 +86,7 @@ class AssistedFit:
 def _ratings(log: Log, screens: Screens, prior: Prior, mode: Mode) -> Ratings:
     laplace = Approximation(mode.utilities, mode.curvature, laplace_sites(screens, mode.utilities))
     found = propagate(screens, prior, laplace, ROUNDS)
-    error, counted = np.sqrt(found.curvature.variances[0]), ~log.excluded
+    error, counted = np.sqrt(found.curvature.variances[0]), ~log.excluded & ~log.held_out
     spearman = expected_spearman(found.mean[counted], error[counted])
     more = choices_for_next(log, found.curvature, found.mean, counted, spearman)
     share = share_of_choices(error, prior.deviations)

@@ -103,15 +103,15 @@ class Batch:
             ", ".join([number_of(self.choices, "choice"), number_of(self.ties, "tie"), number_of(self.skips, "skip")])
             + speed,
             f"the ratings: {met.matched} matched, {met.contradicted} contradicted, {met.not_predicted} not predicted",
-            f"agreement {_said(met.agreement)}, by chance {100 * self.chance:.0f} %; "
+            f"agreement {met.agreement.said}, by chance {100 * self.chance:.0f} %; "
             f"batch by batch, %: {_curve(self.curve)}",
             "images with 0, 1, 2, … comparisons: " + " ".join(map(str, self.images)),
-            f"your own consistency {_said(self.repeats)}{_ceiling(self.ceiling)}",
+            f"your own consistency {self.repeats.said}{_ceiling(self.ceiling)}",
         ]
         if not np.isnan(self.spearman):  # there are none before the first batch
             lines.append(f"Spearman of the ratings before and after: {self.spearman:.3f}")
         if self.left:
-            lines.append(f"the left image won {_said(self.left)}")
+            lines.append(f"the left image won {self.left.said}")
         if self.odd:
             lines.append(_odd(self.odd))
         if self.standing:
@@ -135,7 +135,7 @@ def batch_statistics(
     """
     kinds, chosen = log.kinds[first:], log.kinds[first:] == CHOICE
     seconds = log.seconds[first:][chosen & ~np.isnan(log.seconds[first:])]
-    rated = after.comparisons > 0
+    rated, allowed = after.comparisons > 0, allowed & ~log.held_out
     at_once = int(log.sizes[-1]) if len(log) else 2
     repeats, met, left = consistency(log, at_once), outcomes(log, first), side_bias(log)
     missing = too_early(log)
@@ -171,13 +171,6 @@ def _plain(number: float) -> object:
     if isinstance(number, int):
         return number
     return "" if np.isnan(number) else round(number, 4)
-
-
-def _said(share: Share) -> str:
-    if not share.total:
-        return "unknown yet"
-    low, high = share.interval
-    return f"{100 * share.share:.0f} % ({100 * low:.0f}–{100 * high:.0f} %) of {share.total}"
 
 
 def _curve(curve: list[Outcomes]) -> str:

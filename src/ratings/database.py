@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..common import UserError, first_line
+from .held_out import is_drawn
 from .log import Log, Start, log_from_columns
 from .rows import Comparison, Exclusion, Registered, check_screen, now, split_screens, storable, text_of
 from .store import Store
@@ -175,6 +176,22 @@ class Comparisons(Store):
                 row = {"image_id": image, "rating": float(start.rating), "model": start.model, "error": error}
                 self._insert_in_session("starting_ratings", **row)
 
+    def hold_out(self, share: float, seed: int) -> int:
+        """Draw images whose choices no fit is to learn from, once and for good; returns how many were added.
+
+        Of the images that nobody compared yet, undone or not, and that began with no rating; `is_drawn` says which.
+        """
+        with self._writing():
+            rows = self._rows("SELECT shown FROM comparisons")
+            known = {image for (shown,) in rows for image in json.loads(shown)}
+            known |= {image for (image,) in self._rows("SELECT image_id FROM starting_ratings")}
+            known |= {image for (image,) in self._rows("SELECT image_id FROM held_out")}
+            drawn = [i for i, c in self._rows("SELECT id, content_hash FROM images") if is_drawn(c, share, seed)]
+            added = [image for image in drawn if image not in known]
+            for image in added:
+                self._insert_in_session("held_out", image_id=image)
+            return len(added)
+
     def log(self, rater: str | None = None) -> Log:
         """All comparisons that aren't undone, in order, as arrays; with `rater`, only that person's."""
         with self._reading():
@@ -191,6 +208,7 @@ class Comparisons(Store):
             self._columns(rater),
             raters=dict(self._rows("SELECT id, rater FROM sessions")),
             excluded=self._excluded(),
+            held_out=[image for (image,) in self._rows("SELECT image_id FROM held_out")],
             starts={
                 image: Start(rating, model, math.nan if error is None else error)
                 for image, rating, model, error in self._rows(

@@ -6,6 +6,8 @@ import numpy as np
 
 from .log import Floats, Ints
 
+LEAST_SHARE = 0.05  # or an image that hardly any choice tells of would be thought far out
+
 
 @dataclass(frozen=True)
 class Ratings:
@@ -30,3 +32,13 @@ class Ratings:
 def share_of_choices(error: Floats, prior_error: Floats) -> Floats:
     """(N,) 0…1. With Gaussians the posterior's mean is (1 − share) × the prior's + share × what the choices say."""
     return np.clip(1 - np.square(error / prior_error), 0, 1)
+
+
+def choices_alone(rating: Floats, error: Floats, share: Floats) -> tuple[Floats, Floats]:
+    """(N,) what the choices say without the prior, and the standard error of that; what `Ratings` hold includes it.
+
+    rating, error: (N,) in any unit, of images that began at the mean of these. share: (N,) their choice_share; below
+    0.05 it counts as that.
+    """
+    share, mean = np.maximum(share, LEAST_SHARE), rating.mean() if len(rating) else 0.0
+    return mean + (rating - mean) / share, error / np.sqrt(share)

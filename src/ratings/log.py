@@ -57,6 +57,7 @@ class Log:
     repeat_of: (C,) id of the comparison that this one silently repeats, 0 = none. predicted: (C,) row which the
     ratings favoured when the choice was made, −1 = none. excluded: (N,) bool. starting_ratings: (N,), nan = none.
     starting_errors: (N,), nan = not known. began_at: (N,) texts, the model whose score an image started at, or "".
+    held_out: (N,) bool, images that no fit learns of; see `held_out.py`.
     """
 
     images: Ints
@@ -74,6 +75,7 @@ class Log:
     starting_ratings: Floats
     starting_errors: Floats
     began_at: NDArray[np.str_]
+    held_out: Bools
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -97,15 +99,41 @@ class Log:
         order = np.argsort(comparison, kind="stable")
         return Pairs(winners[order], losers[order], ties[order].astype(bool), comparison[order])
 
+    @cached_property
+    def learnt(self) -> Ints:
+        """Positions of the comparisons that fits learn from: those that show no image that is held out."""
+        kept = np.ones(len(self), dtype=bool)
+        np.logical_and.at(kept, np.repeat(np.arange(len(self)), self.sizes), ~self.held_out[self.shown])
+        return np.flatnonzero(kept)
+
+    @cached_property
+    def to_learn(self) -> "Log":
+        """This log with those comparisons alone; the images stay."""
+        if not self.held_out.any() or len(self.learnt) == len(self):
+            return self
+        return self.only(self.learnt)
+
+    @property
+    def judged(self) -> int:
+        """How many comparisons fits learn from, skips left out."""
+        return int(np.sum(self.to_learn.kinds != SKIP))
+
+    def only(self, positions: Ints) -> "Log":
+        """The comparisons at these positions, ascending; the images stay."""
+        columns = ("ids", "kinds", "winners", "seconds", "raters", "repeat_of", "predicted")
+        part = {name: getattr(self, name)[positions] for name in columns}
+        kept = np.zeros(len(self), dtype=bool)
+        kept[positions] = True
+        starts = np.concatenate([[0], np.cumsum(self.sizes[positions])])
+        return replace(self, shown=self.shown[np.repeat(kept, self.sizes)], starts=starts, **part)
+
     def screen(self, position: int) -> Ints:
         """(k,) the rows on the screen of the comparison at `position`, left to right."""
         return self.shown[self.starts[position] : self.starts[position + 1]]
 
     def before(self, position: int) -> "Log":
         """What was known when the comparison at `position` was about to be made; the images stay."""
-        columns = ("ids", "kinds", "winners", "seconds", "raters", "repeat_of", "predicted")
-        part = {name: getattr(self, name)[:position] for name in columns}
-        return replace(self, shown=self.shown[: self.starts[position]], starts=self.starts[: position + 1], **part)
+        return self.only(np.arange(len(self))[:position])
 
     def rows(self, image_ids: ArrayLike) -> Ints:
         """Rows of the images with these ids, same shape. UserError for an id that isn't in the database."""
@@ -123,6 +151,7 @@ def make_log(
     kinds: ArrayLike | None = None,
     seconds: ArrayLike | None = None,
     starting_ratings: Mapping[int, float] | None = None,
+    held_out: Collection[int] = (),
 ) -> Log:
     """A Log of one rater's screens, numbered from 1. All images by id; a winner 0 is none. For simulations."""
     sizes = [len(screen) for screen in screens]
@@ -136,7 +165,7 @@ def make_log(
     }
     columns |= {name: np.zeros(len(screens)) for name in ("sessions", "repeat_of", "predicted")}
     starts = {image: Start(rating) for image, rating in (starting_ratings or {}).items()}
-    return log_from_columns(images, columns, raters={0: ""}, starts=starts)
+    return log_from_columns(images, columns, raters={0: ""}, starts=starts, held_out=held_out)
 
 
 def log_from_columns(
@@ -146,6 +175,7 @@ def log_from_columns(
     raters: Mapping[int, str],
     excluded: Collection[int] = (),
     starts: Mapping[int, Start],
+    held_out: Collection[int] = (),
 ) -> Log:
     """A Log from what is stored: images by id, and 0 where there is no winner, repeat_of or predicted.
 
@@ -174,6 +204,7 @@ def log_from_columns(
         starting_ratings=np.array([start.rating for start in begun], dtype=np.float64),
         starting_errors=np.array([start.error for start in begun], dtype=np.float64),
         began_at=np.array([start.model for start in begun], dtype=np.str_),
+        held_out=np.isin(known, list(held_out)),
     )
 
 

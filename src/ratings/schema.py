@@ -67,11 +67,17 @@ CREATE TABLE starting_ratings (
     model TEXT NOT NULL DEFAULT '',
     error REAL CHECK (error > 0)
 );
+CREATE TABLE held_out (
+    id INTEGER PRIMARY KEY,
+    session_id INTEGER NOT NULL REFERENCES sessions (id),
+    image_id INTEGER NOT NULL UNIQUE REFERENCES images (id),
+    made_at TEXT NOT NULL
+);
 """
 _LATER = {  # columns that files of earlier versions lack
     "starting_ratings": {"model": "TEXT NOT NULL DEFAULT ''", "error": "REAL CHECK (error > 0)"},
 }
-APPEND_ONLY = ("images", "image_paths", "sessions", "comparisons", "events", "starting_ratings")
+APPEND_ONLY = ("images", "image_paths", "sessions", "comparisons", "events", "starting_ratings", "held_out")
 _TRIGGERS = """
 CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table}
 BEGIN SELECT RAISE(ABORT, '{table} is append-only: rows are never changed'); END;
@@ -122,6 +128,7 @@ def open_database(path: Path) -> sqlite3.Connection:
                 if _is_empty(connection):
                     create(connection)
                 _add_columns(connection)
+                _add_tables(connection)
             _check(connection, path)
     except BaseException:
         connection.close()
@@ -197,6 +204,14 @@ def _add_columns(connection: sqlite3.Connection) -> None:
         for name, kind in columns.items():
             if name not in there:
                 connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
+
+
+def _add_tables(connection: sqlite3.Connection) -> None:
+    there = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    for table in (table for table in APPEND_ONLY if table not in there):
+        made = next(words for words in _statements(_TABLES) if f"CREATE TABLE {table} " in words)
+        for statement in (made, *_statements(_TRIGGERS.format(table=table))):
+            connection.execute(statement)
 
 
 def _statements(script: str) -> Iterator[str]:

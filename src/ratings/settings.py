@@ -44,7 +44,8 @@ class PairingSettings:
 
     pairing: one of PAIRINGS, see `next_screen`. number: screens in a batch, 1 or more. number_to_compare: images on a
     screen, 2…MOST_AT_ONCE. low_count_weight: 0…0.99, how much each comparison lowers an image's chance to be drawn;
-    classic only. hidden_repeats: 0…0.5, the share of screens that silently repeat an earlier one. seed: 0…2³² − 1.
+    classic only. hidden_repeats: 0…0.5, the share of screens that silently repeat an earlier one. held_out_screens:
+    0…0.5, the share of images that no fit learns of, and of screens that show those alone. seed: 0…2³² − 1.
     """
 
     pairing: str = "near"
@@ -52,4 +53,5 @@ class PairingSettings:
     number_to_compare: int = 2
     low_count_weight: float = 0.4
     hidden_repeats: float = 0.05
+    held_out_screens: float = 0.0
     seed: int = SEED

@@ -36,6 +36,14 @@ class Share:
         half = _Z95 * np.sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
         return max(0.0, float(centre - half)), min(1.0, float(centre + half))
 
+    @property
+    def said(self) -> str:
+        """In words, such as "60 % (50–69 %) of 100"."""
+        if not self.total:
+            return "unknown yet"
+        low, high = self.interval
+        return f"{100 * self.share:.0f} % ({100 * low:.0f}–{100 * high:.0f} %) of {self.total}"
+
 
 @dataclass(frozen=True)
 class Outcomes:
@@ -174,7 +182,8 @@ def extremes(ratings: Floats, rated: Bools, n: int = 10) -> tuple[Ints, Ints]:
 
 def too_early(log: Log) -> int:
     """How many more choices before an expected Spearman is worth saying; 0: it is."""
-    return max(0, int(np.ceil(EARLY * np.sum(~log.excluded))) - int(np.sum(log.kinds != SKIP)))
+    images, choices = np.sum(~log.excluded & ~log.held_out), np.sum(log.to_learn.kinds != SKIP)
+    return max(0, int(np.ceil(EARLY * images)) - int(choices))
 
 
 def standing(expected_spearman: float | None, choices_for_next: int | None, missing: int = 0) -> str:

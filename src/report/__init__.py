@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .destinations import check_plots, check_save_names, check_savefiles, write_scorefiles
     from .drawings import write_plots
     from .full_report import write_report
+    from .held_out_choices import print_held_out
     from .layer_sweep import check_eval, check_extractor, report_layers
     from .material import Material
     from .settings import AnalysisSettings, SaveSettings

@@ -29,6 +29,8 @@ from src.ratings.log import make_log
 from src.ratings.settings import PairingSettings, RatingSettings
 from src.ratings.similarity import Similarity, make_similarity
 from src.ratings.statistics import standing
+from src.search.choosing import ChosenModel
+from src.search.score_file import ScoreFile
 from tests.scorer import Scorer, draw_images
 from tests.waiting import wait_for
 
@@ -153,7 +155,7 @@ def test_the_score_file_names_what_assisted_the_scores_while_it_did(comparisons,
     choose(session)
 
     def written():
-        script.ScoreFile(path, "score", ids, live).write()
+        ScoreFile(path, "score", ids, live).write()
         return path.read_text(encoding="utf-8")
 
     assert "assisted_by" not in written()
@@ -167,7 +169,7 @@ def test_the_score_file_names_what_assisted_the_scores_while_it_did(comparisons,
     choose(session)
     assert written() == before  # never replaced by what features did not assist
     unassisted = LiveRatings(comparisons, RatingSettings("bradley_terry"))
-    file = script.ScoreFile(path, "score", ids, unassisted)
+    file = ScoreFile(path, "score", ids, unassisted)
     assert "stays as it is" not in file.write()  # asked for, and there are choices that the file lacks
     assert "toy" not in path.read_text(encoding="utf-8")
 
@@ -489,9 +491,9 @@ class Helper:
 
 def test_only_a_minimum_score_waits_for_the_features_it_is_about(comparisons, live, capsys):
     helper = Helper()
-    script.use(helper, live, wait=False)
+    script.use(helper, live, ChosenModel(None), wait=False)
     assert not helper.waited
-    script.use(helper, live, wait=True)
+    script.use(helper, live, ChosenModel(None), wait=True)
     assert helper.waited
     assert live.ratings.expected_spearman == 0.856
     said = capsys.readouterr().out

@@ -24,6 +24,7 @@ from src.ab_page.server import PAGE, STATIC
 from src.common.errors import UserError
 from src.ratings.database import Comparisons
 from src.ratings.settings import RatingSettings
+from src.search.score_file import ScoreFile
 from tests import profiles
 from tests.scorer import ROOT, Scorer, draw_images
 
@@ -657,11 +658,11 @@ def test_scores_of_the_predecessors_become_starting_ratings_once(tmp_path, name,
             aesthetic_ab_scorer.import_scores(path, "score", rescale, comparisons, ids)
         assert comparisons.log().starting_ratings[:2].tolist() == pytest.approx(expected)
         live = LiveRatings(comparisons, RatingSettings("bradley_terry", rescale=rescale))
-        aesthetic_ab_scorer.ScoreFile(path, "score", ids, live).write()
+        ScoreFile(path, "score", ids, live).write()
         assert path.read_text(encoding="utf-8") == text  # nothing compared, nothing written
         comparisons.add_choice([1, 2], 1)
         live.read()
-        aesthetic_ab_scorer.ScoreFile(path, "score", ids, live).write()
+        ScoreFile(path, "score", ids, live).write()
         (tmp_path / name.replace(".", ".before_choosing.")).read_text(encoding="utf-8").index(text)
         aesthetic_ab_scorer.import_scores(path, "score", rescale, comparisons, ids)  # its own file: not imported
         assert comparisons.log().starting_ratings[:2].tolist() == pytest.approx(expected)
@@ -693,7 +694,7 @@ def test_estimates_are_marked_as_a_models_until_there_are_enough_choices(tmp_pat
             comparisons.add_choice([1, 2], 1)
             comparisons.add_choice([2, 4], 2)
         live = LiveRatings(comparisons, RatingSettings("bradley_terry"))
-        said = aesthetic_ab_scorer.ScoreFile(path, "score", ids, live).write()
+        said = ScoreFile(path, "score", ids, live).write()
         assert said == f"The scores are in {path}; 1 of them more a model's than yours by now."
         marks = [(row["began_at"], row["estimated"], row["score"] != "") for row in rows(path)]
         assert marks == [("", "", True), ("a model", "", True), ("a model", "1", True), ("", "", True)]
@@ -717,7 +718,7 @@ def test_ones_own_scores_are_no_starting_ratings_for_another_rater(tmp_path):
             assert np.isnan(comparisons.log().starting_ratings).all()
             comparisons.add_choice([1, 2], 1)
             live = LiveRatings(comparisons, RatingSettings("bradley_terry"))
-            aesthetic_ab_scorer.ScoreFile(path, "score", ids, live).write()
+            ScoreFile(path, "score", ids, live).write()
 
 
 def test_the_set_can_be_restricted_by_name_and_by_score(gallery):

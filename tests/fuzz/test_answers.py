@@ -19,8 +19,8 @@ from tests.fuzz.outcomes import BOUNDED
 from tests.scorer import draw_images
 
 IMAGES = 8
-ACTIONS = ("answer", "undo", "exclude", "next", "finish")
-TABLES = ("images", "image_paths", "sessions", "comparisons", "events", "starting_ratings")
+ACTIONS = ("answer", "undo", "exclude", "next", "finish", "model")
+TABLES = ("images", "image_paths", "sessions", "comparisons", "events", "starting_ratings", "held_out")
 
 
 class Client:
@@ -78,6 +78,7 @@ class Client:
             "undo": {"step": self.session.last or "comparison 1"},
             "exclude": {"image": 1},
             "next": {},
+            "model": {},
             "finish": {"of": self.session.ends},
         }
         return {"gallery": self.server._name, "tab": "tab", **own[action]}

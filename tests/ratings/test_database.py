@@ -223,6 +223,7 @@ def test_rows_can_not_be_changed_removed_or_replaced(path, database, table, stat
     first = database.add_choice([1, 2], 1)
     database.undo(first)
     database.add_starting_ratings({1: 0.5})
+    assert database.hold_out(1.0, 0)
     before = query(path, f"SELECT * FROM {table}")
     with pytest.raises(sqlite3.IntegrityError, match=f"{table} is append-only"):
         query(path, statement.format(table, table))

@@ -21,9 +21,10 @@ def test_every_setting_is_the_option_of_its_name():
     words = ["--rating=elo", "--k=0.3", "--weight_by_speed", "--default_seconds=2", "--weight_min=0.1"]
     words += ["--weight_max=9", "--rescale=none", "--new_from_model", "--pairing=classic", "--number=7"]
     words += ["--number_to_compare=3", "--low_count_weight=0.5", "--hidden_repeats=0.25", "--seed=1"]
+    words += ["--held_out_screens=0.2"]
     arguments = parse_arguments(CHOOSE, "", words)
     assert settings_of(RatingSettings, arguments) == RatingSettings("elo", 0.3, True, 2.0, 0.1, 9.0, "none", True)
-    assert settings_of(PairingSettings, arguments) == PairingSettings("classic", 7, 3, 0.5, 0.25, 1)
+    assert settings_of(PairingSettings, arguments) == PairingSettings("classic", 7, 3, 0.5, 0.25, 0.2, 1)
 
 
 def test_whose_features_assist_is_said_by_the_options_of_features(tmp_path):

@@ -5,6 +5,7 @@ import { allKey, openAll } from "./all.js";
 import { answer, pick, setExcluding } from "./choosing.js";
 import { $, make, report } from "./dom.js";
 import { nextGround, toast } from "./look.js";
+import { askAfterModel } from "./model.js";
 import { layOutAll } from "./screens.js";
 import { refresh, send } from "./server.js";
 import { page } from "./shared.js";
@@ -28,6 +29,7 @@ const acts = {
   all: () => openAll(),
   full: () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen?.().catch(() => {})),
   help: () => openHelp(page.state.at_once),
+  model: () => send("model").then(() => askAfterModel(report.hidden)),
   finish: () => send("finish"),
   next: () => send("next"),
   here: refresh,
@@ -57,7 +59,7 @@ document.addEventListener("click", (event) => {
   if (!button.closest("dialog")) button.blur(); // or the space bar would press it again
 });
 
-const KEYS = { Backspace: "undo", s: "skip", t: "tie", x: "exclude", z: "zoom", i: "about", g: "all", b: "ground", f: "full", "?": "help", q: "finish", Escape: "cancel" };
+const KEYS = { Backspace: "undo", s: "skip", t: "tie", x: "exclude", z: "zoom", i: "about", g: "all", b: "ground", f: "full", "?": "help", m: "model", q: "finish", Escape: "cancel" };
 const PLACES = { ArrowLeft: 0, ArrowRight: 1, ArrowUp: 0, ArrowDown: 1 };
 
 document.addEventListener("keydown", (event) => {
@@ -82,7 +84,7 @@ function chooseKey(event, key) {
 }
 
 function reportKey(event, key) {
-  const act = { Backspace: "undo", q: "finish", n: "next", Enter: "next", g: "all", "?": "help", f: "full" }[key];
+  const act = { Backspace: "undo", q: "finish", n: "next", Enter: "next", g: "all", "?": "help", f: "full", m: "model" }[key];
   if (!act || (key === "Enter" && event.target.closest("button")) || page.state.phase === "finished") return;
   event.preventDefault();
   acts[act]();

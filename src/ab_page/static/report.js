@@ -2,6 +2,7 @@
 
 import { setExcluding } from "./choosing.js";
 import { $, make, makeSvg, report, stage } from "./dom.js";
+import { askAfterModel, modelCard, modelHeadline } from "./model.js";
 import { layOutAll } from "./screens.js";
 import { page } from "./shared.js";
 import { zoomInto } from "./zoom.js";
@@ -26,10 +27,13 @@ export function openReport() {
   report.replaceChildren(
     make("h1", "", finished ? "Finished" : `Batch ${state.report?.number ?? state.batch} is done`),
     ...(finished ? ending(state.ending) : []),
+    modelHeadline(),
     ...(state.report ? reportParts(state.report) : []),
+    modelCard(),
     ...(finished ? [] : [actions()]),
   );
   report.scrollTo(0, 0);
+  if (!finished) askAfterModel();
   report.querySelector(".main")?.focus({ focusVisible: false });
 }
 

@@ -61,6 +61,28 @@ CHOOSING = Group(
             PairingSettings.hidden_repeats,
         ),
         choosing(
+            "--held_out_screens",
+            "share of the images, and of the screens, that no rating learns from: what a model foresees of their "
+            "choices is an honest number",
+            number(0, 0.5),
+            PairingSettings.held_out_screens,
+        ),
+        choosing(
+            "--no_model",
+            "leave the --model as it is; else one that is fitted to the choices takes its place, batch by batch",
+            ON_OFF,
+            False,
+            needs=("rating=assisted",),
+        ),
+        choosing(
+            "--preview",
+            "a folder of other images: the page shows which of them that model finds best and worst (none: of those "
+            "not compared yet)",
+            TEXT,
+            idle_with=("no_model",),
+            needs=("rating=assisted",),
+        ),
+        choosing(
             "--new_from_model",
             "images without comparisons start at the score of the --model",
             ON_OFF,
