@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.common import Steps, UserError, claimed, number_of, run_script, working
+from src.common import Steps, UserError, note, claimed, note, number_of, run_script, working
 from src.options import (
     TRAIN,
     argument_folders,
@@ -68,6 +68,7 @@ def main() -> None:
                 described = describe(arguments, table, data, behind, steps)
             found, finished = train(arguments, described, model)
             report_results(described, table, model, found)
+            print_foreseen(arguments, directory, model, cache)
             if savefile:
                 write_savefile(savefile, table, data, found)
             if arguments.report:
@@ -279,6 +280,22 @@ def the_study(arguments: argparse.Namespace, run: "Run") -> "Iterator[tuple[Stud
         yield study, address
     if (done := count_finished(study)) < search.trials:
         print(f"\nStopped by Ctrl-C after {done} of {search.trials} trials; go on with --resume.")
+
+
+def print_foreseen(arguments: argparse.Namespace, directory: Path, model: Path, cache: "FeatureCache") -> None:
+    """How many of the choices between images that were held out the model foresees, where there are any."""
+    from src.options import comparisons_file
+    from src.report import print_held_out
+    from src.scoring import LookSettings
+
+    comparisons = comparisons_file(arguments, directory)
+    if not comparisons.is_file():
+        return
+    settings = settings_of(LookSettings, arguments)
+    try:
+        print_held_out(comparisons, arguments.rater, directory, arguments.exclude, [model], cache, settings)
+    except UserError as error:  # the model is there, whatever the file of comparisons is
+        note(f"note: {error}")
 
 
 def begin(arguments: argparse.Namespace, run: "Run", files: "RunFiles", address: str | None) -> None:

@@ -16,20 +16,24 @@ LAYERS, DROPOUTS = (300, 100), (0.4, 0.4, 0.0)
 WIDTHS = (9, 9, 9, 14, 14)  # of the columns of `held_out`
 
 
+TYPES = ("network", "ridge", "gp", "gp, errors", "blend")
+
+
 def predictor(bench: Bench) -> None:
-    print(f"\nOn images never shown, Spearman of\n{'':<36}{'network':>9}{'ridge':>9}")
+    """gp: a Gaussian process; errors: with those of the ratings as noise; blend: half of it, half the network."""
+    print(f"\nOn images never shown, Spearman of\n{'':<36}" + "".join(f"{name:>11}" for name in TYPES))
     for agreement in AGREEMENTS:
-        found: dict[str, list[tuple[float, float]]] = {}
+        found: dict[str, list[list[float]]] = {}
         for seed in bench.seeds:
-            for name, shown, scores in targets(bench, agreement, seed):
-                found.setdefault(name, []).append(trained(bench, shown, scores, seed))
+            for name, shown, scores, errors in targets(bench, agreement, seed):
+                found.setdefault(name, []).append(trained(bench, shown, scores, errors, seed))
         for name, values in found.items():
-            network, ridge = np.mean(values, axis=0)
-            print(f"{agreement:.0%}  {name:<30}{network:>10.3f}{ridge:>9.3f}")
+            cells = "".join(f"{value:>11.3f}" for value in np.mean(values, axis=0))
+            print(f"{agreement:.0%}  {name:<31}{cells}", flush=True)
 
 
-def targets(bench: Bench, agreement: float, seed: int) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """(what the scores are, rows of the images shown, their scores)."""
+def targets(bench: Bench, agreement: float, seed: int) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+    """(what the scores are, rows of the images shown, their scores, the errors of these)."""
     n = len(bench.truth)
     shown = np.sort(np.random.default_rng(seed).permutation(n)[n // 4 :])
     truth, similarity = bench.truth[shown], make_similarity(np.arange(len(shown)) + 1, bench.features[shown])
@@ -37,15 +41,30 @@ def targets(bench: Bench, agreement: float, seed: int) -> list[tuple[str, np.nda
     rows = []
     for name, fit in fits.items():
         course = run(make_taste(truth, agreement), fit, "near", 2.0, seed, f"predictor, {name}", keep=(1.0, 2.0))
-        rows += [(f"{name}, {point:.0f} per image", shown, kept.rating) for point, kept in course.ratings.items()]
-    return [*sorted(rows, key=lambda row: row[0].split()[1:]), ("true scores", shown, truth)]
+        kept = course.ratings.items()
+        rows += [(f"{name}, {point:.0f} per image", shown, found.rating, found.error) for point, found in kept]
+    none = np.full(len(shown), np.nan)
+    return [*sorted(rows, key=lambda row: row[0].split()[1:]), ("true scores", shown, truth, none)]
 
 
-def trained(bench: Bench, shown: np.ndarray, scores: np.ndarray, seed: int) -> tuple[float, float]:
-    """Spearman with the truth on all other images: of the network, and of ridge regression."""
+def trained(bench: Bench, shown: np.ndarray, scores: np.ndarray, errors: np.ndarray, seed: int) -> list[float]:
+    """Spearman with the truth on all other images, of each type."""
     unseen = np.setdiff1d(np.arange(len(bench.truth)), shown)
     network, ridge = predictions(bench, shown, scores, seed)
-    return spearman(bench.truth[unseen], network[unseen]), spearman(bench.truth[unseen], ridge[unseen])
+    plain, with_errors = (process(bench, shown, scores, known) for known in (None, errors))
+    found = (network, ridge, plain, with_errors, (network + plain) / 2)
+    return [spearman(bench.truth[unseen], each[unseen]) for each in found]
+
+
+def process(bench: Bench, shown: np.ndarray, scores: np.ndarray, errors: np.ndarray | None) -> np.ndarray:
+    """(N,) model scores of a Gaussian process that learnt these scores of the rows `shown`."""
+    import torch
+
+    from src.model import PredictorConfig, fit_gaussian_process
+
+    x = torch.from_numpy(bench.features.astype(np.float32))
+    config = PredictorConfig("benchmark", (0,), "join", (x.shape[1],), (), (0.0,))
+    return fit_gaussian_process(config, x[shown], scores, errors=errors).predict(x)[0]
 
 
 def predictions(bench: Bench, shown: np.ndarray, scores: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
