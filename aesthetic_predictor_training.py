@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.common import Steps, UserError, note, claimed, note, number_of, run_script, working
+from src.common import Steps, UserError, claimed, note, number_of, run_script, working
 from src.options import (
     TRAIN,
     argument_folders,
