@@ -15,14 +15,23 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before numpy: idle threads must not spin on a busy machine
 
-from src.common import UserError, check_writable, command_of, end_on_signals, number_of, run_script, working
+from src.common import (
+    UserError,
+    check_writable,
+    command_of,
+    end_on_signals,
+    number_of,
+    run_script,
+    shown_path,
+    working,
+)
 from src.options import CHOOSE, comparisons_file, image_directory, model_path, parse_arguments, settings_of
 from src.ratings import PairingSettings, RatingSettings
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from src.ab_page import Closed, Gallery, LiveRatings, Session, Words
+    from src.ab_page import Closed, Gallery, LiveRatings, ModelView, Session, Words
     from src.features import FeatureCache
     from src.ratings import Assistance, Assistant, Comparisons, ModelPrior, Registered
     from src.search import ChosenModel, ScoreFile
@@ -39,10 +48,10 @@ def main() -> None:
     from src.scores import chosen_file
 
     scores = chosen_file(directory, arguments.scores)
-    from src.ab_page import LiveRatings, ModelView, Server, Session, listen, make_gallery
+    from src.ab_page import LiveRatings, Server, Session, listen, make_gallery
     from src.features import FeatureCache, default_folder
     from src.ratings import Comparisons
-    from src.search import ScoreFile
+    from src.search import ScoreFile, import_scores
 
     listening = listen(arguments.host, arguments.port)
     cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
@@ -65,8 +74,7 @@ def main() -> None:
             file = ScoreFile(scores, arguments.score_column, registered.ids, live, directory)
             on_close = partial(finish_batch, gallery, file, model, arguments.rater)
             session = Session(comparisons, live, allowed, pairing, on_close)
-            words = words_of(arguments, directory, scores, comparisons.path)
-            view = ModelView(partial(model.ask, file.rated), model.page, preview)
+            words, view = words_of(arguments, directory, scores, comparisons.path), view_of(model, file, preview)
             server = Server(session, gallery, arguments.host, listening, words, view)
             with ending(assistant, session, file, model, words.command):
                 announce(server.address, int(session.allowed.sum()), len(live.log), arguments.host)
@@ -80,8 +88,15 @@ def words_of(arguments: argparse.Namespace, directory: Path, scores: Path, choic
     script = Path(__file__).resolve().with_name("aesthetic_predictor_training.py")
     files = [f"@{Path(word[1:]).resolve()}" for word in sys.argv[1:] if word.startswith("@")]
     named = [f"--directory={directory.resolve()}", f"--scores={scores.resolve()}"]
-    command = command_of(["python", str(script), *files, *named])
-    return Words(arguments.question, str(scores.resolve()), str(choices.resolve()), command)
+    command = command_of(["python", str(script), *files, *named]).encode("utf-8", "replace").decode()
+    return Words(arguments.question, shown_path(scores.resolve()), shown_path(choices.resolve()), command)
+
+
+def view_of(model: "ChosenModel", file: "ScoreFile", preview: "Gallery | None") -> "ModelView":
+    """What the page shows of the model."""
+    from src.ab_page import ModelView
+
+    return ModelView(partial(model.ask, file.rated), model.page, preview)
 
 
 def hash_images(directory: Path, exclude: list[str], follow_links: bool, cache: "FeatureCache") -> dict[str, str]:
@@ -115,36 +130,6 @@ def report_images(hashes: dict[str, str], registered: "Registered") -> None:
         f"{len(replaced)} have a new content and begin anew: {listing(replaced)}" if replaced else "",
     ]
     print("\n".join(note for note in notes if note))
-
-
-def import_scores(
-    path: Path,
-    score_column: str,
-    rescale: str,
-    comparisons: "Comparisons",
-    ids: dict[str, int],
-    directory: Path | None = None,
-) -> None:
-    """Scores that another program or a person wrote become starting ratings, once. directory: the images'."""
-    import numpy as np
-
-    from src.ratings import start_from
-    from src.scores import begun_at, is_chosen, match_images, read_scorefile
-
-    if not path.exists():
-        return
-    table, problems = match_images(read_scorefile(path, score_column, directory), list(ids))
-    print("\n".join([*table.problems, *problems]))
-    if is_chosen(table):
-        if len(comparisons.log()):
-            return  # the choices say more, whoever made them
-        print(
-            f"note: {path} comes from choices, and {comparisons.path} holds none: if it was lost, moved or emptied, "
-            "put it back before you choose"
-        )
-    images = np.array([ids[image] for image in table.paths], dtype=np.int64)
-    if begun := start_from(comparisons, images, table.scores, rescale, begun_at(table)):
-        print(f"{begun} scores of {path} are the starting ratings of their images.")
 
 
 def score_with_model(
@@ -203,8 +188,9 @@ def start_model(
     path, about = model_path(arguments, directory), {"score_column": arguments.score_column, "rater": arguments.rater}
     check_writable("modelpath" if arguments.modelpath else "model", path)
     shown = (preview.directory, tuple(preview.paths.values())) if preview else (None, ())
-    options = arguments.device, arguments.extract_batch_size
-    return ChosenModel(Place(path, directory, cache.folder, *options, *shown, about, arguments.seed))
+    device, at_once = arguments.device, arguments.extract_batch_size
+    place = Place(path, directory, cache.folder, device, at_once, shown[0], shown[1], about, arguments.seed)
+    return ChosenModel(place)
 
 
 def hold_out(comparisons: "Comparisons", pairing: PairingSettings) -> None:

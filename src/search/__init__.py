@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .objective import Objective, make_objective
     from .run import Run, comparison_counts, describe_run
     from .run_files import Found, RunFiles
-    from .score_file import ScoreFile
+    from .score_file import ScoreFile, import_scores
     from .search import train_again
     from .settings import MetaparameterRanges, ObjectiveSettings, SearchSettings, StudySettings, TrainingSettings
     from .storage import elsewhere, existing_storage, shown_database

@@ -1,4 +1,4 @@
-"""The score file of somebody who chooses: what is written there, and when it isn't."""
+"""The score file of somebody who chooses: what is read of it at first, what is written there, and when it isn't."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,17 @@ from typing import Protocol
 
 import numpy as np
 
-from ..ratings import Ints, Log, Ratings, RatingSettings, choices_alone, rescaled
-from ..scores import ChosenScores, holds_assisted, is_behind, write_chosen
+from ..ratings import Comparisons, Ints, Log, Ratings, RatingSettings, choices_alone, rescaled, start_from
+from ..scores import (
+    ChosenScores,
+    begun_at,
+    holds_assisted,
+    is_behind,
+    is_chosen,
+    match_images,
+    read_scorefile,
+    write_chosen,
+)
 from .choosing import Rated
 
 
@@ -95,3 +104,28 @@ class ScoreFile:
         columns = scores[rows], errors[rows], ratings.comparisons[rows]
         began_at, share = self.live.log.began_at[rows].tolist(), ratings.choice_share
         return ChosenScores(list(self.ids), *columns, assisted_by, began_at, None if share is None else share[rows])
+
+
+def import_scores(
+    path: Path,
+    score_column: str,
+    rescale: str,
+    comparisons: Comparisons,
+    ids: dict[str, int],
+    directory: Path | None = None,
+) -> None:
+    """Scores that another program or a person wrote become starting ratings, once. directory: the images'."""
+    if not path.exists():
+        return
+    table, problems = match_images(read_scorefile(path, score_column, directory), list(ids))
+    print("\n".join([*table.problems, *problems]))
+    if is_chosen(table):
+        if len(comparisons.log()):
+            return  # the choices say more, whoever made them
+        print(
+            f"note: {path} comes from choices, and {comparisons.path} holds none: if it was lost, moved or emptied, "
+            "put it back before you choose"
+        )
+    images = np.array([ids[image] for image in table.paths], dtype=np.int64)
+    if begun := start_from(comparisons, images, table.scores, rescale, begun_at(table)):
+        print(f"{begun} scores of {path} are the starting ratings of their images.")

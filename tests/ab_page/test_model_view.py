@@ -65,7 +65,7 @@ def served(comparisons, tmp_path):
     preview, model = make_gallery(tmp_path / "images", {"005.png": 1}), Model()
     gallery = make_gallery(tmp_path / "images", ids)
     view = ModelView(model.ask, model.page, preview)
-    server = Server(make_session(comparisons), gallery, "127.0.0.1", listen("127.0.0.1", 0), view)
+    server = Server(make_session(comparisons), gallery, "127.0.0.1", listen("127.0.0.1", 0), model=view)
     thread = threading.Thread(target=server.run, args=[False])
     thread.start()
     yield server.address, model

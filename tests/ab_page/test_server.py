@@ -24,6 +24,7 @@ from src.ab_page.server import PAGE, STATIC
 from src.common.errors import UserError
 from src.ratings.database import Comparisons
 from src.ratings.settings import RatingSettings
+from src.search import import_scores
 from src.search.score_file import ScoreFile
 from tests import profiles
 from tests.scorer import ROOT, Scorer, draw_images
@@ -655,7 +656,7 @@ def test_scores_of_the_predecessors_become_starting_ratings_once(tmp_path, name,
     with Comparisons(tmp_path / "c.sqlite", "me") as comparisons:
         comparisons.register({path: path for path in ids})
         for _ in range(2):
-            aesthetic_ab_scorer.import_scores(path, "score", rescale, comparisons, ids)
+            import_scores(path, "score", rescale, comparisons, ids)
         assert comparisons.log().starting_ratings[:2].tolist() == pytest.approx(expected)
         live = LiveRatings(comparisons, RatingSettings("bradley_terry", rescale=rescale))
         ScoreFile(path, "score", ids, live).write()
@@ -664,7 +665,7 @@ def test_scores_of_the_predecessors_become_starting_ratings_once(tmp_path, name,
         live.read()
         ScoreFile(path, "score", ids, live).write()
         (tmp_path / name.replace(".", ".before_choosing.")).read_text(encoding="utf-8").index(text)
-        aesthetic_ab_scorer.import_scores(path, "score", rescale, comparisons, ids)  # its own file: not imported
+        import_scores(path, "score", rescale, comparisons, ids)  # its own file: not imported
         assert comparisons.log().starting_ratings[:2].tolist() == pytest.approx(expected)
 
 
@@ -674,13 +675,13 @@ def test_scores_of_choices_that_are_gone_are_told_from_others(tmp_path, capsys):
     (tmp_path / "ours.csv").write_text("relative_path,score,comparisons,score_error\na.png,1,3,.5\nb.png,2,3,.5\n")
     with Comparisons(tmp_path / "c.sqlite", "me") as comparisons:
         comparisons.register({path: path for path in ids})
-        aesthetic_ab_scorer.import_scores(tmp_path / "theirs.csv", "score", "standard", comparisons, ids)
+        import_scores(tmp_path / "theirs.csv", "score", "standard", comparisons, ids)
         assert "holds none" not in capsys.readouterr().out
-        aesthetic_ab_scorer.import_scores(tmp_path / "ours.csv", "score", "standard", comparisons, ids)
+        import_scores(tmp_path / "ours.csv", "score", "standard", comparisons, ids)
         said = f"ours.csv comes from choices, and {tmp_path / 'c.sqlite'} holds none: if it was lost"
         assert said in capsys.readouterr().out
         comparisons.add_choice([1, 2], 1)
-        aesthetic_ab_scorer.import_scores(tmp_path / "ours.csv", "score", "standard", comparisons, ids)
+        import_scores(tmp_path / "ours.csv", "score", "standard", comparisons, ids)
         assert "holds none" not in capsys.readouterr().out
 
 
@@ -689,7 +690,7 @@ def test_estimates_are_marked_as_a_models_until_there_are_enough_choices(tmp_pat
     path.write_text("relative_path,score,estimated\n000.png,1,\n001.png,3,1\n002.png,2,1\n", encoding="utf-8")
     with Comparisons(tmp_path / "c.sqlite", "me") as comparisons:
         comparisons.register({path: path for path in ids})
-        aesthetic_ab_scorer.import_scores(path, "score", "standard", comparisons, ids)
+        import_scores(path, "score", "standard", comparisons, ids)
         for _ in range(12):
             comparisons.add_choice([1, 2], 1)
             comparisons.add_choice([2, 4], 2)
@@ -705,7 +706,7 @@ def test_estimates_are_marked_as_a_models_until_there_are_enough_choices(tmp_pat
     shutil.copy(path, tmp_path / "other.csv")
     with Comparisons(tmp_path / "other.sqlite", "me") as others:  # the choices are gone: nothing is laundered
         others.register({path: path for path in ids})
-        aesthetic_ab_scorer.import_scores(tmp_path / "other.csv", "score", "standard", others, ids)
+        import_scores(tmp_path / "other.csv", "score", "standard", others, ids)
         assert others.log().began_at.tolist() == ["", "a model", "a model", ""]
 
 
@@ -714,7 +715,7 @@ def test_ones_own_scores_are_no_starting_ratings_for_another_rater(tmp_path):
     for rater in ("alice", "bob"):
         with Comparisons(tmp_path / "c.sqlite", rater) as comparisons:
             comparisons.register({path: path for path in ids})
-            aesthetic_ab_scorer.import_scores(path, "score", "standard", comparisons, ids)
+            import_scores(path, "score", "standard", comparisons, ids)
             assert np.isnan(comparisons.log().starting_ratings).all()
             comparisons.add_choice([1, 2], 1)
             live = LiveRatings(comparisons, RatingSettings("bradley_terry"))

@@ -201,18 +201,23 @@ def test_a_blend_that_is_worse_than_what_was_there_is_not_written(tmp_path, monk
     assert found.metadata["model_type"] == "gp"
 
 
-def test_the_share_is_that_of_least_squares_within_0_and_1():
+def test_the_share_is_that_of_least_squares_with_100_images_more_that_call_both_alike():
     generator = np.random.default_rng(0)
     scores = generator.normal(size=200)
     process, networks = scores + generator.normal(size=200), scores + 2 * generator.normal(size=200)
     share, factor = shares(scores, process, networks)
-    wanted = np.linalg.lstsq((process - networks)[:, None], scores - networks, rcond=None)[0][0]
+    apart = process - networks
+    prior = np.full(100, np.sqrt(np.mean(apart**2)))
+    wanted = np.linalg.lstsq(
+        np.concatenate([apart, prior])[:, None], np.concatenate([scores - networks, prior / 2]), rcond=None
+    )[0][0]
     assert share == pytest.approx(wanted)
     blend = share * process + (1 - share) * networks
     assert factor == pytest.approx(np.sqrt(mse(scores, blend) / mse(scores, process)))
-    assert shares(scores, scores, networks) == (1.0, 1.0)
-    assert shares(scores, networks, scores)[0] == 0.0
+    assert shares(scores, scores, networks)[1] == 1.0
+    assert shares(scores, networks, scores + apart)[0] == 0.0
     assert shares(scores, process, process)[0] == 1.0
+    assert shares(scores[:2], process[:2], networks[:2])[0] == pytest.approx(0.5, abs=0.05)
 
 
 def test_without_folds_the_train_split_is_parted_in_five_and_eval_and_test_stay_out():
