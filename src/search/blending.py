@@ -15,8 +15,8 @@ from .run_files import Found
 from .search import Search
 
 FOLDS = 5
-# Images' worth of belief that both are alike. Of 100 images the shares found without it are worse than a half: Spearman
-# 0.520 and 0.527 with other ratings of 40 people (benchmarks/oasis_types.py has the people).
+# As many images' worth of belief that both are alike. Of 100 images, shares found without it are worse than a half:
+# Spearman 0.520 and 0.527 with other ratings of 40 people (benchmarks/oasis_types.py has the people).
 ALIKE = 100
 FEWEST = 20  # train images; with fewer, folds say nothing, and both count alike
 
