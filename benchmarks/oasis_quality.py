@@ -13,14 +13,15 @@ The folder holds the OASIS photographs (images/, Kurdi, Lozano & Banaji 2017) an
    of the first seed's best trial: nothing is selected on the fold, so this is the honest comparison;
 3. 10-fold cross-validation of ridge on the embedded extractors: the head alone, and the default hidden states of
    each size (with --embedded_only, this alone);
-4. how long it took.
+4. which type of model predicts unseen images best, of the crowd and of single people: the tables of oasis_types.py,
+   which take an hour, and are left out with --without_types;
+5. how long it took.
 """
 
 import argparse
 import csv
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -40,6 +41,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
+from benchmarks.oasis_types import tables, theme
 from src.common import spearman
 from src.features.extraction import extract_features
 from src.features.extractors import EMBEDDED, load_extractor
@@ -55,11 +57,6 @@ RANGES = ("--min_batch_size=10", "--max_first_layer_size=300", "--max_second_lay
 EVAL_SHARE = 0.25
 ENSEMBLE = "--ensemble=5"
 COLUMNS = f"{'ridge':>9}{'network':>9}{'ensemble':>10}"  # the gains: network over ridge, ensemble over network
-
-
-def theme(path: str) -> str:
-    """Acorns of images/Acorns1.jpg."""
-    return re.sub(r"[\s\d]+$", "", Path(path).stem)
 
 
 def write_theme_split(rows: list[dict[str, str]], seed: int, path: Path) -> None:
@@ -141,6 +138,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=60)
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--embedded_only", action="store_true", help="only table 3")
+    parser.add_argument("--without_types", action="store_true", help="without table 4")
     parser.add_argument("--work", type=Path, default=Path("oasis_quality"), help="models, logs and features go here")
     arguments = parser.parse_args()
     oasis, work = arguments.oasis.resolve(), arguments.work.resolve()
@@ -154,6 +152,8 @@ def main() -> None:
         best = searches(oasis, work, rows, [int(seed) for seed in arguments.seeds.split(",")], arguments.trials)
         cross_validations(features["efficientnet-lite0"], rows, best)
     embedded(features, rows)
+    if not (arguments.embedded_only or arguments.without_types):
+        tables(oasis, work, 100)
     print(f"\n{time.perf_counter() - start:.0f} s, {os.cpu_count()} cores, torch {torch.__version__}")
 
 
