@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from src.features import Extractor, FeatureCache, Features
     from src.model import PredictorConfig
+    from src.ratings import Share
     from src.scores import ScoreTable
     from src.search import Dataset, Found, Run, RunFiles
 
@@ -67,7 +68,7 @@ def main() -> None:
             with working("Preparing the search", steps):
                 described = describe(arguments, table, data, behind, steps)
             found, finished = train(arguments, described, model)
-            report_results(described, table, model, found)
+            report_results(described, table, model, found, repeats_of(arguments, directory), arguments.details)
             if savefile:
                 write_savefile(savefile, table, data, found)
             if arguments.report:
@@ -295,6 +296,14 @@ def begin(arguments: argparse.Namespace, run: "Run", files: "RunFiles", address:
     if address:
         print(f"Watch the search at {address}.")
     write_arguments(files.arguments, TRAIN, arguments)
+
+
+def repeats_of(arguments: argparse.Namespace, directory: Path) -> "Share | None":
+    """How often this rater chose the same again, where there are choices."""
+    from src.options import comparisons_file
+    from src.ratings import read_repeats
+
+    return read_repeats(comparisons_file(arguments, directory), arguments.rater)
 
 
 def sweep_layers(
