@@ -276,7 +276,7 @@ def the_study(arguments: argparse.Namespace, run: "Run") -> "Iterator[tuple[Stud
     folders = (Path(arguments.directory).expanduser(), *argument_folders(sys.argv[1:]))
     settings = settings_of(StudySettings, arguments, other_folders=folders)
     study = open_study(settings, search, run.objective.direction, run.comparable)
-    with dashboard(arguments.server, arguments.database) as address:
+    with dashboard(arguments.server, arguments.database, study._study_id) as address:
         yield study, address
     if (done := count_finished(study)) < search.trials:
         print(f"\nStopped by Ctrl-C after {done} of {search.trials} trials; go on with --resume.")
@@ -294,7 +294,7 @@ def begin(arguments: argparse.Namespace, run: "Run", files: "RunFiles", address:
     if previous := files.keep_previous(bool(files.study) and arguments.resume):
         print(f"The model that lay there is kept as {previous.name}.")
     if address:
-        print(f"Watch the search at {address}.")
+        print(f"Watch the search at {address}")
     write_arguments(files.arguments, TRAIN, arguments)
 
 

@@ -230,6 +230,7 @@ def trained(photos):  # noqa: F811
 def test_training_writes_the_report(trained):
     page = (trained[0] / "trained.html").read_text(encoding="utf-8")
     assert page.count("<svg") >= 4
+    assert page.count("Eval split") == page.count("All that was looked at: Eval split") == 1
     assert "data:image/jpeg" in page
     assert "The search" in page
 
