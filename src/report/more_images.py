@@ -4,14 +4,16 @@ from dataclasses import dataclass, replace
 from math import nan
 
 import numpy as np
+from scipy.linalg import solve
+from threadpoolctl import threadpool_limits
 
-from ..common import counted
-from ..search import Dataset, ridge_scores
+from ..common import counted, standardisation
+from ..search import Dataset
 
 FOLDS = 4
-FEWEST_TRAIN, MOST_TRAIN = 40, 5_000  # of more, the fits take minutes
+FEWEST_TRAIN, MOST_TRAIN = 100, 1_500  # of fewer it is luck, of more it takes long
 MOST_JUDGED = 1_000  # all pairs of these are looked at
-FITS = 2_000  # train images from which on one half of each fold must do
+HALVES = 4  # of each fold
 RESAMPLES = 400
 SURE = 1.96  # standard errors
 WORTH_HAVING = 1.0  # of 100 pairs
@@ -29,30 +31,42 @@ class Growth:
     error: float = nan
 
 
-def growth(data: Dataset, seed: int) -> Growth:
-    """By cross-validation of all images but those of test, in the run's folds or FOLDS: eval images are few."""
+def growth(data: Dataset, penalty: float, seed: int) -> Growth:
+    """By cross-validation of all images but those of test, in the run's folds or FOLDS: eval images are few.
+
+    penalty: that of the run's ridge regression, which is kept for the halves.
+    """
     generator = np.random.default_rng(seed)
     parts = data.parts() if data.folds is not None else _parts(data, generator)
     images, rows = len(parts[0].rows("train")), np.flatnonzero(data.split != "test")
     if not FEWEST_TRAIN <= images <= MOST_TRAIN:
         return Growth(images)
-    if len(rows) > MOST_JUDGED:
-        rows = generator.choice(rows, MOST_JUDGED, replace=False)
     fold = np.full(len(data.split), -1)
     for number, part in enumerate(parts):
         fold[part.rows("eval")] = number
-    fits = int(np.clip(FITS // images, 1, 4))
-    counts = _same_order(data.scores[rows], data.scores[rows])
-    counts *= (fold[rows][:, None] == fold[rows]) & (fold[rows] >= 0)  # only the order within a fold is a model's own
+    scores, products = data.scores, _products(data)
+    judged = generator.choice(rows, min(len(rows), MOST_JUDGED), replace=False)
+    counts = _same_order(scores[judged], scores[judged])  # (n, n)
+    counts *= (fold[judged][:, None] == fold[judged]) & (
+        fold[judged] >= 0
+    )  # only within a fold is an order a model's
     if not counts.any():
         return Growth(images)
-    whole = _same_order(data.scores[rows], _said(parts, seed)[rows])
-    gains = [
-        counts * (whole - _same_order(data.scores[rows], _said(parts, seed, generator)[rows]))
-        for _ in counted(range(fits), "Would more images help")
-    ]
-    gain = np.mean(gains, axis=0)  # (n, n)
+    gain = np.zeros_like(counts)
+    whole = _same_order(scores[judged], _said(parts, products, penalty)[judged])
+    for _ in counted(range(HALVES), "Would more images help"):
+        half = _said(parts, products, penalty, generator)
+        gain += counts * (whole - _same_order(scores[judged], half[judged]))
+    gain /= HALVES
     return Growth(images, 100 * float(gain.sum() / counts.sum()), _error(gain, counts, generator))
+
+
+def _products(data: Dataset) -> np.ndarray:
+    """(N, N) inner products of the images' features, standardised over all images."""
+    flat = data.inputs.cpu().numpy().reshape(len(data.split), -1)
+    shift, scale = standardisation(flat)
+    x = (flat - shift) / scale
+    return (x @ x.T).astype(np.float64)
 
 
 def _parts(data: Dataset, generator: np.random.Generator) -> list[Dataset]:
@@ -63,16 +77,30 @@ def _parts(data: Dataset, generator: np.random.Generator) -> list[Dataset]:
     return replace(data, split=np.where(folds >= 0, "train", data.split), folds=folds).parts()
 
 
-def _said(parts: list[Dataset], seed: int, halve: np.random.Generator | None = None) -> np.ndarray:
+def _said(
+    parts: list[Dataset], products: np.ndarray, penalty: float, halve: np.random.Generator | None = None
+) -> np.ndarray:
     """(N,) of each image what ridge regression on the train images of the others says, or on a half of those."""
-    found = np.full(len(parts[0].scores), nan)
+    found = np.full(len(products), nan)
     for part in parts:
-        train, split = part.rows("train"), part.split.astype("<U5")
+        train, rows = part.rows("train"), part.rows("eval")
         if halve is not None:
-            split[halve.permutation(train)[len(train) // 2 :]] = "test"
-        rows = part.rows("eval")
-        found[rows] = ridge_scores(part.inputs.cpu().numpy(), part.scores, split, seed)[rows]
+            train = halve.permutation(train)[: len(train) // 2]
+        found[rows] = _ridge(products, part.scores, train, rows, penalty)
     return found
+
+
+def _ridge(
+    products: np.ndarray, scores: np.ndarray, train: np.ndarray, rows: np.ndarray, penalty: float
+) -> np.ndarray:
+    """(n,) of `rows`: ridge regression in its dual form (Saunders, Gammerman & Vovk, 1998)."""
+    among, to = products[np.ix_(train, train)], products[np.ix_(rows, train)]
+    mean, whole, level = among.mean(axis=0), among.mean(), scores[train].mean()
+    among = among - mean - mean[:, None] + whole
+    to = to - mean - to.mean(axis=1, keepdims=True) + whole
+    with threadpool_limits(limits=1, user_api="blas"):
+        weights = solve(among + penalty * np.eye(len(train)), scores[train] - level, assume_a="pos")
+    return to @ weights + level
 
 
 def _same_order(truth: np.ndarray, said: np.ndarray) -> np.ndarray:

@@ -61,8 +61,9 @@ def _first_words(
     others = {name: said[rows] for name, said in run.held_out.items() if name != own}
     counted = errors_counted(table, found.held_out, rows)
     said = headline(data.scores[rows], found.held_out[rows], others, run.seed, images, counted)
-    grown = growth(data, run.seed)
-    return [text for text in (said, with_oneself(repeats), more_images(grown)) if text]
+    penalty = next((first.about["ridge_alpha"] for first in run.firsts if first.name == "ridge"), None)
+    more = "" if penalty is None else more_images(growth(data, penalty, run.seed))
+    return [text for text in (said, with_oneself(repeats), more) if text]
 
 
 def _details(run: Run, table: ScoreTable, found: Found) -> list[str]:

@@ -63,5 +63,5 @@ def caution(table: ScoreTable) -> str:
         better = " Go by those with the scores' errors counted, which are cautious"
     return (
         f"Take care: features of {extractors} assisted these scores; a model of features agrees with them more than "
-        f"you do.\nThe figures flatter.{better}: docs/training.md#honest-numbers"
+        f"with you.\nThe figures flatter.{better}: docs/training.md#honest-numbers"
     )

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import Ridge
 
 from src.model import PredictorConfig
 from src.ratings import Share
 from src.report.headline import headline, with_oneself
-from src.report.more_images import Growth, growth, more_images
+from src.report.more_images import Growth, _ridge, growth, more_images
 from src.scores import Counted
 from src.scores.assisted import Expected
 from src.search import Dataset
@@ -65,24 +66,32 @@ def data_of(count, noise, folds=None, width=40):
 
 
 def test_images_help_where_there_is_more_to_learn_and_not_where_there_is_nothing():
-    learns = growth(data_of(160, 0.5), 0)
+    learns = growth(data_of(160, 0.5), 30.0, 0)
     assert learns.images == 120
     assert learns.gain > 3 * learns.error
-    nothing = growth(data_of(160, 100.0), 0)
+    nothing = growth(data_of(160, 100.0), 30.0, 0)
     assert abs(nothing.gain) < 3 * nothing.error
 
 
 def test_few_images_say_nothing_and_test_images_are_not_looked_at():
-    assert np.isnan(growth(data_of(40, 0.5), 0).gain)
+    assert np.isnan(growth(data_of(40, 0.5), 30.0, 0).gain)
     data = data_of(200, 0.5)
     data.split[:40] = "test"
-    before = growth(data, 0)
+    before = growth(data, 30.0, 0)
     data.scores[:40] = 1000.0
-    assert growth(data, 0) == before
+    assert growth(data, 30.0, 0) == before
 
 
 def test_the_folds_of_a_run_are_its_own():
     folds = np.arange(160) % 2
     data = data_of(160, 0.5, folds)
     data.split[:] = "train"
-    assert growth(data, 0).images == 80
+    assert growth(data, 30.0, 0).images == 80
+
+
+def test_ridge_regression_in_its_dual_form_is_scikit_learns():
+    generator = np.random.default_rng(2)
+    x, scores = generator.normal(size=(30, 8)), generator.normal(size=30)
+    train, rows = np.arange(20), np.arange(20, 30)
+    expected = Ridge(alpha=3.0).fit(x[train], scores[train]).predict(x[rows])
+    np.testing.assert_allclose(_ridge(x @ x.T, scores, train, rows, 3.0), expected, atol=1e-8)
