@@ -1,6 +1,7 @@
 # make demo: train a model on the sample gallery, and open a page of its pictures, best first.  make choose: choose between its pictures.
 # make test: everything the project checks about itself, on all cores.
 # make quick: the tests that need no browser and run no script.
+# make docs: the page of options, from the tables of the code.  make pictures: README's pictures, from the sample gallery.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 PARALLEL := --dist=loadfile --no-loadscope-reorder -p no:logging
 
-.PHONY: demo choose test quick chromium install spotlight test-spotlight clean
+.PHONY: demo choose test quick docs pictures chromium install spotlight test-spotlight clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/sample_gallery.py gallery
@@ -28,6 +29,13 @@ test: $(VENV)/.installed-dev chromium
 
 quick: $(VENV)/.installed-dev
 	$(PYTEST) --numprocesses=logical $(PARALLEL) -m "not browser and not script"
+
+docs: $(VENV)/.installed
+	$(BIN)/python docs/make_options.py
+
+pictures: $(VENV)/.installed-dev chromium
+	test -f gallery/gallery.html || $(MAKE) demo
+	$(BIN)/python docs/make_pictures.py
 
 chromium:  # the browser that the tests drive; elsewhere than on Debian install it by hand
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || ! command -v apt-get >/dev/null \

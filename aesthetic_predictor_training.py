@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from src.features import Extractor, FeatureCache, Features
     from src.model import PredictorConfig
+    from src.ratings import Share
     from src.scores import ScoreTable
     from src.search import Dataset, Found, Run, RunFiles
 
@@ -67,7 +68,7 @@ def main() -> None:
             with working("Preparing the search", steps):
                 described = describe(arguments, table, data, behind, steps)
             found, finished = train(arguments, described, model)
-            report_results(described, table, model, found)
+            report_results(described, table, model, found, repeats_of(arguments, directory), arguments.details)
             print_foreseen(arguments, directory, model, cache)
             if savefile:
                 write_savefile(savefile, table, data, found)
@@ -276,7 +277,7 @@ def the_study(arguments: argparse.Namespace, run: "Run") -> "Iterator[tuple[Stud
     folders = (Path(arguments.directory).expanduser(), *argument_folders(sys.argv[1:]))
     settings = settings_of(StudySettings, arguments, other_folders=folders)
     study = open_study(settings, search, run.objective.direction, run.comparable)
-    with dashboard(arguments.server, arguments.database) as address:
+    with dashboard(arguments.server, arguments.database, study._study_id) as address:
         yield study, address
     if (done := count_finished(study)) < search.trials:
         print(f"\nStopped by Ctrl-C after {done} of {search.trials} trials; go on with --resume.")
@@ -310,8 +311,16 @@ def begin(arguments: argparse.Namespace, run: "Run", files: "RunFiles", address:
     if previous := files.keep_previous(bool(files.study) and arguments.resume):
         print(f"The model that lay there is kept as {previous.name}.")
     if address:
-        print(f"Watch the search at {address}.")
+        print(f"Watch the search at {address}")
     write_arguments(files.arguments, TRAIN, arguments)
+
+
+def repeats_of(arguments: argparse.Namespace, directory: Path) -> "Share | None":
+    """How often this rater chose the same again, where there are choices."""
+    from src.options import comparisons_file
+    from src.ratings import read_repeats
+
+    return read_repeats(comparisons_file(arguments, directory), arguments.rater)
 
 
 def sweep_layers(

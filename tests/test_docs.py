@@ -2,9 +2,11 @@
 
 import re
 import shlex
+from dataclasses import replace
 
 import pytest
 import torch
+from PIL import Image, ImageStat
 
 from src.model.blend import Blend
 from src.model.config import PredictorConfig
@@ -12,8 +14,8 @@ from src.model.file import load_predictor, save_predictor
 from src.model.gp_fit import fit_gaussian_process
 from src.model.network import Predictor, combine
 from src.options.command_line import parse_arguments
-from src.options.files import to_text
-from src.options.option import SCRIPTS
+from src.options.option import SCRIPTS, Group
+from src.options.page import options_page
 from src.options.table import GROUPS, groups_of
 from src.search.dataset import Dataset
 from src.search.run_files import RunFiles
@@ -21,42 +23,39 @@ from tests import ROOT
 from tests.search.test_search import toy_data
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE_OF_OPTIONS = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
 EXAMPLE = (ROOT / "arguments-example.txt").read_text(encoding="utf-8")
 OPTIONS = [option for group in GROUPS for option in group.options]
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.dest)
-def test_every_option_stands_in_the_example_file_and_in_readmes_tables(option):
+def test_every_option_stands_in_the_example_file_and_on_the_page_of_options(option):
     assert re.search(rf"^#?--{option.dest}=", EXAMPLE, re.MULTILINE)
-    for name in option.names:
-        assert f"`{name}`" in README
+    row = next(
+        line for line in PAGE_OF_OPTIONS.splitlines() if line.startswith("| `-") and f"`--{option.dest}`" in line
+    )
+    assert row.split("|")[1].strip() == ", ".join(f"`{name}`" for name in option.names)
+    assert option.help in row
 
 
-def test_the_example_file_and_readme_know_no_other_options():
+def test_the_example_file_and_the_page_of_options_know_no_other_options():
     known = {option.dest for option in OPTIONS}
     assert set(re.findall(r"^#?--([\w-]+)=", EXAMPLE, re.MULTILINE)) == known
-    tables = "\n".join(line for line in README.splitlines() if line.startswith("| `-"))
-    assert {name.lstrip("-") for name in re.findall(r"`(-[\w-]+)`", tables)} == {
+    tables = [line.split("|")[1] for line in PAGE_OF_OPTIONS.splitlines() if line.startswith("| `-")]
+    assert {name.lstrip("-") for cell in tables for name in re.findall(r"`(-[\w-]+)`", cell)} == {
         name.lstrip("-") for option in OPTIONS for name in option.names
     }
 
 
-def test_readmes_tables_are_those_the_code_would_write():
-    for group in GROUPS:
-        assert table(group) in README, f"README's table of {group.title} should be:\n{table(group)}"
+def test_the_page_of_options_is_what_make_docs_would_write():
+    assert options_page() == PAGE_OF_OPTIONS, "docs/options.md is stale: run `make docs`"
 
 
-def table(group):
-    """The Markdown table of one group of options."""
-    lines = [f"### {group.title}", "", "| option | meaning | allowed | default |", "| --- | --- | --- | --- |"]
-    for option in group.options:
-        names = ", ".join(f"`{name}`" for name in option.names)
-        allowed = "" if option.kind.metavar == "TEXT" else option.kind.allowed
-        default = (
-            "" if option.default is None else f"`{to_text(option.default)}`" if to_text(option.default) else "empty"
-        )
-        lines.append(f"| {names} | {option.help} | {allowed} | {default} |")
-    return "\n".join(lines)
+def test_an_option_that_is_changed_makes_the_page_of_options_stale(monkeypatch):
+    changed = replace(GROUPS[0].options[0], help="another folder")
+    others = (Group(GROUPS[0].title, (changed, *GROUPS[0].options[1:])), *GROUPS[1:])
+    monkeypatch.setattr("src.options.page.GROUPS", others)
+    assert options_page() != PAGE_OF_OPTIONS
 
 
 def test_the_groups_of_the_example_file_have_the_order_of_help():
@@ -81,11 +80,31 @@ def test_the_example_file_is_accepted_also_with_every_comment_sign_taken_away(tm
     assert {option.dest for group in groups_of(script) for option in group.options} == set(vars(arguments))
 
 
-def test_readmes_tree_names_every_package_and_folder():
-    tree = README.split("## The files")[1].split("```")[1]
+def test_the_tree_of_files_names_every_package_and_folder_that_is_kept():
+    tree = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").split("```")[3]
     packages = {path.parent.name for path in (ROOT / "src").glob("*/__init__.py")}
     for name in [*(path.name for path in ROOT.glob("aesthetic_*.py")), *packages, "benchmarks", "examples", "docs"]:
         assert re.search(rf"^ *{re.escape(name)}/? ", tree, re.MULTILINE), name
+
+
+def test_readme_is_short_and_shows_its_pictures_light_and_dark():
+    assert len(README.splitlines()) <= 130
+    shown = re.findall(r"<picture>.*?</picture>", README, re.DOTALL)
+    assert len(shown) == 2
+    for each in shown:
+        dark, light = re.findall(r"docs/pictures/[\w-]+\.jpg", each)
+        assert re.search(r'alt="[^"]{30,}"', each)
+        for path in (light, dark):
+            assert (ROOT / path).stat().st_size < 300_000
+            with Image.open(ROOT / path) as picture:
+                assert picture.width == 1200
+                brightness = ImageStat.Stat(picture.convert("L")).median[0]
+            assert (brightness < 100) == (path == dark), path
+
+
+def test_the_index_of_docs_names_every_page():
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\]\(([\w-]+\.md)\)", index)) == {path.name for path in PAGES[2:]} - {"README.md"}
 
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]

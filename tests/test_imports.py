@@ -107,7 +107,7 @@ def test_a_scripts_main_is_readable_in_forty_lines(path):
     assert main.end_lineno - main.lineno + 1 <= 40
 
 
-FOLDERS = ("src", "examples", "benchmarks", "comfyui", "web")
+FOLDERS = ("src", "examples", "benchmarks", "comfyui", "docs", "web")
 OWN = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*"))] + SCRIPTS
 CODE = [path for path in OWN if path.suffix in (".py", ".js", ".css", ".html")]
 
@@ -131,7 +131,7 @@ SLOW = {
     "ab_page": "",
     "options": "",
     "scoring": "model_scores models scored_images scorer",
-    "report": "announcement drawings full_report held_out_choices layer_sweep learning_curve material plots "
+    "report": "announcement drawings full_report held_out_choices layer_sweep learning_curve material more_images plots "
     "spotlight_data study_export training_results",
 }
 QUICK = [

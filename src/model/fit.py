@@ -62,7 +62,7 @@ def fit_predictor(
     weight_learning_rate. warmup_ratio: share of the steps in which it rises, 0 to 1. loss: mse, ab, or nll, which
     learns its own error too. high_end_fix: none, fixed or variable.
 
-    Raises UserError for what doesn't fit together. docs/training.md says what is learnt, and how.
+    Raises UserError for what doesn't fit together. docs/how-training-works.md says what is learnt, and how.
     """
     states = read_features(features)
     targets, certainty = _read_scores(scores, weights, loss, len(next(iter(states.values()))))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .groups.search import search_settings
     from .looking import look_settings, models_to_look_at
     from .option import CHOOSE, LOOK, SCORE, SPOTLIGHT, TRAIN
+    from .page import options_page
     from .paths import (
         check_report,
         comparisons_file,

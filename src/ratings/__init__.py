@@ -9,7 +9,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .assistance import Assistance, Assistant, Task
     from .assisted import AssistedFit
     from .batch import Batch, batch_statistics
-    from .choices import Choices, read_choices, read_log
+    from .choices import Choices, read_choices, read_log, read_repeats
     from .database import BROKEN, Comparisons
     from .fit import fit_ratings, speed_weights
     from .fitted import Ratings, choices_alone
@@ -23,7 +23,17 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .settings import METHODS, MOST_AT_ONCE, PAIRINGS, SCALES, PairingSettings, RatingSettings
     from .similarity import Similarity, make_similarity
     from .starting import start_from
-    from .statistics import GOOD_ORDER, Share, ceiling, consistency, extremes, predicted_winner, standing, too_early
+    from .statistics import (
+        ENOUGH_REPEATS,
+        GOOD_ORDER,
+        Share,
+        ceiling,
+        consistency,
+        extremes,
+        predicted_winner,
+        standing,
+        too_early,
+    )
     from .stats_file import append_batch
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

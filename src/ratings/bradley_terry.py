@@ -9,7 +9,7 @@ from .log import Floats, Pairs
 from .precision import Graph, Precision, conjugate_gradients, dot, inverse_diagonal, make_graph
 
 LN10 = np.log(10)
-PRIOR_SD = 0.75  # Elo units; docs/ratings.md shows what it was chosen by
+PRIOR_SD = 0.75  # Elo units; docs/how-ratings-work.md shows what it was chosen by
 SETTLED = 1e-7  # Newton stops when no rating moves further than this, in natural units
 
 
@@ -39,7 +39,8 @@ def fit_bradley_terry(
     tie is half a win each way; the order of the pairs doesn't matter. prior_mean: (N,), prior_sd: (N,) or one number,
     above 0, both in Elo units. weights: (M,), 0 or more. start: (N,) where to begin, an earlier fit; it changes the
     time, not the answer. The errors are the Laplace approximation: the root of the diagonal of the inverse Hessian at
-    the maximum; an image without choices gets its prior back. Sources: Bradley & Terry (1952); docs/ratings.md.
+    the maximum; an image without choices gets its prior back. Sources: Bradley & Terry (1952);
+    docs/how-ratings-work.md.
     """
     mean = LN10 * prior_mean
     precision = np.broadcast_to(np.square(LN10 * np.asarray(prior_sd, dtype=np.float64)), mean.shape) ** -1.0

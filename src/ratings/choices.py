@@ -10,6 +10,7 @@ from ..common import Screens, UserError
 from ..features import FeatureCache
 from .database import Comparisons
 from .log import CHOICE, SKIP, Log
+from .statistics import Share, consistency
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,17 @@ def read_log(
     with Comparisons(path) as comparisons:
         log, by_content = comparisons.log(rater), comparisons.known_contents()
     return log, {image: by_content[content] for image, content in hashes.items() if content in by_content}
+
+
+def read_repeats(path: Path, rater: str) -> Share | None:
+    """In how many hidden repeats of two images a rater chose the same again; None where that can't be read."""
+    if not path.is_file():
+        return None
+    try:
+        with Comparisons(path) as comparisons:
+            return consistency(comparisons.log(rater))
+    except UserError:
+        return None
 
 
 def read_choices(path: Path, rater: str, directory: Path, paths: Sequence[str], cache: FeatureCache) -> Choices:

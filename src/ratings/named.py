@@ -51,7 +51,7 @@ def rate(
     bradley_terry, all at once; elo, one by one. names: what comes first in the answer, and is in it even if it was
     never compared. start: what is thought of some names before, in Elo units; 0 for the others. prior_sd: Elo units
     above 0, how sure that is; bradley_terry only. k: Elo units above 0, the largest step of one choice; elo only.
-    Raises UserError for a choice that is none. docs/ratings.md has the maths.
+    Raises UserError for a choice that is none. docs/how-ratings-work.md has the maths.
     """
     _check(method, prior_sd, k)
     screens = [_screen(i, choice) for i, choice in enumerate(_listed("choices", choices))]

@@ -10,7 +10,7 @@ from .log import CHOICE, SKIP, Bools, Floats, Ints, Log
 WANTED = 3.0  # comparisons per image; beyond that, each further choice teaches a model less and less
 AS_GOOD_AS_PEOPLE_GET = 0.75  # agreement of choices with ratings, over pairs drawn at random
 GOOD_ORDER = 0.85  # expected Spearman; a model learns little more from better scores
-EARLY = 0.5  # choices per image; with fewer the expected Spearman may be far off: see docs/ratings.md
+EARLY = 0.5  # choices per image; with fewer the expected Spearman may be far off: see docs/how-ratings-work.md
 ENOUGH_REPEATS = 20  # for the person's own consistency to say more than that
 _Z95 = 1.959963984540054
 
@@ -133,7 +133,7 @@ def ceiling(share: float, at_once: int = 2) -> tuple[float, float]:
     """Between what shares of the choices a perfect model would match, given the person's consistency; nan of nan.
 
     An image of k chosen with the probabilities p is chosen again with c = Σp², and foreseen with max p: at least c,
-    and most where the others share what is left, c = p² + (1 − p)² / (k − 1). See docs/ratings.md.
+    and most where the others share what is left, c = p² + (1 − p)² / (k − 1). See docs/how-ratings-work.md.
     """
     k, lowest = at_once, max(1 / at_once, share)
     highest = (1 + np.sqrt((k - 1) * max(0.0, k * share - 1))) / k

@@ -82,7 +82,7 @@ def _numbers(material: Material) -> str:
         rows.append(score_cells(_subset_name(material, subset), *_both(material, subset.rows)))
     for split, name in names.items():
         these = np.flatnonzero(material.split == split)
-        if len(these):
+        if len(these) and not (split and split == _whole_split(material)):
             rows.append(score_cells(f"{name} split" if split else name, *_both(material, these)))
     note = "± is the standard deviation. AB is the share of pairs that both put in the same order. "
     note = f"{note}{caution(material.table)}".rstrip()
@@ -105,8 +105,18 @@ def _both(material: Material, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return material.table.scores[rows], material.model.scores[rows]
 
 
+def _whole_split(material: Material) -> str:
+    """The split that all that was looked at is; empty where it is none."""
+    splits = np.unique(material.split[material.chosen[0].rows])
+    whole = len(splits) == 1 and (material.split == splits[0]).sum() == len(material.chosen[0].rows)
+    return str(splits[0]) if whole else ""
+
+
 def _subset_name(material: Material, subset: Subset) -> str:
-    return "All that was looked at" if subset is material.chosen[0] else subset.name
+    if subset is not material.chosen[0]:
+        return subset.name
+    split = _whole_split(material)
+    return f"All that was looked at: {SUBSETS[split]} split" if split else "All that was looked at"
 
 
 def _pictures(material: Material, page: Path, drawn: Mapping[str, Drawing], steps: Steps) -> str:

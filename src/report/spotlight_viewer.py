@@ -32,7 +32,7 @@ def main() -> None:
         embed=False,
         wait=False,
     )
-    print(f"Spotlight shows {len(table)} images at http://127.0.0.1:{viewer.port}/; stop with Ctrl-C.", flush=True)
+    print(f"Spotlight shows {len(table)} images, until Ctrl-C, at http://127.0.0.1:{viewer.port}/", flush=True)
     with suppress(KeyboardInterrupt):
         sys.stdin.read()  # ends when the script that started this one does, however it ends
     viewer.close()

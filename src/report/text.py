@@ -48,15 +48,15 @@ def split_lines(scores: np.ndarray, model_scores: np.ndarray, split: np.ndarray)
 
 
 def baselines_table(measured: Mapping[str, Mapping[str, float]], images: str = "eval images") -> list[list[str]]:
-    """Rows of cells, a header first: what the model, ridge regression and the mean reach on these images.
+    """Rows of cells, a header first: what the model, the baselines and the mean reach on these images.
 
     measured: {name: {"eval_mse": …, "eval_spearman": …, "eval_ab": …}}, as in a model's metadata.
     """
-    rows = [[images, "mse", "spearman", "AB"]]
+    rows = [[images, "AB", "Spearman", "mse"]]
     for name in [name for name in BASELINES if name in measured]:
         found = {key: measured[name].get(f"eval_{key}", np.nan) for key in ("mse", "spearman", "ab")}
-        order = _or_dash(100 * found["ab"], ".2f", "%")
-        rows.append([BASELINES[name], _or_dash(found["mse"], ".4g"), _or_dash(found["spearman"], ".4f"), order])
+        order = _or_dash(100 * found["ab"], ".2f", " %")
+        rows.append([BASELINES[name], order, _or_dash(found["spearman"], ".4f"), _or_dash(found["mse"], ".4g")])
     return rows
 
 
@@ -75,14 +75,14 @@ def comparison(
     if np.isnan(gain) or np.isnan(low) or len(scores) < FEWEST_IMAGES:
         return f"There are too few {images} to compare {_article(name)} with {_article(than)}."
     which = "better" if gain >= 0 else "worse"
-    text = f"{_article(name, 'The')} is {abs(gain):.4f} Spearman {which} than {_article(than)} on the {images}"
-    text += f" (95 %: {low:+.4f} to {high:+.4f})"
+    text = f"{_article(name, 'The')} is {which} than {_article(than)} by {abs(gain):.3f} Spearman"
+    text += f" (95 %: {low:+.3f} to {high:+.3f})"
     if low <= 0 <= high:
         text += ", which may be chance"
     if gain >= 0:
         return f"{text}."
-    more = "try more --trials, or " if own_type in ("mlp", "blend") else ""
-    return f"{text}: {more}take {_article(than)} itself, --model_type={other_type}."
+    more = "more --trials, or " if own_type in ("mlp", "blend") else ""
+    return f"{text}: try {more}--model_type={other_type}."
 
 
 def _article(name: str, article: str = "the") -> str:
@@ -139,7 +139,7 @@ def selected_and_untouched(
     table = [
         ["", "eval (selected on, optimistic)", "test (looked at once)"],
         ["images", str(len(selected)), str(len(test))],
-        *([name] for name in ("spearman", "pearson", "AB")),
+        *([name] for name in ("Spearman", "Pearson", "AB")),
     ]
     for rows in (selected, test):
         truth, found = scores[rows], model_scores[rows]
@@ -177,7 +177,7 @@ def models_table(
         for (name, values), gain in zip(models.items(), [None, *each], strict=True):
             truth, found, enough = scores[rows], values[rows], len(rows) >= 3
             order = _or_dash(correlations(truth, found).spearman, ".4f") if enough else "-"
-            pairs = _or_dash(100 * ab(truth, found), ".2f", "%") if enough else "-"
+            pairs = _or_dash(100 * ab(truth, found), ".2f", " %") if enough else "-"
             mean = f"{found.mean():.3f}" if len(rows) else "-"
             table.append([name, subset, str(len(rows)), order, pairs, mean, _gain_cell(gain)])
     return table
@@ -247,7 +247,7 @@ def choices_lines(agreement: ChoiceAgreement) -> list[str]:
 
 def _share(share: Share) -> str:
     low, high = share.interval
-    return f"{100 * share.share:.2f}% (95 %: {100 * low:.1f} to {100 * high:.1f})"
+    return f"{100 * share.share:.2f} % (95 %: {100 * low:.1f} to {100 * high:.1f})"
 
 
 def _or_dash(value: float, form: str, unit: str = "") -> str:

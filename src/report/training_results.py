@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ..ratings import Share
 from ..scores import ScoreTable, caution, errors_counted, write_scorefile
 from ..scoring import ModelScores
 from ..search import Dataset, Found, Run, eval_metrics
 from .analysis import FEWEST_IMAGES, make_subsets
+from .headline import headline, with_oneself
+from .more_images import growth, more_images
 from .text import (
     aligned,
     baselines_table,
@@ -22,36 +25,74 @@ from .text import (
 )
 
 
-def report_results(run: Run, table: ScoreTable, model: Path, found: Found) -> None:
-    """Print the statistics of the model, and those of the baselines."""
-    data, scores, seed = run.data, run.data.scores, run.seed
-    images = "eval images" if data.folds is None else "held-out images"
-    split, rows, test = data.split, data.rows("eval"), data.rows("test")
-    print(f"\n{where_from(found.metadata)}")
-    if data.folds is not None:
-        seen, _ = found.predictor.predict(data.inputs.cpu())
-        print(score_line("Train", scores[rows], seen[rows]))
-        split = np.where(data.folds >= 0, "folds", split)
-    print("\n".join(split_lines(scores, found.held_out, split)))
-    if counted := errors_counted(table, found.held_out, rows):
-        print(errors_counted_line(counted, images))
-    if test.size:
-        print(aligned(selected_and_untouched(scores, found.held_out, rows, test, seed)))
-    measured = {"model": eval_metrics(scores[rows], found.held_out[rows])}
-    print(aligned(baselines_table(measured | json.loads(found.metadata["baselines"]), images)))
-    print("\n".join(_comparisons(run, found)))
+def report_results(
+    run: Run, table: ScoreTable, model: Path, found: Found, repeats: Share | None = None, details: bool = False
+) -> None:
+    """Print how good the model is, what simpler ones are, and where it lies.
+
+    repeats: the person's hidden repeats, None where there are none. details: metaparameters and statistics of each
+    split as well.
+    """
+    rows, images = _judged(run)
+    print(f"\n{' '.join(_first_words(run, table, found, rows, images, repeats))}")
     if text := caution(table):
         print(text)
+    if details:
+        print("\n".join(["", *_details(run, table, found)]))
+    print(f"\n{aligned(baselines_table(_measured(run, found, rows), f'{images} ({len(rows)})'))}")
+    print("\n".join(_comparisons(run, found, rows, images)))
     print(f"The model is {model}")
-    print("Next: aesthetic_data_analysis.py says how good it is, aesthetic_score_from_model.py scores other folders.")
+    print("Next: aesthetic_data_analysis.py says more about it, aesthetic_score_from_model.py scores other folders.")
 
 
-def _comparisons(run: Run, found: Found) -> list[str]:
-    """A sentence for each other type: how much better the model is; on the test images, where there are enough."""
+def _judged(run: Run) -> tuple[np.ndarray, str]:
+    """Rows of the images that the model is judged by, and what they are called: the test images, if not too few."""
     data, test = run.data, run.data.rows("test")
-    seen = "eval images" if data.folds is None else "held-out images"
-    rows, images = (test, "test images") if len(test) >= FEWEST_IMAGES else (data.rows("eval"), seen)
-    own, scores = (found.metadata["model_type"], found.held_out[rows]), data.scores[rows]
+    if len(test) >= FEWEST_IMAGES:
+        return test, "test images"
+    return data.rows("eval"), "eval images" if data.folds is None else "held-out images"
+
+
+def _first_words(
+    run: Run, table: ScoreTable, found: Found, rows: np.ndarray, images: str, repeats: Share | None
+) -> list[str]:
+    """The sentences that a person wants to read first."""
+    data, own = run.data, found.metadata["model_type"]
+    others = {name: said[rows] for name, said in run.held_out.items() if name != own}
+    counted = errors_counted(table, found.held_out, rows)
+    said = headline(data.scores[rows], found.held_out[rows], others, run.seed, images, counted)
+    penalty = next((first.about["ridge_alpha"] for first in run.firsts if first.name == "ridge"), None)
+    more = "" if penalty is None else more_images(growth(data, penalty, run.seed))
+    return [text for text in (said, with_oneself(repeats), more) if text]
+
+
+def _details(run: Run, table: ScoreTable, found: Found) -> list[str]:
+    """Where the model is from, a line of statistics for each split, and eval beside test."""
+    data, scores, split = run.data, run.data.scores, run.data.split
+    rows, test, said = data.rows("eval"), data.rows("test"), [where_from(found.metadata)]
+    if data.folds is not None:
+        seen, _ = found.predictor.predict(data.inputs.cpu())
+        said.append(score_line("Train", scores[rows], seen[rows]))
+        split = np.where(data.folds >= 0, "folds", split)
+    said += split_lines(scores, found.held_out, split)
+    if counted := errors_counted(table, found.held_out, rows):
+        said.append(errors_counted_line(counted, "eval images" if data.folds is None else "held-out images"))
+    if test.size:
+        said.append(aligned(selected_and_untouched(scores, found.held_out, rows, test, run.seed)))
+    return said
+
+
+def _measured(run: Run, found: Found, rows: np.ndarray) -> dict[str, dict[str, float]]:
+    """What the model, the baselines and the mean of the train scores reach on the images of these rows."""
+    scores = run.data.scores
+    mean = np.full(len(scores), scores[run.data.rows("train")].mean())
+    said = {"model": found.held_out, **run.held_out, "mean": mean}
+    return {name: eval_metrics(scores[rows], values[rows]) for name, values in said.items()}
+
+
+def _comparisons(run: Run, found: Found, rows: np.ndarray, images: str) -> list[str]:
+    """A sentence for each other type: how much better the model is on the images of these rows."""
+    own, scores = (found.metadata["model_type"], found.held_out[rows]), run.data.scores[rows]
     return [
         comparison(scores, own, (name, held_out[rows]), run.seed, images)
         for name, held_out in run.held_out.items()

@@ -60,9 +60,8 @@ def caution(table: ScoreTable) -> str:
         return ""
     better = ""
     if ERRORS in table.document.columns:
-        better = " Go by those with the scores' errors counted, which are cautious."
+        better = " Go by those with the scores' errors counted, which are cautious"
     return (
-        f"Take care: features of {extractors} assisted these scores while you chose. A model of features agrees with "
-        "them, and with the choices made so far, more than with your taste: the figures flatter, the more, the fewer "
-        f"choices there are per image.{better} See docs/training.md, Honest numbers."
+        f"Take care: features of {extractors} assisted these scores; a model of features agrees with them more than "
+        f"with you.\nThe figures flatter.{better}: docs/training.md#honest-numbers"
     )

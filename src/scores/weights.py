@@ -53,7 +53,8 @@ def weights_of(errors: np.ndarray, train: np.ndarray) -> np.ndarray:
 
     errors: (N,) above 0, in any unit; nan, where there is none, counts as the median. So no image counts twice as
     much as the typical one. A σ from what features can't explain would be no better: ratings are drawn towards their
-    mean the more, the less is known of them, so that errors can't be told from differences (docs/training.md).
+    mean the more, the less is known of them, so that errors can't be told from differences
+    (docs/how-training-works.md).
     """
     typical = np.nanmedian(errors[train])
     weights = 1 / (np.square(np.where(np.isnan(errors), typical, errors)) + typical**2)

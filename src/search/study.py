@@ -129,9 +129,10 @@ def make_pruner(name: str) -> optuna.pruners.BasePruner:
 
 
 @contextmanager
-def dashboard(server: str, database: str) -> Iterator[str | None]:
+def dashboard(server: str, database: str, study: int | None = None) -> Iterator[str | None]:
     """Run optuna-dashboard as a process of its own on 127.0.0.1; gives its address, or None for server=off.
 
+    study: the number of the study that the address leads to; None: to all that there are.
     It ends with the block, unless server is "daemon".
     """
     if server == "off":
@@ -147,7 +148,8 @@ def dashboard(server: str, database: str) -> Iterator[str | None]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **own)
     try:
         _wait_for_answer(process, port, database)
-        yield f"http://127.0.0.1:{port}/" + (f" (process {process.pid})" if server == "daemon" else "")
+        page = "" if study is None else f"dashboard/studies/{study}"
+        yield f"http://127.0.0.1:{port}/{page}" + (f" (process {process.pid})" if server == "daemon" else "")
     finally:
         if server == "on":
             process.terminate()

@@ -12,7 +12,7 @@ from src.features.extractors import EMBEDDED, load_extractor
 from src.features.extractors.aim_config import AimShape
 from src.features.extractors.aim_network import Aim
 from src.features.extractors.efficientnet import VARIANTS, EfficientNet
-from src.features.extractors.known import KNOWN, list_extractors
+from src.features.extractors.known import ADVICE, KNOWN, licence_of, list_extractors
 from src.options.option import TRAIN
 from tests import ROOT
 from tests.features.test_extractors import put_in_hub_cache, save_clip
@@ -108,6 +108,27 @@ def test_names_stand_once_and_what_is_in_the_hubs_cache_is_here(tmp_path, monkey
     assert where["openai/clip-vit-base-patch16"] == "download"
 
 
+def test_what_to_take_is_marked_named_by_hardware_and_free_to_use():
+    lines = list_extractors().splitlines()
+    known = {one.name: one for one in KNOWN}
+    taken = {name for advice in ADVICE for name in advice.names} - {"embedded"}
+    assert {line.split()[0] for line in lines[1 : len(KNOWN) + 1] if " * " in line} == taken
+    assert {licence_of(known[name]) for name in taken} <= {"Apache-2.0", "MIT"}
+    docs = (ROOT / "docs" / "extractors.md").read_text(encoding="utf-8").split("## What to take")[1].split("\n## ")[0]
+    for advice in ADVICE:
+        (line,) = [line for line in lines if line.startswith(f"  {advice.hardware}: ")]
+        (row,) = [row for row in docs.splitlines() if row.startswith(f"| {advice.hardware} |")]
+        assert all(name in line and f"`{name}`" in row for name in advice.names)
+
+
+def test_models_that_nobody_may_earn_money_with_are_said_to_be_so():
+    licences = {one.name: licence_of(one) for one in KNOWN}
+    assert licences["facebook/metaclip-2-worldwide-huge-quickgelu"] == "CC-BY-NC"
+    assert licences["facebook/convnextv2-base-22k-224"] == "CC-BY-NC"
+    assert licences["facebook/convnext-base-224"] == licences["efficientnet-lite0"] == "Apache-2.0"
+    assert licences["ChrisGoringe/vitH16"] == "see the hub"
+
+
 @pytest.mark.script
 def test_the_script_prints_it_without_a_directory_and_without_torch(tmp_path):
     code = (
@@ -117,6 +138,6 @@ def test_the_script_prints_it_without_a_directory_and_without_torch(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
-    assert lines[0].split() == ["image", "model", "family", "width", "states", "parameters", "where"]
+    assert lines[0].split() == ["image", "model", "family", "licence", "width", "states", "parameters", "where"]
     assert len(lines) > len(KNOWN)
     assert lines[-1] == "[]"

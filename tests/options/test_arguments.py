@@ -15,6 +15,7 @@ from src.options.files import expand, write_arguments
 from src.options.option import CHOOSE, LOOK, SCORE, SCRIPTS, TRAIN
 from src.options.paths import image_directory, model_path, model_paths
 from src.options.table import GROUPS, groups_of
+from src.options.training import output_paths
 from tests import ROOT
 
 
@@ -412,3 +413,10 @@ def test_models_that_are_to_be_used_must_be_there(tmp_path):
         paths("-m", "c.safetensors")
     with pytest.raises(UserError, match=r"--modelpath=b.safetensors: no such model at b.safetensors; train one"):
         paths("--modelpath=b.safetensors")
+
+
+def test_a_savefile_of_the_file_is_taken_back_on_the_command_line(tmp_path):
+    (tmp_path / "a.txt").write_text("--directory=photos\n--savefile=all.csv\n", encoding="utf-8")
+    arguments = parse(f"@{tmp_path / 'a.txt'}", "--savefile=")
+    assert arguments.savefile == ""
+    assert output_paths(arguments, tmp_path)[1] is None

@@ -544,7 +544,7 @@ def test_the_mode_is_the_minimum_an_optimiser_finds():
 
 
 def test_the_documentation_states_the_constants_of_the_model():
-    text = " ".join((ROOT / "docs" / "ratings.md").read_text(encoding="utf-8").split())
+    text = " ".join((ROOT / "docs" / "how-ratings-work.md").read_text(encoding="utf-8").split())
     assert f"the {RANK} leading eigenvectors" in text
     assert f"beyond {similarity_module.WHOLE_UP_TO:,} images from {similarity_module.LANDMARKS:,} landmarks" in text
     assert "s² in " + ", ".join(f"{v:g}" for v in VARIANCES) in text

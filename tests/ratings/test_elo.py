@@ -164,7 +164,8 @@ def test_rows_finds_images_by_id_in_any_order():
 
 
 def test_the_documentation_names_the_numbers_that_the_code_uses():
-    text = " ".join((ROOT / "docs" / "ratings.md").read_text(encoding="utf-8").split())
+    pages = (ROOT / "docs" / name for name in ("ratings.md", "how-ratings-work.md"))
+    text = " ".join(" ".join(page.read_text(encoding="utf-8") for page in pages).split())
     assert f"K is {RatingSettings.k} (" in text
     assert f"its standard deviation {PRIOR_SD} (" in text
     assert f"Up to {EXACT_UP_TO:,} compared images" in text

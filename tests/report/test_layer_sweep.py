@@ -217,7 +217,7 @@ def train_script(photos, monkeypatch, capsys, *words):
 
 @pytest.mark.script
 def test_after_the_search_the_script_prints_and_draws_both_layers(photos, monkeypatch, capsys):
-    code, output, _ = train_script(photos, monkeypatch, capsys, "--trials=3", "--layer_sweep")
+    code, output, _ = train_script(photos, monkeypatch, capsys, "--trials=3", "--layer_sweep", "--details")
     assert code == 0, output.err
     table = output.out.split("Layer by layer")[1].splitlines()
     assert table[1].split() == ["hidden", "state", "width", "ridge", "network"]

@@ -60,24 +60,22 @@ def test_the_comparison_says_better_or_worse():
     noisy = scores + np.random.default_rng(0).normal(0, 30, 40)
     gain = 1 - stats.spearmanr(scores, noisy).statistic
     better = comparison(scores, ("mlp", scores), ("ridge", noisy), 0)
-    assert better.startswith(
-        f"The network is {gain:.4f} Spearman better than ridge regression on the eval images (95 %"
-    )
+    assert better.startswith(f"The network is better than ridge regression by {gain:.3f} Spearman (95 %: +")
     assert "chance" not in better
     worse = comparison(scores, ("mlp", noisy), ("ridge", scores), 0)
-    assert f"{gain:.4f} Spearman worse" in worse
-    assert worse.endswith(": try more --trials, or take ridge regression itself, --model_type=ridge.")
+    assert f"worse than ridge regression by {gain:.3f} Spearman" in worse
+    assert worse.endswith(": try more --trials, or --model_type=ridge.")
 
 
 def test_each_type_is_called_by_its_name_and_only_a_search_can_be_longer():
     scores = np.arange(40.0)
     worse = comparison(scores, ("gp", -scores), ("ridge", scores), 0)
-    assert worse.startswith("The Gaussian process is 2.0000 Spearman worse than ridge regression on the eval")
-    assert worse.endswith("): take ridge regression itself, --model_type=ridge.")
+    assert worse.startswith("The Gaussian process is worse than ridge regression by 2.000 Spearman")
+    assert worse.endswith("): try --model_type=ridge.")
     worse = comparison(scores, ("ridge", -scores), ("gp", scores), 0, "test images")
-    assert worse.startswith("Ridge regression is 2.0000 Spearman worse than the Gaussian process on the test images")
-    assert worse.endswith("): take the Gaussian process itself, --model_type=gp.")
-    assert "--trials, or take the Gaussian" in comparison(scores, ("blend", -scores), ("gp", scores), 0)
+    assert worse.startswith("Ridge regression is worse than the Gaussian process by 2.000 Spearman")
+    assert worse.endswith("): try --model_type=gp.")
+    assert "more --trials, or --model_type=gp" in comparison(scores, ("blend", -scores), ("gp", scores), 0)
 
 
 def test_a_difference_that_the_images_drawn_could_make_is_said_to_be_chance():
@@ -114,9 +112,9 @@ def test_the_baselines_stand_below_the_model():
         "model": {"eval_mse": 0.5, "eval_spearman": 0.75, "eval_ab": 0.8, "eval_nll": 3.0},
     }
     assert baselines_table(measured) == [
-        ["eval images", "mse", "spearman", "AB"],
-        ["this model", "0.5", "0.7500", "80.00%"],
-        ["mean of the train scores", "2", "-", "50.00%"],
+        ["eval images", "AB", "Spearman", "mse"],
+        ["this model", "80.00 %", "0.7500", "0.5"],
+        ["mean of the train scores", "50.00 %", "-", "2"],
     ]
 
 

@@ -52,7 +52,7 @@ def test_training_says_so_and_measures_by_the_others(tmp_path, monkeypatch, caps
     monkeypatch.chdir(tmp_path)
     use_toys(monkeypatch)
     make_photos(tmp_path, picture=natural, estimated=[1 if i < 15 else "" for i in range(60)])
-    said = train(monkeypatch, capsys, "--savefile=out.csv", *words)
+    said = train(monkeypatch, capsys, "--savefile=out.csv", "--details", *words)
     assert "scores.csv: 15 scores estimated by a model (column estimated), trained on" in said
     rows = read_rows(tmp_path / "photos" / "out.csv")
     guesses = [row for row in rows if row["estimated"] == "1"]

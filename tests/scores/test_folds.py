@@ -248,6 +248,7 @@ def test_the_script_prints_held_out_numbers_and_test_side_by_side(here, monkeypa
         "--fraction_for_test=0.2",
         "--savefile=out.csv",
         "--loss_model=nll",
+        "--details",
     )
     output = train(monkeypatch, capsys, *options)
     rows = read_rows(here / "photos" / "out.csv")
@@ -292,7 +293,7 @@ def test_the_analysis_knows_the_test_images_of_a_model_of_folds(here, monkeypatc
 
 def test_test_stands_beside_eval_without_folds_too(here, monkeypatch, capsys):
     make_photos(here)
-    lines = train(monkeypatch, capsys, "--fraction_for_test=0.2").splitlines()
+    lines = train(monkeypatch, capsys, "--fraction_for_test=0.2", "--details").splitlines()
     (start,) = [place for place, text in enumerate(lines) if "eval (selected on, optimistic)" in text]
     assert lines[start + 1].split() == ["images", "15", "12"]
     (line,) = [line for line in lines if line.startswith("Test: ")][:1]

@@ -174,7 +174,7 @@ def test_choices_are_held_against_the_model(look, gallery):
         (gallery / "comparisons.sqlite").unlink()
     hits = round(ab(-np.arange(len(evals)), model[evals]) * len(pairs)) + (model[0] < model[3])
     share = 100 * hits / (len(pairs) + 1)
-    assert f"{len(pairs) + 1} pairs of {len(pairs) + 1} comparisons; AB of the model {share:.2f}%" in shown
+    assert f"{len(pairs) + 1} pairs of {len(pairs) + 1} comparisons; AB of the model {share:.2f} %" in shown
     assert "the same image won again in 0 of 1" in shown
 
 
@@ -222,7 +222,7 @@ def test_without_a_model_and_model_scores_it_is_said(look):
 def trained(photos):  # noqa: F811
     """Two models of the same split, the second trained with --report; the folder, and what the first run printed."""
     words = [*QUICK, "--directory=photos", "--trials=1", "--max_train_epochs=5"]
-    printed = training.train_once(photos, *words, "--model=first.safetensors")
+    printed = training.train_once(photos, *words, "--model=first.safetensors", "--details")
     training.train_once(photos, *words, "--model=second.safetensors", "--report=trained.html")
     return photos, printed
 
@@ -230,6 +230,7 @@ def trained(photos):  # noqa: F811
 def test_training_writes_the_report(trained):
     page = (trained[0] / "trained.html").read_text(encoding="utf-8")
     assert page.count("<svg") >= 4
+    assert page.count("Eval split") == page.count("All that was looked at: Eval split") == 1
     assert "data:image/jpeg" in page
     assert "The search" in page
 

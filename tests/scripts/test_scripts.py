@@ -70,7 +70,8 @@ def photos(tmp_path_factory):
 @pytest.fixture(scope="session")
 def finished(photos):
     """What one whole run with a savefile printed."""
-    return train_once(photos, *QUICK, "--directory=photos", "--savefile=out.csv", "--fraction_for_test=0.2")
+    words = "--directory=photos", "--savefile=out.csv", "--fraction_for_test=0.2", "--details"
+    return train_once(photos, *QUICK, *words)
 
 
 @pytest.fixture
@@ -102,7 +103,12 @@ def test_a_run_ends_with_the_statistics_of_the_model_on_disk(photos, finished):
         assert len(found) == 1
     for name in ("this model", "ridge regression on the same features", "mean of the train scores"):
         assert any(line.startswith(name) for line in lines)
-    assert any("Spearman" in line and "ridge regression on the eval images" in line for line in lines)
+    assert any(
+        line.startswith("Of 100 pairs of eval images, which it was not trained on, it orders ") for line in lines
+    )
+    assert any(
+        re.match(r"The network is (better|worse) than ridge regression by 0\.\d{3} Spearman", line) for line in lines
+    )
     assert (
         sum(line.startswith("      eval images, with the scores' errors counted: spearman 0.") for line in lines) == 1
     )
@@ -115,6 +121,15 @@ def test_a_run_ends_with_the_statistics_of_the_model_on_disk(photos, finished):
     line = next(line for line in lines if line.startswith("All "))
     assert f"db score {scores.mean():>6.3f} +/- {scores.std():.2f}" in line
     assert f"model score {model_scores.mean():>6.3f} +/- {model_scores.std():.2f}" in line
+
+
+def test_without_details_the_end_is_a_sentence_a_table_and_no_p_values(train_here):
+    output = train_here("--directory=photos", "--fraction_for_test=0.3", "--modelpath=end.safetensors", "--database=")
+    end = output[output.index("Of 100 pairs of test images") :]
+    assert "(p=" not in end
+    assert "Best is trial" not in end
+    assert re.search(r"^test images \(12\) +AB  Spearman  +mse$", end, re.MULTILINE)
+    assert end.count("Take care: ") == 1
 
 
 def test_the_savefile_keeps_every_column_and_adds_model_score_and_split(photos, finished):
@@ -159,7 +174,7 @@ def test_a_broken_image_is_listed_with_its_reason_and_left_out(photos, train_her
         (tmp_path / "photos" / path.name).write_bytes(path.read_bytes())
     (tmp_path / "photos" / "00.jpg").write_bytes(b"\xff\xd8 not really")
     (tmp_path / "photos" / "scores.csv").write_bytes((photos / "photos" / "scores.csv").read_bytes())
-    output = train_here("--directory=photos", "--trials=1", folder=tmp_path)
+    output = train_here("--directory=photos", "--trials=1", "--details", folder=tmp_path)
     assert re.search(r"1 image could not be read, left out:\n  00.jpg: \w+.*\n$", output)
     assert "20 of 40 images in scores.csv are not in" in output
     assert re.search(r"All : +19 images", output)
@@ -216,7 +231,7 @@ def test_ctrl_c_ends_with_the_statistics_of_the_best_so_far(interrupted):
     assert code == 130, problems
     assert "Traceback" not in problems
     assert re.search(r"Stopped by Ctrl-C after \d+ of 500 trials; go on with --resume", output)
-    assert re.search(r"All : +40 images", output)
+    assert re.search(r"^this model +\d\d\.\d\d %", output, re.MULTILINE)
 
 
 def test_resume_goes_on_where_ctrl_c_stopped(interrupted, train_here):
@@ -256,12 +271,11 @@ def sample(tmp_path_factory):
 def test_the_demo_finds_the_imaginary_persons_taste(sample):
     printed = train_once(sample, DEMO, "--trials=7")  # of 40; behind the file, as the later word counts
     assert "--trials=7\n" in (sample / "gallery" / "model.arguments.txt").read_text(encoding="utf-8")
-    evaluation = next(line for line in printed.splitlines() if line.startswith("Eval"))
-    assert float(re.search(r"spearman (-?[\d.]+)", evaluation)[1]) >= 0.7
+    assert float(re.search(r"^this model +[\d.]+ % +(-?[\d.]+)", printed, re.MULTILINE)[1]) >= 0.7
 
 
 def test_ridge_alone_may_be_the_model(photos, train_here):
-    words = ("--model=ridge.safetensors", "--model_type=ridge", "--report=ridge.html")
+    words = ("--model=ridge.safetensors", "--model_type=ridge", "--report=ridge.html", "--details")
     output = train_here("--directory=photos", *words)
     predictor, metadata = load_predictor(photos / "photos" / "ridge.safetensors")
     assert (predictor.config.layers, metadata["model_type"]) == ((), "ridge")

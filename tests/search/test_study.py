@@ -133,6 +133,10 @@ def test_the_dashboard_serves_the_study_and_ends_with_the_block(tmp_path):
         assert address.startswith("http://127.0.0.1:")
         with urllib.request.urlopen(f"{address}api/studies", timeout=30) as answer:
             assert b"faces" in answer.read()
+    with dashboard("on", f"sqlite:///{tmp_path / 'db.sqlite'}", study=1) as address:
+        assert address.endswith("/dashboard/studies/1")
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            assert b"<html" in answer.read()
     with pytest.raises(OSError):  # noqa: PT011
         urllib.request.urlopen(address, timeout=5)
 

@@ -1,6 +1,7 @@
 """Image models worth knowing: facts for `--list_extractors`. Others of the same families load as well."""
 
 import importlib.util
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from .checkpoint import in_cache
@@ -63,25 +64,86 @@ KNOWN = (
 )
 
 
+# Of each family, by what its authors say of the weights; the hub's page of a model has the last word.
+LICENCES = {
+    "MetaCLIP 2": "CC-BY-NC",
+    "DINOv3": "Meta's own",
+    "DINOv3 ConvNeXt": "Meta's own",
+    "AIM": "Apple's own",
+    "AIMv2": "Apple's own",
+    "ConvNeXt V2": "CC-BY-NC",
+    "CLIP": "MIT",
+}
+FREE, UNNAMED = "Apache-2.0", "see the hub"
+REPACKED = "ChrisGoringe/"  # weights of others in another form
+
+
+class Advice(NamedTuple):
+    """What to take: the hardware that it is for, names, and why."""
+
+    hardware: str
+    names: tuple[str, ...]
+    why: str
+
+
+ADVICE = (
+    Advice("no GPU", ("embedded",), "efficientnet-lite0 and -lite2 together; no download, free to use"),
+    Advice("no GPU, tens of thousands of images", ("efficientnet-lite0",), "three times as fast; no download, free"),
+    Advice("a GPU with 6 GB or more", ("openai/clip-vit-large-patch14",), "larger models know more; free to use"),
+    Advice(
+        "a GPU with 24 GB or more",
+        ("google/siglip2-so400m-patch14-384", "laion/CLIP-ViT-bigG-14-laion2B-39B-b160k"),
+        "the largest of their families; free to use",
+    ),
+)
+
+
+def licence_of(known: Known) -> str:
+    """Free to use (Apache-2.0, MIT), only without earning money (CC-BY-NC), or terms to be read first."""
+    return UNNAMED if known.name.startswith(REPACKED) else LICENCES.get(known.family, FREE)
+
+
 def list_extractors() -> str:
-    """What `--list_extractors` prints. Asks no network and loads nothing."""
-    heading = ("image model", "family", "width", "states", "parameters", "where")
-    rows = [(k.name, k.family, str(k.width), str(k.states), f"{k.millions} M", _where(k.name)) for k in KNOWN]
-    sizes = [max(len(row[column]) for row in (heading, *rows)) for column in range(len(heading))]
-    lines = [
-        "  ".join(
-            cell.rjust(size) if 2 <= column <= 4 else cell.ljust(size) for column, (cell, size) in enumerate(line)
+    """What `--list_extractors` prints: all, and which to take, marked by *. Asks no network and loads nothing."""
+    heading = ("image model", "family", "licence", "width", "states", "parameters", "where")
+    taken = {name for advice in ADVICE for name in advice.names}
+    rows = [
+        (
+            k.name + " *" * (k.name in taken),
+            k.family,
+            licence_of(k),
+            str(k.width),
+            str(k.states),
+            f"{k.millions} M",
+            _where(k.name),
         )
-        for line in (list(zip(row, sizes, strict=True)) for row in (heading, *rows))
+        for k in KNOWN
     ]
+    advice = [(f"  {each.hardware}:", f"{' or '.join(each.names)} ({each.why})") for each in ADVICE]
     return "\n".join(
         [
-            *(line.rstrip() for line in lines),
+            *_columns([heading, *rows], right=(3, 4, 5)),
             "",
             "Others of these families load too, by their name on the Hugging Face hub or from a folder; timm:NAME",
             "where timm is installed; several with commas between. Hidden states count from the last layer, 0.",
+            "CC-BY-NC: not to earn money with; Meta's and Apple's own terms are to be read before.",
+            "",
+            "What to take (*):",
+            *_columns(advice),
         ]
     )
+
+
+def _columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+    """Lines of cells below each other, those of the columns in `right` at its right edge."""
+    sizes = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.rjust(size) if place in right else cell.ljust(size)
+            for place, (cell, size) in enumerate(zip(row, sizes, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def _where(name: str) -> str:

@@ -28,7 +28,11 @@ MAIN = Group(
             idle_with=("modelpath",),
         ),
         shared("--modelpath", "the model as a path to anywhere, instead of --model", TEXT, None, USING_MODELS),
-        option("-s --savefile", "write all scores, model scores and splits to this CSV or JSON file", TEXT),
+        option(
+            "-s --savefile",
+            "write all scores, model scores and splits to this CSV or JSON file in the directory; empty: none",
+            ANY_TEXT,
+        ),
         option("--name", "name of the study (default: the name of the directory)", WORDS),
         trained(
             "--database",

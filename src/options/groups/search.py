@@ -21,6 +21,12 @@ SEARCH = Group(
             SearchSettings.trials,
         ),
         option(
+            "--details",
+            "end with the metaparameters and a line of statistics for each split, p-values too",
+            ON_OFF,
+            False,
+        ),
+        option(
             "--sampler",
             "how the search picks metaparameters",
             choice("tpe", "CmaEs", "gp", "random", "QMC"),
