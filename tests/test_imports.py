@@ -131,8 +131,8 @@ SLOW = {
     "ab_page": "",
     "options": "",
     "scoring": "model_scores models scored_images scorer",
-    "report": "announcement drawings full_report held_out_choices layer_sweep learning_curve material more_images plots "
-    "spotlight_data study_export training_results",
+    "report": "announcement drawings full_report held_out_choices layer_sweep learning_curve material more_images "
+    "plots spotlight_data study_export training_results",
 }
 QUICK = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
