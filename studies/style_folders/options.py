@@ -51,7 +51,7 @@ FOUND = (
 TRAINED = (
     opt("resume", "go on with the newest output folder of this sub-command", ON_OFF, False),
     opt("log", "write what is printed to a numbered text file too, the configuration first", ON_OFF, False),
-    opt("batch_size", "images a step", whole(1), 32),
+    opt("batch_size", "images a step", whole(1), 16),
 )
 HEADS = choice("linear", "mlp", "conv")
 MODEL = "the output folder to use, by its name there or as a path (default: the newest)"
@@ -86,6 +86,22 @@ COMMANDS = {
             CACHE,
             DEVICE,
             EXCLUDE,
+        ),
+    ),
+    "autoencode": Command(
+        "train a network that squeezes an image into a short vector and draws it again",
+        "ae",
+        (
+            *FOUND,
+            opt("size", "images are this many pixels wide and high, a power of 2", whole(16, 512), 64),
+            opt("latent", "numbers that stand for an image", whole(2), 128),
+            opt("activation", "what follows a convolution", choice("relu", "tanh", "gelu"), "relu"),
+            opt("epochs", "passes over the train images", whole(1), 15),
+            opt("learning_rate", "of AdamW, falling to 0 in a cosine", number(1e-7, 1), 0.0005),
+            opt("weight_decay", "of AdamW", number(0, 100), 0.01),
+            opt("toy", "does it run at all? 16 pixels, 16 numbers, 20 images a style, 2 epochs", ON_OFF, False),
+            opt("grids", "a picture of originals and reconstructions after each epoch", ON_OFF, False),
+            *TRAINED,
         ),
     ),
 }  # fmt: skip

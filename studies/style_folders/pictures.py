@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image, ImageDraw, ImageFont
 
 from src.common import replacing
 
@@ -21,6 +22,7 @@ COLOURS = (
     "#8d97a3",
     "#5a4fd9",
 )
+CELL, GAP = 96, 4  # pixels of an image in a sheet, and between two
 MOST_NUMBERS = 20  # styles whose confusion is also written out in the picture
 
 
@@ -69,20 +71,22 @@ def draw_confusion(path: Path, names: Sequence[str], confusion: np.ndarray) -> N
 def draw_sheet(
     path: Path, rows: Sequence[Sequence[np.ndarray]], labels: Sequence[str], titles: Sequence[str] = ()
 ) -> None:
-    """Rows of images (H, W, 3) uint8; labels: left of each row. titles: above each image of the first row."""
-    columns = max(len(row) for row in rows)
-    figure = Figure(figsize=(1.15 * columns + 0.9, 1.2 * len(rows) + 0.35 * bool(titles)), layout="constrained")
-    for axes in (grid := figure.subplots(len(rows), columns, squeeze=False)).flat:
-        axes.set_axis_off()
-    for place, (row, label) in enumerate(zip(rows, labels, strict=True)):
-        for axes, image in zip(grid[place], row, strict=False):
-            axes.imshow(image)
-        grid[place, 0].text(
-            -0.06, 0.5, label, transform=grid[place, 0].transAxes, ha="right", va="center", fontsize=8
-        )
-    for axes, title in zip(grid[0], titles, strict=False):
-        axes.set_title(title, fontsize=8)
-    write_figure(path, figure)
+    """Rows of images (S, S, 3) uint8; labels: left of each row. titles: above each image of the first row."""
+    font = ImageFont.load_default(12)
+    left = 8 + max(round(font.getlength(label)) for label in labels)
+    top, columns = 18 if titles else 0, max(len(row) for row in rows)
+    sheet = Image.new("RGB", (left + columns * (CELL + GAP), top + len(rows) * (CELL + GAP)), "white")
+    pen = ImageDraw.Draw(sheet)
+    for j, title in enumerate(titles):
+        pen.text((left + j * (CELL + GAP) + CELL / 2, top / 2), title, fill=INK, font=font, anchor="mm")
+    for i, (row, label) in enumerate(zip(rows, labels, strict=True)):
+        y = top + i * (CELL + GAP)
+        pen.text((left - 6, y + CELL / 2), label, fill=INK, font=font, anchor="rm")
+        for j, image in enumerate(row):
+            cell = Image.fromarray(image).resize((CELL, CELL), Image.Resampling.BICUBIC)
+            sheet.paste(cell, (left + j * (CELL + GAP), y))
+    with replacing(path) as temporary:
+        sheet.save(temporary, format="png")
 
 
 def draw_captioned(path: Path, images: Sequence[np.ndarray], captions: Sequence[str], columns: int = 6) -> None:

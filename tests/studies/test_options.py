@@ -21,7 +21,7 @@ def test_a_file_gives_options_and_later_words_override_it(tmp_path):
         9,
         True,
     )
-    assert found.batch_size == 32
+    assert found.batch_size == 16
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_file_gives_options_and_later_words_override_it(tmp_path):
         (["classify", "a", "--epochs"], "--epochs: its value is missing"),
         (["classify", "a", "--resample=-3"], "--resample=-3: must be none, mean, max, min"),
         (["classify", "a", "--group_regex=("], "--group_regex=(: must be a regular expression"),
-        (["predict", "a", "--epochs=3"], "--epochs is for classify"),
+        (["predict", "a", "--epochs=3"], "--epochs is for classify, autoencode"),
     ],
 )
 def test_what_there_is_not_is_refused_and_the_nearest_named(words, said):
