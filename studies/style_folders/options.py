@@ -104,6 +104,19 @@ COMMANDS = {
             *TRAINED,
         ),
     ),
+    "plot": Command(
+        "show where images lie, by style and by clusters, and how far the two agree",
+        "plot",
+        (
+            *FOUND,
+            EXTRACTOR,
+            opt("hidden_states_used", "layers of the image model (default: its best)", STATES),
+            opt("space", "latent: the vectors of autoencode; features: those of the image model",
+                choice("latent", "features"), "features"),
+            opt("model", MODEL, TEXT),
+            opt("k", "clusters (default: as many as styles)", whole(2)),
+        ),
+    ),
 }  # fmt: skip
 
 
