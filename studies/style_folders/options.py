@@ -37,12 +37,13 @@ EXTRACTOR = opt(
 )
 DEVICE = opt("device", "where networks run", choice("auto", "cpu", "cuda", "mps"), "auto")
 EXCLUDE = opt("exclude", "leave out folders and files of this name or relative path; * is any text", TEXT)
+SEED_ = opt("seed", "where all random numbers start", whole(0, 2**32 - 1), SEED)
 FOUND = (
     RUNS,
     CACHE,
     DEVICE,
     EXCLUDE,
-    opt("seed", "where all random numbers start", whole(0, 2**32 - 1), SEED),
+    SEED_,
     opt("fraction_for_val", "share of each style's images that choose the best epoch", number(0.01, 0.9), 0.15),
     opt("fraction_for_test", "share of each style's images that are looked at once", number(0.01, 0.9), 0.2),
     opt("group_regex", "images for which this finds the same text in their paths stay on one side of a split", REGEX),
@@ -115,6 +116,38 @@ COMMANDS = {
                 choice("latent", "features"), "features"),
             opt("model", MODEL, TEXT),
             opt("k", "clusters (default: as many as styles)", whole(2)),
+        ),
+    ),
+    "embed": Command(
+        "learn a vector for each style, from which the frozen decoder draws what its images share",
+        "embed",
+        (
+            RUNS,
+            DEVICE,
+            SEED_,
+            opt("model", "that of autoencode, by its name or as a path (default: the newest)", TEXT),
+            opt("epochs", "passes over the train images", whole(1), 3),
+            opt("learning_rate", "of AdamW, falling to 0 in a cosine", number(1e-7, 1), 0.02),
+            *TRAINED,
+        ),
+    ),
+    "transfer": Command(
+        "draw images in other styles: a style's vector sets scale and shift in the decoder",
+        "transfermodel",
+        (
+            RUNS,
+            DEVICE,
+            SEED_,
+            opt("model", "that of embed, by its name or as a path (default: the newest)", TEXT),
+            opt("epochs", "passes over the train images, each in a style that is drawn", whole(1), 8),
+            opt("learning_rate", "of AdamW, falling to 0 in a cosine", number(1e-7, 1), 0.002),
+            opt("style_weight", "of the distance to the style's statistics", number(0), 1.0),
+            opt("content_weight", "of the distance to the image's own taps", number(0), 1.0),
+            opt("layers", "blocks of efficientnet-lite0 to compare; content: the last", STATES, (0, 2, 4)),
+            opt("statistics", "moments: mean and deviation of each channel; gram: products of channels",
+                choice("moments", "gram"), "moments"),
+            opt("single_image", "compare one image in every style: its path, as run.json has it", TEXT),
+            *TRAINED,
         ),
     ),
 }  # fmt: skip

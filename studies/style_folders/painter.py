@@ -1,6 +1,7 @@
 """The autoencoder's networks: an image to a latent vector, and back. Style may enter the way back, as AdaIN."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +16,15 @@ OVERVIEW = 16  # pixels on a side of the small picture that is also read and dra
 DARKEST = 0.03  # of it, as a logit has no end
 EPSILON = 1e-5
 
-# What AdaIN puts in the place of a feature map's own: scales and shifts, (B, C) each, of each block.
-Styling = Sequence[tuple[Tensor, Tensor]]
+
+class Styling(NamedTuple):
+    """maps: what AdaIN puts in the place of the feature maps' own, scales and shifts (B, C) each, of each block.
+
+    colours: the same of the small picture, whose scale is a matrix (B, 3, 3) as its channels are colours; (B, 3).
+    """
+
+    maps: Sequence[tuple[Tensor, Tensor]]
+    colours: tuple[Tensor, Tensor]
 
 
 def channels_of(size: int) -> list[int]:
@@ -60,15 +68,16 @@ class Decoder(nn.Module):
         self.activation = ACTIVATIONS[activation]()
         self.colours = nn.ModuleList(nn.Conv2d(width, 3, 3, padding=1) for width in (self.widest, *self.widths))
 
-    def forward(self, latent: Tensor, styling: Styling | None = None) -> Tensor:
+    def forward(self, latent: Tensor, styling: "Styling | None" = None) -> Tensor:
         x = self.first(latent).reshape(-1, self.widest, SMALLEST, SMALLEST)
         picture = self.colours[0](x)
         for i, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
             x = norm(convolution(interpolate(x, scale_factor=2, mode="bilinear")))
-            x = self.activation(x if styling is None else restyled(x, *styling[i]))
+            x = self.activation(x if styling is None else restyled(x, *styling.maps[i]))
             picture = interpolate(picture, scale_factor=2, mode="bilinear") + self.colours[i + 1](x)
             if x.shape[-1] == OVERVIEW:
-                picture = picture + self.overview(latent).reshape(-1, 3, OVERVIEW, OVERVIEW)
+                small = self.overview(latent).reshape(-1, 3, OVERVIEW, OVERVIEW)
+                picture = picture + (small if styling is None else recoloured(small, *styling.colours))
         return picture.sigmoid()
 
 
@@ -118,3 +127,32 @@ def restyled(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """
     mean, deviation = x.mean((2, 3), keepdim=True), x.std((2, 3), keepdim=True, correction=0)
     return (x - mean) / (deviation + EPSILON) * scale[:, :, None, None] + shift[:, :, None, None]
+
+
+def recoloured(x: Tensor, matrix: Tensor, shift: Tensor) -> Tensor:
+    """Each pixel's three numbers by a matrix, and moved. x: (B, 3, H, W), matrix: (B, 3, 3), shift: (B, 3)."""
+    return torch.einsum("bij,bjhw->bihw", matrix, x) + shift[:, :, None, None]
+
+
+class Stylist(nn.Module):
+    """Styles' embeddings (C, latent), and what of a decoder's way of drawing they set. widths: of its blocks.
+
+    It begins by leaving colours alone and giving every map the same deviation 1 and mean 0, whatever the style.
+    """
+
+    def __init__(self, embeddings: Tensor, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.embeddings = nn.Parameter(embeddings.clone())
+        self.maps = nn.ModuleList(nn.Linear(embeddings.shape[1], 2 * width) for width in widths)
+        self.colours = nn.Linear(embeddings.shape[1], 12)
+        with torch.no_grad():
+            for linear in (*self.maps, self.colours):
+                linear.weight.mul_(0.1)
+                linear.bias.zero_()
+
+    def forward(self, codes: Tensor) -> Styling:
+        style = self.embeddings[codes]  # (B, latent)
+        maps = [(1 + scale, shift) for scale, shift in (linear(style).chunk(2, dim=1) for linear in self.maps)]
+        matrix, shift = self.colours(style).split((9, 3), dim=1)
+        identity = torch.eye(3, device=style.device)
+        return Styling(maps, (identity + matrix.reshape(-1, 3, 3), shift))
