@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from src.common import UserError, note, pick_device, write_text
+from src.common import UserError, pick_device, write_text
+from src.scores import hash_of
 
 from .folders import Styles, find_styles, split_styles, without_unreadable
 from .learning import Row, Training
@@ -167,8 +168,8 @@ def _by_components(x: np.ndarray, train: np.ndarray, test: np.ndarray, network: 
 
 
 def some_of_each(styles: Styles, rows: np.ndarray, count: int) -> np.ndarray:
-    """`count` of the rows or fewer: in turns the first of each style, the second of each, …"""
-    order = sorted((int((styles.codes[rows[:i]] == styles.codes[row]).sum()), i) for i, row in enumerate(rows))
-    if not order:
-        note("note: there are no test images to show")
-    return rows[sorted(i for _, i in order[:count])]
+    """`count` of the rows or fewer, drawn by their paths' hashes: in turns one of each style; by style."""
+    rows = np.array(sorted(rows.tolist(), key=lambda row: hash_of(0, styles.paths[row])))
+    before = [int((styles.codes[rows[:i]] == styles.codes[row]).sum()) for i, row in enumerate(rows)]
+    taken = rows[np.argsort(before, kind="stable")[:count]]
+    return taken[np.argsort(styles.codes[taken], kind="stable")]
