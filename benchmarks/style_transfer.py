@@ -88,7 +88,7 @@ def train(work: Path, seed: int) -> Path:
     known = numbered(work / "runs", "ae").values()
     if not (own := [path for path in known if read_configuration(path)["options"]["seed"] == seed]):
         own = [command("autoencode", autoencode.main, work, runs, f"--seed={seed}", PHOTOGRAPH, "--epochs=10")]
-    embedded = command("embed", embed.main, work, runs, f"--seed={seed}", f"--model={own[-1]}")
+    embedded = command("embed", embed.main, work, runs, f"--seed={seed}", f"--model={own[-1]}", "--epochs=1")
     return command("transfer", transfer.main, work, runs, f"--seed={seed}", f"--model={embedded}")
 
 

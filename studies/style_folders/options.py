@@ -139,7 +139,7 @@ COMMANDS = {
             DEVICE,
             SEED_,
             opt("model", "that of embed, by its name or as a path (default: the newest)", TEXT),
-            opt("epochs", "passes over the train images, each in a style that is drawn", whole(1), 8),
+            opt("epochs", "passes over the train images, each in a style that is drawn", whole(1), 6),
             opt("learning_rate", "of AdamW, falling to 0 in a cosine", number(1e-7, 1), 0.002),
             opt("style_weight", "of the distance to the style's statistics", number(0), 1.0),
             opt("content_weight", "of the distance to the image's own taps", number(0), 1.0),

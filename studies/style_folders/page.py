@@ -57,7 +57,7 @@ def points_page(
 <body>
 <h1>{escape(title)}</h1>
 <p class="legend">{colours}</p>
-<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">{_circles(points)}</svg>
+<svg viewBox="0 0 {WIDTH} {HEIGHT}">{_circles(points)}</svg>
 <p>Across: {escape(labels[0])}. Up: {escape(labels[1])}.</p>
 <div id="shown">Point at an image, or go through them with the Tab key.</div>
 <script type="application/json" id="points">{data}</script>

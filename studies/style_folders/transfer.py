@@ -26,7 +26,7 @@ from .pictures import as_image, draw_sheet
 from .runs import BEST, RESULTS, Log, begin_run, fill, find_run, load_weights, read_configuration, runs_folder
 
 SHOWN = 10  # images in comparison.png
-LOOKED_AT = 128  # pixels on a side of what the image model looks at: its first layers see more of it
+LOOKED_AT = 64  # pixels on a side of what the image model looks at
 BATCH = 64
 SMALLEST = 1e-4  # of a statistic's deviation
 
