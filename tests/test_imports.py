@@ -12,9 +12,10 @@ import pytest
 from tests import ROOT
 
 SRC = ROOT / "src"
-SCRIPTS = sorted(ROOT.glob("aesthetic_*.py"))
+SCRIPTS = [*sorted(ROOT.glob("aesthetic_*.py")), *sorted((ROOT / "studies").glob("[!_]*.py"))]
 MODULES = sorted(SRC.rglob("*.py"))
 NODES = sorted((ROOT / "comfyui").rglob("*.py"))
+STUDIES = sorted((ROOT / "studies").rglob("*.py"))
 
 # Each package, and those it may import; data flow down this list.
 ALLOWED = {
@@ -63,7 +64,9 @@ def imports_of_src() -> list[tuple[Path, tuple[str, ...]]]:
 @pytest.mark.parametrize("here", ALLOWED)
 def test_a_package_imports_only_those_above_it_by_their_public_names(here):
     for path, name in imports_of_src():
-        assert name[0].split("_")[0] not in ("tests", "benchmarks", "examples", "aesthetic"), f"{path}: {name}"
+        assert name[0].split("_")[0] not in ("tests", "benchmarks", "examples", "studies", "aesthetic"), (
+            f"{path}: {name}"
+        )
         if path.is_relative_to(SRC / here) and name[0] == "src" and len(name) > 1 and name[1] != here:
             assert name[1] in ALLOWED[here].split(), f"{path} imports {name[1]}"
             whole = ".".join(name)
@@ -100,6 +103,12 @@ def test_nodes_take_public_names_of_the_toolkit_by_relative_imports(path):
     assert not [name for name in imports(path) if name[0] == "src" and len(name) > 3]
 
 
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_study_takes_public_names_of_the_toolkit_and_reads_no_command_line_itself(path):
+    assert not [name for name in imports(path) if name[0] == "src" and len(name) > 3]
+    assert ("argparse", "ArgumentParser") not in imports(path)
+
+
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_a_scripts_main_is_readable_in_forty_lines(path):
     functions = [node for node in tree_of(path).body if isinstance(node, ast.FunctionDef)]
@@ -107,7 +116,7 @@ def test_a_scripts_main_is_readable_in_forty_lines(path):
     assert main.end_lineno - main.lineno + 1 <= 40
 
 
-FOLDERS = ("src", "examples", "benchmarks", "comfyui", "docs", "web")
+FOLDERS = ("src", "examples", "benchmarks", "comfyui", "docs", "studies", "web")
 OWN = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*"))] + SCRIPTS
 CODE = [path for path in OWN if path.suffix in (".py", ".js", ".css", ".html")]
 

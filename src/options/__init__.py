@@ -9,11 +9,12 @@ from ..common.lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .command_line import parse_arguments
-    from .files import argument_folders, write_arguments
+    from .files import Word, argument_folders, expand, to_text, write_arguments
     from .groups.learning import high_end_fix
     from .groups.search import search_settings
+    from .kinds import BALANCE, ON_OFF, REGEX, TEXT, Kind, choice, number, whole
     from .looking import look_settings, models_to_look_at
-    from .option import CHOOSE, LOOK, SCORE, SPOTLIGHT, TRAIN
+    from .option import CHOOSE, LOOK, SCORE, SPOTLIGHT, TRAIN, Option
     from .page import options_page
     from .paths import (
         check_report,

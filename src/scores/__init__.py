@@ -6,11 +6,11 @@ from ..common.lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .assisted import Counted, assisted_by, caution, errors_counted
-    from .balance import Groups, balance_groups, balance_table, balanced
+    from .balance import Groups, balance_groups, balance_table, balanced, group_size
     from .chosen import ChosenScores, begun_at, chosen_file, holds_assisted, is_behind, is_chosen, write_chosen
     from .document import listing, normal, shown
     from .estimates import estimated, estimates_note
-    from .folds import draw_folds, draw_whole_groups
+    from .folds import draw_folds, draw_whole_groups, merged
     from .formats import read_document
     from .json_format import json_text
     from .scored_images import read_scored_images
@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     )
     from .settings import BalanceSettings, SplitSettings
     from .spelling import match_images
-    from .split import SPLITS, assign_split, check_fractions, draw_split
+    from .split import SPLITS, assign_split, check_fractions, draw_split, hash_of
     from .weights import check_column, check_loss, error_weights, score_errors
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

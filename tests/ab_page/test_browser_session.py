@@ -318,7 +318,9 @@ def test_the_page_says_what_assists_the_ratings_and_how_right_they_are(browser, 
         wait_for(is_told, every=0.5)  # with the first choice after the fit behind one of these
         expect(page.locator("#basis")).to_be_hidden()
         page.get_by_role("button", name="What is this based on?").click()
-        expect(page.locator("#basis")).to_have_text("The ratings are assisted by the features of efficientnet-lite0.")
+        expect(page.locator("#basis")).to_have_text(
+            "The ratings are assisted by the features of efficientnet-lite0__efficientnet-lite2."
+        )
         expect(page.locator("#basis")).to_be_visible()
         expect(line).to_contain_text(re.compile(r"The order of your pictures is about 0\.\d\d right \(1 = perfect\)"))
         box = line.bounding_box()

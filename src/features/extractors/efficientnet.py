@@ -122,9 +122,7 @@ class EfficientNetExtractor(TorchExtractor):
         return interpolate(pixels, size, mode="bicubic", antialias=True)[0].permute(1, 2, 0).numpy()
 
     def _load(self) -> nn.Module:
-        state = torch.load(self._weights, weights_only=True, map_location="cpu")
-        network = EfficientNet(self._variant)
-        network.load_state_dict(_folded(state, network))
+        network = embedded_network(self.name)
         if self.device.type == "cpu" and (runtime := onnx_runtime()):
             return OnnxNetwork(network, runtime)
         return network.to(memory_format=torch.channels_last).to(self.device)  # type: ignore[call-overload]
@@ -163,6 +161,28 @@ class EfficientNet(nn.Module):
         if 0 in hidden_states:
             pooled[0] = relu6(self.head(x), inplace=True).mean((2, 3))
         return pooled
+
+    def maps(self, x: Tensor, blocks: Sequence[int]) -> list[Tensor]:
+        """What these blocks (0, the first, …) give, rising, not pooled: (B, C, H, W) each, with gradients.
+
+        x: (B, 3, S, S) in [0, 1], S a multiple of 32. Later blocks are not run.
+        """
+        found = []
+        x = relu6(self.stem((255 * x - 127) / 128), inplace=True)
+        for i in range(max(blocks) + 1):
+            x, _ = self.blocks[i](x)
+            if i in blocks:
+                found.append(x)
+        return found
+
+
+def embedded_network(name: str = "efficientnet-lite0") -> EfficientNet:
+    """An embedded image model as a torch module on the CPU, frozen: gradients go through it, to what it looks at."""
+    variant = VARIANTS[name]
+    state = torch.load(_weights_file(variant), weights_only=True, map_location="cpu")
+    network = EfficientNet(variant)
+    network.load_state_dict(_folded(state, network))
+    return network.eval().requires_grad_(False)
 
 
 class Block(nn.Module):

@@ -1,0 +1,147 @@
+"""Epochs: what every network here is trained by. The best so far and the last are on disk after each."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from src.common import Interruption, UserError, write_text
+
+from .pictures import draw_history
+from .runs import BEST, LAST, Log, fill, fill_optimiser, load_weights, optimiser_tensors, save_weights
+
+Row = dict[str, float]
+
+
+@dataclass
+class Training:
+    """How a network is trained. identity: what its weights are of. best_by: the number of an epoch that decides.
+
+    only: parameters that are trained; None for all of them.
+    """
+
+    folder: Path
+    network: nn.Module
+    identity: Mapping[str, Any]
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    seed: int
+    best_by: str
+    highest: bool = True
+    only: Sequence[nn.Parameter] | None = None
+
+    def __post_init__(self) -> None:
+        parameters = list(self.network.parameters()) if self.only is None else list(self.only)
+        self.optimiser = torch.optim.AdamW(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
+        self.rows: list[Row] = []
+
+    def resume(self) -> None:
+        """Go on where the folder's last epoch ended. Raises UserError where there is none, or none left to do."""
+        if not (self.folder / LAST).is_file():
+            raise UserError(f"--resume: {self.folder} ended before its first epoch did; leave --resume out")
+        tensors, about = load_weights(self.folder / LAST, self.identity)
+        fill(self.network, tensors, self.folder / LAST)
+        fill_optimiser(self.optimiser, tensors)
+        self.rows = about["history"]
+
+    def run(self, one_epoch: Callable[[int], Row], log: Log) -> None:
+        """Train to the last epoch, and leave the network with its best weights.
+
+        one_epoch: trains the network in epoch number 0, 1, …, and returns that epoch's numbers. Ctrl-C ends an epoch
+        that is under way; what the ones before it reached is kept.
+        """
+        interruption = Interruption()
+        try:
+            with interruption.listening():
+                for number in range(len(self.rows), self.epochs):
+                    with interruption.safe(), self._random_numbers(number):
+                        row = one_epoch(number)
+                    self.rows.append({"epoch": number + 1, **row})
+                    self._save()
+                    log.say(_line(self.rows[-1], self.epochs))
+        except KeyboardInterrupt:
+            kept = (
+                f"the best of them is {self.best_epoch()}, in {self.folder / BEST}"
+                if self.rows
+                else "nothing to keep"
+            )
+            log.say(f"stopped after {len(self.rows)} epochs; {kept}; --resume goes on")
+            raise
+        fill(self.network, load_weights(self.folder / BEST, self.identity)[0], self.folder / BEST)
+        self.network.eval()
+
+    def steps(self, rows: np.ndarray, number: int, loss_of: Callable[[Tensor], Tensor]) -> float:
+        """One epoch over these rows, shuffled; the mean of their losses. loss_of: the loss of a batch's rows (B,)."""
+        generator = np.random.default_rng([self.seed, number])
+        order = torch.from_numpy(generator.permutation(rows))
+        batches = list(order.split(self.batch_size))
+        total = 0.0
+        self.network.train()
+        with tqdm(total=len(order), desc=f"epoch {number + 1}", unit="image", leave=False) as bar:
+            for i, batch in enumerate(batches):
+                self._set_learning_rate((number + i / len(batches)) / self.epochs)
+                loss = loss_of(batch)
+                self.optimiser.zero_grad()
+                loss.backward()
+                self.optimiser.step()
+                total += float(loss.detach()) * len(batch)
+                bar.update(len(batch))
+        self.network.eval()
+        return total / max(1, len(order))
+
+    def best_epoch(self) -> int:
+        """The first of those that are best, from 1."""
+        sign = 1 if self.highest else -1
+        return int(max(self.rows, key=lambda row: sign * row[self.best_by])["epoch"])
+
+    @contextmanager
+    def _random_numbers(self, number: int) -> Iterator[None]:
+        """Each epoch has its own, so that one which is resumed has the same."""
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed * 100_003 + number)
+            yield
+
+    def _set_learning_rate(self, done: float) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+    def _save(self) -> None:
+        """The best first: who is killed in between trains this epoch again, to the same weights."""
+        weights, about = self.network.state_dict(), {"identity": self.identity, "history": self.rows}
+        if self.best_epoch() == len(self.rows):
+            save_weights(self.folder / BEST, weights, about)
+        save_weights(self.folder / LAST, {**weights, **optimiser_tensors(self.optimiser)}, about)
+        write_csv(self.folder / "history.csv", [list(self.rows[0]), *([*row.values()] for row in self.rows)])
+        if len(self.rows) == self.epochs:
+            draw_history(self.folder / "history.png", self.rows, self.best_epoch())
+
+
+def _line(row: Row, epochs: int) -> str:
+    numbers = "  ".join(f"{name} {value:.4f}" for name, value in row.items() if name != "epoch")
+    return f"epoch {int(row['epoch']):>{len(str(epochs))}} of {epochs}  {numbers}"
+
+
+def write_csv(path: Path, rows: Sequence[Sequence[object]]) -> None:
+    """Rows of cells, a header first; numbers with six digits."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(
+        [f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in rows
+    )
+    write_text(path, text.getvalue())
+
+
+def as_json(value: object) -> Any:
+    """A value as JSON gives it back: tuples are lists."""
+    return json.loads(json.dumps(value))

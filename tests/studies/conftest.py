@@ -1,0 +1,50 @@
+"""Tiny folders of drawn pictures, and an image model that is the mean colour: what the studies are tried on."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from studies.style_folders import looking
+from studies.style_folders.options import read_command
+from tests.toys import ToyExtractor
+
+STYLES = {"bars": (200, 90, 60), "dots": (60, 110, 200), "rings": (90, 190, 90)}
+
+
+def draw_picture(style, seed, size=24):
+    """Bars, dots or rings in about the style's colour; each seed another picture."""
+    generator = np.random.default_rng([sorted(STYLES).index(style), seed])
+    y, x = np.mgrid[:size, :size].astype(float)
+    place, step, turn = generator.uniform(4, size - 4, 2), generator.uniform(4, 9), generator.uniform(0, 3)
+    waves = {
+        "bars": np.sin((x * np.cos(turn) + y * np.sin(turn)) * 6 / step),
+        "dots": np.sin(x * 6 / step + turn) * np.sin(y * 6 / step + turn),
+        "rings": np.sin(np.hypot(x - place[0], y - place[1]) * 6 / step),
+    }[style]
+    colour = np.array(STYLES[style]) + generator.integers(-40, 40, 3)
+    pixels = colour * (0.75 + 0.25 * waves[..., None]) + generator.normal(0, 6, (size, size, 3))
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+def make_styles(root, counts, first=0):
+    """{style: how many pictures}, in a folder for each."""
+    for style, count in counts.items():
+        (root / style).mkdir(parents=True, exist_ok=True)
+        for i in range(first, first + count):
+            draw_picture(style, i).save(root / style / f"{i:03}.png")
+    return root
+
+
+@pytest.fixture
+def gallery(tmp_path):
+    """24 pictures of bars, 12 of dots, 8 of rings."""
+    return make_styles(tmp_path / "gallery", {"bars": 24, "dots": 12, "rings": 8})
+
+
+@pytest.fixture(autouse=True)
+def toy_model(monkeypatch):
+    monkeypatch.setattr(looking, "load_extractor", lambda name, device="auto": ToyExtractor(name))
+
+
+def arguments(command, root, *words):
+    return read_command([command, str(root), "--device=cpu", *words])
