@@ -6,6 +6,7 @@ python aesthetic_score_from_model.py -d photos -m photos/model.safetensors -o sc
 import argparse
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from src.features import FeatureCache
-    from src.scoring import Model, Scored, State, Unfilled
+    from src.scoring import About, Model, Portion, Scored, State, Unfilled
 
 DESCRIPTION = "Score folders of images with trained models, and choose, sort and rate images by their scores."
 
@@ -30,13 +31,17 @@ def main() -> None:
     arguments = parse_arguments(SCORE, DESCRIPTION)
     if arguments.convert or arguments.export_onnx:
         return write_model(arguments)
+    if arguments.merge:
+        return put_together(arguments)
     directory = image_directory(arguments)
     check(arguments)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch.
     from src.features import FeatureCache, default_folder
-    from src.scoring import check_readable, choose, read_unfilled, states_of, summarise
+    from src.scoring import check_readable, choose, is_done, read_unfilled, states_of, summarise
 
-    outfile, images, paths = images_to_score(arguments, directory)
+    outfile, images, paths, shard = images_to_score(arguments, directory)
+    if shard and outfile and is_done(outfile, shard):
+        return print(f"{outfile} is there already, with all that --shard={arguments.shard} asks for.")
     unfilled = read_unfilled(directory, images, settings_of(FillingSettings, arguments))
     with working("Loading torch and the models"):
         from src.scoring import score_images
@@ -45,9 +50,9 @@ def main() -> None:
     cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
     seen, start = states_of(directory, images if arguments.watch else []), time.monotonic()
     scored = score_images(directory, paths, models, cache, arguments.extract_batch_size)
-    check_readable(directory, scored, arguments.watch)
+    check_readable(directory, scored, arguments.watch or arguments.shard)
     chosen = choose(scored, settings_of(SelectionSettings, arguments))
-    use(arguments, directory, scored, chosen, outfile, unfilled)
+    use(arguments, directory, scored, chosen, outfile, unfilled, shard)
     summarise(scored, len(chosen), outfile, time.monotonic() - start)
     if arguments.watch:
         watch(arguments, directory, seen, models, cache, outfile)
@@ -62,6 +67,15 @@ def write_model(arguments: argparse.Namespace) -> None:
     print("\n".join(convert(paths, arguments.convert, arguments.export_onnx, unsaid)))
 
 
+def put_together(arguments: argparse.Namespace) -> None:
+    """The files of all shards as one; nothing is scored."""
+    from src.scoring import merge
+
+    if not arguments.outfile:
+        raise UserError("--merge needs --outfile, the one that the shards were given")
+    print(f"{arguments.outfile}: {merge(arguments.outfile, arguments.score_column)}")
+
+
 def check(arguments: argparse.Namespace) -> None:
     """Refuse now what can't go together or can't be, rather than after an hour."""
     from src.scoring import check_handing_on
@@ -72,24 +86,52 @@ def check(arguments: argparse.Namespace) -> None:
             raise UserError(
                 f"--{name} needs all images to be there, and with --watch more come; leave one of them out"
             )
+    for name in ("top", "bottom", "copy_to", "move_to", "link_to", "update_scores") if arguments.shard else ():
+        if getattr(arguments, name):
+            raise UserError(f"--{name} needs all images, and --shard={arguments.shard} knows its own; leave one out")
     if arguments.only_passed and not arguments.threshold:
         raise UserError("--only_passed needs a --threshold for each model")
 
 
-def images_to_score(arguments: argparse.Namespace, directory: Path) -> tuple[Path | None, list[str], list[str]]:
-    """The outfile, all images of the directory, and those to score; UserError where it or they can't be had."""
-    from src.scoring import check_names, check_outfile, find_wanted, may_be_over, not_handed_on
+def images_to_score(
+    arguments: argparse.Namespace, directory: Path
+) -> "tuple[Path | None, list[str], list[str], About | None]":
+    """The outfile, all images of the directory, those to score, and what is known of the shard where they are one.
+
+    UserError where it or they can't be had.
+    """
+    from src.scoring import Portion, check_names, find_wanted, may_be_over, not_handed_on
 
     outfile = None
     if arguments.outfile:
-        outfile = check_outfile(arguments.outfile, arguments.watch, arguments.score_column)
+        outfile = outfile_of(arguments)
     handing_on = settings_of(HandingOnSettings, arguments)
     may_come = arguments.watch or may_be_over(handing_on)
-    images, paths = find_wanted(directory, arguments.regex, may_come, arguments.exclude)
+    portion = Portion(arguments.shard) if arguments.shard else None
+    images, paths = find_wanted(directory, arguments.regex, may_come, arguments.exclude, arguments.list, portion)
     paths = not_handed_on(directory, paths, handing_on)
     if outfile:
         check_names(outfile, paths)
-    return outfile, images, paths
+    return outfile, images, paths, about_shard(arguments, directory, portion, paths) if portion else None
+
+
+def outfile_of(arguments: argparse.Namespace) -> Path:
+    """What --outfile names, or with --shard the file of that beside it."""
+    from src.scoring import check_outfile, check_suffix
+
+    outfile = check_outfile(arguments.outfile, arguments.watch, arguments.score_column)
+    if not arguments.shard:
+        return outfile
+    check_suffix("shard", outfile)
+    return check_outfile(str(arguments.shard.file(outfile)), False, arguments.score_column)
+
+
+def about_shard(arguments: argparse.Namespace, directory: Path, portion: "Portion", paths: list[str]) -> "About":
+    """By what it is known whether this shard was scored before."""
+    from src.scoring import describe
+
+    asked = arguments.threshold, arguments.gate, vars(settings_of(SelectionSettings, arguments))
+    return describe(portion, paths, model_paths(arguments, directory), asked)
 
 
 def models_to_ask(arguments: argparse.Namespace, directory: Path) -> "list[Model]":
@@ -109,11 +151,14 @@ def use(
     chosen: "np.ndarray",
     outfile: Path | None,
     unfilled: "Unfilled | None",
+    shard: "About | None" = None,
 ) -> None:
     """What was asked for: the outfile, estimates, stars, copies; else a table here."""
-    from src.scoring import fill_in, hand_on, terminal_table, write_scores, write_stars
+    from src.scoring import fill_in, hand_on, terminal_table, write_about, write_scores, write_stars
 
     stars, handing_on = settings_of(StarSettings, arguments), settings_of(HandingOnSettings, arguments)
+    if outfile and shard:
+        write_about(outfile, replace(shard, rows=len(chosen), unreadable=len(scored.unreadable)))
     if outfile:
         write_scores(outfile, scored.part(chosen))
     elif not (unfilled or stars.write_xmp or handing_on.folder):

@@ -7,6 +7,7 @@ from ..common.lazy import lazily
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .handing_on import check_handing_on, hand_on, may_be_over, not_handed_on
     from .held_out import held_out_correlation
+    from .merging import check_suffix, merge
     from .model_scores import ModelScores
     from .models import Model, Scored, load_models, score_images
     from .output import (
@@ -29,6 +30,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
         SelectionSettings,
         StarSettings,
     )
+    from .shards import MOST_SHARDS, About, Portion, Shard, describe, is_done, write_about
     from .stars import check_percentiles, write_stars
     from .thresholds import one_threshold_each
     from .update import Unfilled, fill_in, read_unfilled

@@ -29,7 +29,7 @@ def check_outfile(text: str, watch: bool, score_column: str) -> Path:
         raise UserError(f"--outfile={text}: --watch appends to it line by line, so it must end with .csv")
     check_writable("outfile", path)
     if path.suffix.lower() == ".parquet":
-        _pyarrow(text)
+        pyarrow_for(text)
     refuse_lost_scores("outfile", path, score_column, lambda columns: all(c.startswith(COLUMNS) for c in columns))
     return path
 
@@ -139,7 +139,8 @@ def _write_json(path: Path, scored: "Scored") -> None:
         )
 
 
-def _pyarrow(name: str) -> Any:
+def pyarrow_for(name: str) -> Any:
+    """pyarrow with its Parquet; UserError where it is missing."""
     try:
         import pyarrow.parquet
     except ImportError:
@@ -148,7 +149,7 @@ def _pyarrow(name: str) -> Any:
 
 
 def _write_parquet(path: Path, scored: "Scored") -> None:
-    pyarrow = _pyarrow(path.name)
+    pyarrow = pyarrow_for(path.name)
     types = {str: pyarrow.string(), float: pyarrow.float64(), int: pyarrow.int8()}
     schema = pyarrow.schema([(name, types[kind]) for name, kind in _kinds_of(list(scored.models))])
     with pyarrow.parquet.ParquetWriter(path, schema) as writer:

@@ -1,7 +1,7 @@
 """Which of the scored images a person wants: by name, model score, rank and thresholds."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,28 +9,48 @@ import numpy as np
 
 from ..common import UserError
 from ..features import find_images
+from .image_list import read_list
 from .settings import SelectionSettings
+from .shards import Portion
 
 if TYPE_CHECKING:
     from .models import Scored
 
 
 def find_wanted(
-    directory: Path, patterns: Sequence[str], may_come: bool, exclude: Sequence[str] = ()
+    directory: Path,
+    patterns: Sequence[str],
+    may_come: bool,
+    exclude: Sequence[str] = (),
+    listed: str | None = None,
+    portion: Portion | None = None,
 ) -> tuple[list[str], list[str]]:
-    """All images of the directory, and those that the patterns leave; see `matching`.
+    """All images of the directory, or of the file `listed`, and those that the patterns leave; see `matching`.
 
-    may_come: there may be none of them yet. exclude: as `find_images` takes it. Raises UserError where there are
-    none, nor will be.
+    may_come: there may be none of them yet, or any more. exclude: as `find_images` takes it. portion: of the images
+    that are to be scored only these; of a list the others are not kept in memory, nor looked for. Raises UserError
+    where there are none, nor will be.
     """
-    images = find_images(directory, exclude)
-    paths = matching(images, patterns)
+    if listed and portion:
+        images = paths = read_list(Path(listed).expanduser(), directory, True, _portion_of(patterns, portion))
+    elif listed:
+        images = read_list(Path(listed).expanduser(), directory, may_come)
+        paths = matching(images, patterns)
+    else:
+        images = find_images(directory, exclude)
+        paths = [path for path in matching(images, patterns) if portion is None or portion(path)]
+    may_come = may_come or (portion is not None and portion.listed > 0)
     if not (images or may_come):
         raise UserError(f"{directory}: there are no images; name the folder of your images with --directory")
     if not (paths or may_come):
         words = " ".join(f"--regex={pattern}" for pattern in patterns)
         raise UserError(f"{words}: finds none of the {len(images)} images in {directory}, such as {images[0]}")
     return images, paths
+
+
+def _portion_of(patterns: Sequence[str], portion: Portion) -> Callable[[str], bool]:
+    """Whether an image of a list is to be scored by this process."""
+    return lambda path: bool(matching([path], patterns)) and portion(path)
 
 
 def matching(paths: Sequence[str], patterns: Sequence[str] | None) -> list[str]:
