@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
 from src.common import UserError, run_script, working
-from src.options import SCORE, image_directory, model_paths, parse_arguments, settings_of
+from src.options import SCORE, model_paths, parse_arguments, place_of_images, settings_of
 from src.scoring import FillingSettings, HandingOnSettings, ScoringSettings, SelectionSettings, StarSettings
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ def main() -> None:
         return write_model(arguments)
     if arguments.merge:
         return put_together(arguments)
-    directory = image_directory(arguments)
-    check(arguments)
+    directory, address = place_of_images(arguments)
+    check(arguments, address)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch.
     from src.features import FeatureCache, default_folder
     from src.scoring import check_readable, choose, is_done, read_unfilled, states_of, summarise
 
-    outfile, images, paths, shard = images_to_score(arguments, directory)
+    outfile, images, paths, shard = images_to_score(arguments, directory, address)
     if shard and outfile and is_done(outfile, shard):
         return print(f"{outfile} is there already, with all that --shard={arguments.shard} asks for.")
     unfilled = read_unfilled(directory, images, settings_of(FillingSettings, arguments))
@@ -76,7 +76,7 @@ def put_together(arguments: argparse.Namespace) -> None:
     print(f"{arguments.outfile}: {merge(arguments.outfile, arguments.score_column)}")
 
 
-def check(arguments: argparse.Namespace) -> None:
+def check(arguments: argparse.Namespace, address: str) -> None:
     """Refuse now what can't go together or can't be, rather than after an hour."""
     from src.scoring import check_handing_on
 
@@ -89,12 +89,17 @@ def check(arguments: argparse.Namespace) -> None:
     for name in ("top", "bottom", "copy_to", "move_to", "link_to", "update_scores") if arguments.shard else ():
         if getattr(arguments, name):
             raise UserError(f"--{name} needs all images, and --shard={arguments.shard} knows its own; leave one out")
+    for name in ("watch", "update_scores") if address else ():
+        if getattr(arguments, name):
+            raise UserError(
+                f"--{name} needs a folder of this machine, and --directory={address} is none; leave it out"
+            )
     if arguments.only_passed and not arguments.threshold:
         raise UserError("--only_passed needs a --threshold for each model")
 
 
 def images_to_score(
-    arguments: argparse.Namespace, directory: Path
+    arguments: argparse.Namespace, directory: Path, address: str
 ) -> "tuple[Path | None, list[str], list[str], About | None]":
     """The outfile, all images of the directory, those to score, and what is known of the shard where they are one.
 
@@ -108,18 +113,32 @@ def images_to_score(
     handing_on = settings_of(HandingOnSettings, arguments)
     may_come = arguments.watch or may_be_over(handing_on)
     portion = Portion(arguments.shard) if arguments.shard else None
-    images, paths = find_wanted(directory, arguments.regex, may_come, arguments.exclude, arguments.list, portion)
+    limits = arguments.regex, may_come, arguments.exclude, arguments.list, portion, arguments.archives, address
+    images, paths = find_wanted(directory, *limits)
+    check_own_files(arguments, directory, paths)
     paths = not_handed_on(directory, paths, handing_on)
     if outfile:
         check_names(outfile, paths)
     return outfile, images, paths, about_shard(arguments, directory, portion, paths) if portion else None
 
 
+def check_own_files(arguments: argparse.Namespace, directory: Path, paths: list[str]) -> None:
+    """UserError where something is to be done with the files of images that have none of their own."""
+    from src.features import no_own_files
+
+    asked = [name for name in ("copy_to", "move_to", "link_to", "write_xmp") if getattr(arguments, name)]
+    if asked and (found := no_own_files(directory, paths)):
+        raise UserError(
+            f"--{asked[0]}: {found[0]} is in an archive or a store, where it stays; unpack or fetch it first"
+        )
+
+
 def outfile_of(arguments: argparse.Namespace) -> Path:
     """What --outfile names, or with --shard the file of that beside it."""
-    from src.scoring import check_outfile, check_suffix
+    from src.scoring import check_outfile, check_suffix, local_outfile
 
-    outfile = check_outfile(arguments.outfile, arguments.watch, arguments.score_column)
+    here = local_outfile(arguments.outfile, bool(arguments.shard or arguments.watch))
+    outfile = check_outfile(here, arguments.watch, arguments.score_column)
     if not arguments.shard:
         return outfile
     check_suffix("shard", outfile)
@@ -154,13 +173,14 @@ def use(
     shard: "About | None" = None,
 ) -> None:
     """What was asked for: the outfile, estimates, stars, copies; else a table here."""
-    from src.scoring import fill_in, hand_on, terminal_table, write_about, write_scores, write_stars
+    from src.scoring import fill_in, hand_on, terminal_table, upload, write_about, write_scores, write_stars
 
     stars, handing_on = settings_of(StarSettings, arguments), settings_of(HandingOnSettings, arguments)
     if outfile and shard:
         write_about(outfile, replace(shard, rows=len(chosen), unreadable=len(scored.unreadable)))
     if outfile:
         write_scores(outfile, scored.part(chosen))
+        upload(outfile, arguments.outfile)
     elif not (unfilled or stars.write_xmp or handing_on.folder):
         print("\n".join(terminal_table(scored.part(chosen))))
     if unfilled:

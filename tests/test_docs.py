@@ -112,7 +112,7 @@ def anchors(page):
 
 
 def commands(page):
-    """(script, words) of each `python aesthetic_….py …` in a block or between backticks; a shell's variables are 1."""
+    """(script, words) of each `python aesthetic_….py …` in a block or between backticks; variables are 1."""
     text = page.read_text(encoding="utf-8")
     blocks = re.findall(r"^ *```\w*\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()

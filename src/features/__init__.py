@@ -14,12 +14,18 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
         Stamp,
         UnreadableImage,
         content_hash,
+        expanded,
         file_stamps,
         find_images,
+        images_below,
         is_left_out,
+        is_remote,
+        is_there,
         leading_out,
+        no_own_files,
         open_image,
         readable_suffixes,
+        write_object,
     )
     from .in_memory import AnyImage, extract
     from .near_duplicates import near_identical_groups

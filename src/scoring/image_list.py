@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..common import UserError, first_line, note, number_of
+from ..features import expanded, is_remote, is_there
 from ..scores import shown
 
 MOST_NAMED = 3  # of images that are not there
@@ -21,13 +22,14 @@ def read_list(
     """Relative paths (with `/`, sorted, each once) of the images that a file names and that are there.
 
     Text: a line each, relative to the directory, or absolute and in it; one that begins with a quote is JSON text,
-    one with # a comment. .csv and .parquet: the column of `COLUMNS`. Images that are not there are named on stderr,
-    and left out. may_be_gone: all of them may be. wanted: asked of each as it is read; what it refuses is not kept,
-    so that a part of ten million takes the memory of that part. Raises UserError where the file can't be read, a line
-    leads out of the directory, or no image is there.
+    one with # a comment. .csv and .parquet: the column of `COLUMNS`. An archive stands for all images in it;
+    addresses (s3://bucket/a.jpg) stay what they are. Images that are not there are named on stderr, and left out.
+    may_be_gone: all of them may be. wanted: asked of each as it is read; what it refuses is not kept, so that a part
+    of ten million takes the memory of that part. Raises UserError where the file can't be read, a line leads out of
+    the directory, or no image is there.
     """
     named = list(dict.fromkeys(image for image in _images(path, directory) if wanted is None or wanted(image)))
-    there = sorted(_there(named, directory))
+    there = sorted(image for image in named if is_there(directory, image))
     if not may_be_gone and not there:
         which = f", such as {shown(named[0])}" if named else ""
         raise UserError(f"--list={path}: names no image that is in {directory}{which}; write a path a line")
@@ -39,17 +41,15 @@ def read_list(
     return there
 
 
-def _there(named: list[str], directory: Path) -> Iterator[str]:
-    root = str(directory)
-    return (image for image in named if os.path.isfile(os.path.join(root, image)))  # noqa: PTH113, PTH118 (10 million)
-
-
 def _images(path: Path, directory: Path) -> Iterator[str]:
     rows = {".csv": _in_csv, ".parquet": _in_parquet}.get(path.suffix.lower(), _in_text)
     place = _Place(directory)
     try:
         for number, text in rows(path):
-            yield place.relative(text, f"--list={path}, line {number}")
+            if is_remote(text):
+                yield text
+            else:
+                yield from expanded(directory, place.relative(text, f"--list={path}, line {number}"))
     except OSError as error:
         raise UserError(f"--list={path}: can't be read ({error.strerror}); name a text file, a path a line")
 

@@ -1,6 +1,7 @@
 """aesthetic_score_from_model.py, run as a person runs it; the image model is a toy."""
 
 import csv
+import io
 import json
 import os
 import re
@@ -656,3 +657,32 @@ def test_shards_of_a_list_are_what_the_list_names(here, capsys):
 def test_what_shards_can_not_do_is_said(here, capsys, words, message):
     with pytest.raises(UserError, match=re.escape(message)):
         score(capsys, *words)
+
+
+def test_archives_are_scored_where_they_are_and_stay_there(here, capsys):
+    shutil.make_archive("more", "zip", "photos", "more")
+    Path("more.zip").rename("photos/more.zip")
+    score(capsys, "-o", "out.csv", "--archives")
+    found = {row["relative_path"]: row["model_score"] for row in rows(Path("out.csv"))}
+    assert len(found) == 12 + 6
+    assert found["more.zip/more/0001.png"] == found["more/0001.png"]
+    with pytest.raises(UserError, match=r"--copy_to: more.zip/more/0001.png is in an archive or a store"):
+        score(capsys, "--archives", "--copy_to=best")
+
+
+def test_a_remote_folder_is_scored_into_a_remote_file(here, capsys):
+    fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
+    system = fsspec.filesystem("memory")
+    system.put("photos", "/photos", recursive=True)
+    model = Path("photos/model.safetensors").resolve()
+    words = [SCORE, "-d", "memory://photos", f"--modelpath={model}", "-o", "memory://results/scores.csv"]
+    sys.argv = words
+    script.main()
+    remote = list(csv.DictReader(io.StringIO(system.cat_file("/results/scores.csv").decode())))
+    score(capsys, "-o", "here.csv")
+    known = {row["relative_path"]: float(row["model_score"]) for row in rows(Path("here.csv"))}
+    found = {row["relative_path"].removeprefix("memory:///photos/"): float(row["model_score"]) for row in remote}
+    assert found == pytest.approx(known, abs=1e-4)
+    sys.argv = [*words, "--shard=1/2"]
+    with pytest.raises(UserError, match="shards, and what --watch writes, need a folder of this machine"):
+        script.main()

@@ -2,9 +2,11 @@
 
 from .contents import HASH_BYTES, Content, Stamp, content_hash, content_of, file_stamps
 from .errors import UnreadableImage
-from .finding import find_images, is_left_out, leading_out, look_for_images
+from .finding import expanded, find_images, images_below, is_left_out, leading_out, look_for_images
 from .kinds import IMAGE_SUFFIXES, readable_suffixes
+from .lying import image_file, is_there, no_own_files
 from .opening import open_image, take_image
+from .remote import is_remote, write_object
 
 __all__ = [
     "HASH_BYTES",
@@ -14,12 +16,19 @@ __all__ = [
     "UnreadableImage",
     "content_hash",
     "content_of",
+    "expanded",
     "file_stamps",
     "find_images",
+    "image_file",
+    "images_below",
     "is_left_out",
+    "is_remote",
+    "is_there",
     "leading_out",
     "look_for_images",
+    "no_own_files",
     "open_image",
     "readable_suffixes",
     "take_image",
+    "write_object",
 ]

@@ -24,6 +24,13 @@ SCORING = Group(
         scoring(
             "--list", "only the images that this file names: a path a line, or a column of a .csv or .parquet", TEXT
         ),
+        scoring(
+            "--archives",
+            "images in the directory's tar files and zip archives are scored too, where they are",
+            ON_OFF,
+            False,
+            idle_with=("list",),
+        ),
         scoring("-o --outfile", "write the scores to this .csv, .json or .parquet (none: a table here)", TEXT),
         scoring(
             "--shard",
