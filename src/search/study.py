@@ -98,6 +98,8 @@ def _joined(settings: StudySettings, about: Mapping[str, str]) -> optuna.Study:
     option = "--collect" if settings.collect else "--worker"
     if not settings.database:
         raise UserError(f"{option}: --database is empty, and nobody can join what is in memory; name one for all")
+    if settings.collect:
+        existing_storage(settings.database, option, settings.other_folders)
     where = shown_database(settings.database)
     with working(f"Waiting for the study '{settings.name}' in {where}"):
         while (study := _described(settings, about)) is None:
