@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 PARALLEL := --dist=loadfile --no-loadscope-reorder -p no:logging
 
-.PHONY: demo choose test quick docs pictures chromium install spotlight test-spotlight clean
+.PHONY: demo choose test quick docs pictures chromium postgresql install spotlight test-spotlight clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/sample_gallery.py gallery
@@ -21,7 +21,7 @@ choose: $(VENV)/.installed
 	$(BIN)/python examples/sample_gallery.py gallery
 	$(BIN)/python aesthetic_ab_scorer.py @arguments-example.txt --scores=my_scores.csv
 
-test: $(VENV)/.installed-dev chromium
+test: $(VENV)/.installed-dev chromium postgresql
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy src
@@ -41,6 +41,11 @@ chromium:  # the browser that the tests drive; elsewhere than on Debian install 
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || ! command -v apt-get >/dev/null \
 		|| { apt-get update -qq && apt-get install -y -qq chromium; } \
 		|| echo "Chromium is missing and could not be installed: the browser tests will say so."
+
+postgresql:  # the server that the tests of several workers start; elsewhere than on Debian install it by hand
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || ! command -v apt-get >/dev/null \
+		|| { apt-get update -qq && apt-get install -y -qq postgresql; } \
+		|| echo "PostgreSQL is missing and could not be installed: its tests will say so."
 
 install: $(VENV)/.installed
 

@@ -249,7 +249,7 @@ def train(arguments: argparse.Namespace, run: "Run", model: Path) -> "tuple[Foun
     Before any search the better one of ridge regression and a Gaussian process is there.
     """
     from src.report import until_line
-    from src.search import RunFiles, best_of, found_first, search_networks, write_first
+    from src.search import RunFiles, best_of, count_finished, found_first, search_networks, write_first
 
     alone = {first.name: first for first in run.firsts}.get(arguments.model_type)
     if alone:
@@ -260,12 +260,13 @@ def train(arguments: argparse.Namespace, run: "Run", model: Path) -> "tuple[Foun
     with the_study(arguments, run) as (study, address):
         files = RunFiles(model, run.data, run.about, study)
         begin(arguments, run, files, address)
-        blends = arguments.model_type == "blend"
+        asked, blends = search_settings(arguments), arguments.model_type == "blend"
+        asked = replace(asked, trials=count_finished(study)) if arguments.collect else asked
         if run.firsts:
             first = best_of(run.objective, run.firsts)
             write_first(first, run, files)
             print(until_line(first, run.objective, blends))
-        return search_networks(search_settings(arguments), run, files, blends)
+        return search_networks(asked, run, files, blends, arguments.worker)
 
 
 @contextmanager
@@ -279,7 +280,7 @@ def the_study(arguments: argparse.Namespace, run: "Run") -> "Iterator[tuple[Stud
     study = open_study(settings, search, run.objective.direction, run.comparable)
     with dashboard(arguments.server, arguments.database, study._study_id) as address:
         yield study, address
-    if (done := count_finished(study)) < search.trials:
+    if (done := count_finished(study)) < search.trials and not arguments.collect:
         print(f"\nStopped by Ctrl-C after {done} of {search.trials} trials; go on with --resume.")
 
 
@@ -308,7 +309,7 @@ def begin(arguments: argparse.Namespace, run: "Run", files: "RunFiles", address:
     print("\n".join([split_line(run, split), *learning_lines(run, search, arguments.rater), *first_lines(run)]))
     if files.study:
         print(study_line(files.study.study_name, arguments.database, files.path))
-    if previous := files.keep_previous(bool(files.study) and arguments.resume):
+    if previous := files.keep_previous(bool(files.study) and (arguments.resume or arguments.collect)):
         print(f"The model that lay there is kept as {previous.name}.")
     if address:
         print(f"Watch the search at {address}")

@@ -6,13 +6,14 @@ python aesthetic_score_from_model.py -d photos -m photos/model.safetensors -o sc
 import argparse
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
 from src.common import UserError, command_of, number_of, run_script, working
-from src.options import SCORE, image_directory, model_paths, parse_arguments, settings_of
+from src.options import SCORE, model_paths, parse_arguments, place_of_images, settings_of
 from src.scoring import (
     FillingSettings,
     GallerySettings,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from src.features import FeatureCache
-    from src.scoring import Gallery, Model, Scored, State, Unfilled
+    from src.scoring import About, Gallery, Model, Portion, Scored, State, Unfilled
 
 DESCRIPTION = "Score folders of images with trained models, and choose, sort and rate images by their scores."
 
@@ -37,13 +38,17 @@ def main() -> None:
     arguments = parse_arguments(SCORE, DESCRIPTION)
     if arguments.convert or arguments.export_onnx:
         return write_model(arguments)
-    directory = image_directory(arguments)
-    check(arguments)
+    if arguments.merge:
+        return put_together(arguments)
+    directory, address = place_of_images(arguments)
+    check(arguments, address)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch.
     from src.features import FeatureCache, default_folder
-    from src.scoring import check_readable, choose, read_unfilled, states_of, summarise
+    from src.scoring import check_readable, choose, is_done, read_unfilled, states_of, summarise
 
-    outfile, images, paths = images_to_score(arguments, directory)
+    outfile, images, paths, shard = images_to_score(arguments, directory, address)
+    if shard and outfile and is_done(outfile, shard):
+        return print(f"{outfile} is there already, with all that --shard={arguments.shard} asks for.")
     unfilled = read_unfilled(directory, images, settings_of(FillingSettings, arguments))
     with working("Loading torch and the models"):
         from src.scoring import score_images
@@ -52,9 +57,9 @@ def main() -> None:
     cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
     seen, start = states_of(directory, images if arguments.watch else []), time.monotonic()
     scored = score_images(directory, paths, models, cache, arguments.extract_batch_size)
-    check_readable(directory, scored, arguments.watch)
+    check_readable(directory, scored, arguments.watch or arguments.shard)
     chosen = choose(scored, settings_of(SelectionSettings, arguments))
-    use(arguments, directory, scored, chosen, outfile, unfilled)
+    use(arguments, directory, scored, chosen, outfile, unfilled, shard)
     summarise(scored, len(chosen), outfile, time.monotonic() - start)
     if arguments.watch:
         watch(arguments, directory, seen, cache, outfile, scored.part(chosen))
@@ -69,11 +74,22 @@ def write_model(arguments: argparse.Namespace) -> None:
     print("\n".join(convert(paths, arguments.convert, arguments.export_onnx, unsaid)))
 
 
-def check(arguments: argparse.Namespace) -> None:
+def put_together(arguments: argparse.Namespace) -> None:
+    """The files of all shards as one; nothing is scored."""
+    from src.scoring import merge
+
+    if not arguments.outfile:
+        raise UserError("--merge needs --outfile, the one that the shards were given")
+    print(f"{arguments.outfile}: {merge(arguments.outfile, arguments.score_column)}")
+
+
+def check(arguments: argparse.Namespace, address: str) -> None:
     """Refuse now what can't go together or can't be, rather than after an hour."""
     from src.scoring import check_gallery, check_handing_on
 
     check_handing_on(handing_on_of(arguments))
+    if arguments.gallery and (arguments.shard or arguments.archives or address):
+        raise UserError("--gallery shows images of a folder here; leave out --shard, --archives and addresses, or it")
     if check_gallery(settings_of(GallerySettings, arguments)) and arguments.move_to:
         raise UserError(
             "--gallery shows images where they are, and --move_to takes them away; do one after the other"
@@ -82,6 +98,14 @@ def check(arguments: argparse.Namespace) -> None:
         if getattr(arguments, name):
             raise UserError(
                 f"--{name} needs all images to be there, and with --watch more come; leave one of them out"
+            )
+    for name in ("top", "bottom", "copy_to", "move_to", "link_to", "update_scores") if arguments.shard else ():
+        if getattr(arguments, name):
+            raise UserError(f"--{name} needs all images, and --shard={arguments.shard} knows its own; leave one out")
+    for name in ("watch", "update_scores") if address else ():
+        if getattr(arguments, name):
+            raise UserError(
+                f"--{name} needs a folder of this machine, and --directory={address} is none; leave it out"
             )
     if arguments.only_passed and not arguments.threshold:
         raise UserError("--only_passed needs a --threshold for each model")
@@ -92,20 +116,59 @@ def handing_on_of(arguments: argparse.Namespace) -> HandingOnSettings:
     return settings_of(HandingOnSettings, arguments, as_they_come=arguments.watch)
 
 
-def images_to_score(arguments: argparse.Namespace, directory: Path) -> tuple[Path | None, list[str], list[str]]:
-    """The outfile, all images of the directory, and those to score; UserError where it or they can't be had."""
-    from src.scoring import check_names, check_outfile, find_wanted, may_be_over, not_handed_on
+def images_to_score(
+    arguments: argparse.Namespace, directory: Path, address: str
+) -> "tuple[Path | None, list[str], list[str], About | None]":
+    """The outfile, all images of the directory, those to score, and what is known of the shard where they are one.
+
+    UserError where it or they can't be had.
+    """
+    from src.scoring import Portion, check_names, find_wanted, may_be_over, not_handed_on
 
     outfile = None
     if arguments.outfile:
-        outfile = check_outfile(arguments.outfile, arguments.watch, arguments.score_column)
+        outfile = outfile_of(arguments)
     handing_on = handing_on_of(arguments)
     may_come = arguments.watch or may_be_over(handing_on)
-    images, paths = find_wanted(directory, arguments.regex, may_come, arguments.exclude, arguments.list)
+    portion = Portion(arguments.shard) if arguments.shard else None
+    limits = arguments.regex, may_come, arguments.exclude, arguments.list, portion, arguments.archives, address
+    images, paths = find_wanted(directory, *limits)
+    check_own_files(arguments, directory, paths)
     paths = not_handed_on(directory, paths, handing_on)
     if outfile:
         check_names(outfile, paths)
-    return outfile, images, paths
+    return outfile, images, paths, about_shard(arguments, directory, portion, paths) if portion else None
+
+
+def check_own_files(arguments: argparse.Namespace, directory: Path, paths: list[str]) -> None:
+    """UserError where something is to be done with the files of images that have none of their own."""
+    from src.features import no_own_files
+
+    asked = [name for name in ("copy_to", "move_to", "link_to", "write_xmp") if getattr(arguments, name)]
+    if asked and (found := no_own_files(directory, paths)):
+        raise UserError(
+            f"--{asked[0]}: {found[0]} is in an archive or a store, where it stays; unpack or fetch it first"
+        )
+
+
+def outfile_of(arguments: argparse.Namespace) -> Path:
+    """What --outfile names, or with --shard the file of that beside it."""
+    from src.scoring import check_outfile, check_suffix, local_outfile
+
+    here = local_outfile(arguments.outfile, bool(arguments.shard or arguments.watch))
+    outfile = check_outfile(here, arguments.watch, arguments.score_column)
+    if not arguments.shard:
+        return outfile
+    check_suffix("shard", outfile)
+    return check_outfile(str(arguments.shard.file(outfile)), False, arguments.score_column)
+
+
+def about_shard(arguments: argparse.Namespace, directory: Path, portion: "Portion", paths: list[str]) -> "About":
+    """By what it is known whether this shard was scored before."""
+    from src.scoring import describe
+
+    asked = arguments.threshold, arguments.gate, vars(settings_of(SelectionSettings, arguments))
+    return describe(portion, paths, model_paths(arguments, directory), asked)
 
 
 def models_to_ask(arguments: argparse.Namespace, directory: Path) -> "list[Model]":
@@ -125,13 +188,17 @@ def use(
     chosen: "np.ndarray",
     outfile: Path | None,
     unfilled: "Unfilled | None",
+    shard: "About | None" = None,
 ) -> None:
     """What was asked for: the outfile, estimates, stars, copies; else a table here."""
-    from src.scoring import fill_in, hand_on, terminal_table, write_scores, write_stars
+    from src.scoring import fill_in, hand_on, terminal_table, upload, write_about, write_scores, write_stars
 
     stars, handing_on = settings_of(StarSettings, arguments), handing_on_of(arguments)
+    if outfile and shard:
+        write_about(outfile, replace(shard, rows=len(chosen), unreadable=len(scored.unreadable)))
     if outfile:
         write_scores(outfile, scored.part(chosen))
+        upload(outfile, arguments.outfile)
     elif not (unfilled or stars.write_xmp or handing_on.folder or arguments.gallery):
         print("\n".join(terminal_table(scored.part(chosen))))
     if unfilled:
@@ -158,7 +225,7 @@ def gallery_of(arguments: argparse.Namespace, directory: Path, shown: "Scored") 
     page = check_gallery(settings)
     models = [f"--model={model.path.resolve()}" for model in shown.models]
     again = command_of(["python", str(Path(__file__).resolve()), f"--directory={directory.resolve()}", *models])
-    return page and Gallery(page, directory, shown, settings, again, arguments.watch)
+    return Gallery(page, directory, shown, settings, again, arguments.watch) if page else None
 
 
 def show_gallery(gallery: "Gallery") -> None:

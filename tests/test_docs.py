@@ -131,14 +131,15 @@ def anchors(page):
 
 
 def commands(page):
-    """(script, words) of each `python aesthetic_….py …` in a block or between backticks."""
+    """(script, words) of each `python aesthetic_….py …` in a block or between backticks; variables are 1."""
     text = page.read_text(encoding="utf-8")
     blocks = re.findall(r"^ *```\w*\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
     outside = re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL)
     for line in [*lines, *re.findall(r"`([^`]+)`", outside)]:
         if found := re.search(r"python[\w.]*\s+(aesthetic_\w+\.py)\b(.*)", line, re.DOTALL):
-            yield found[1], shlex.split(found[2], comments=True)
+            line = re.sub(r"\$\w+", "1", found[2]).removesuffix("&")
+            yield found[1], shlex.split(line, comments=True)
 
 
 COMMANDS = [(page.name, script, words) for page in PAGES for script, words in commands(page)]

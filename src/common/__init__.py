@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .names import METRIC_NAMES, SEED
     from .notes import keeps_notes, note, notes_kept
     from .order import Expected, ab, expected_order
-    from .parts import new_part, remove_parts
+    from .parts import has_ended, new_part, process_name, remove_parts
     from .scaling import standardisation
     from .waiting import Steps, counted, working
     from .words import command_of, number_of

@@ -41,6 +41,17 @@ def remove_parts(folder: Path) -> None:
                     (folder / name).unlink()
 
 
+def process_name() -> str:
+    """What this process is called among those of all machines: MACHINE-PROCESS."""
+    return f"{_machine()}-{os.getpid()}"
+
+
+def has_ended(name: str) -> bool:
+    """Whether the process of this name ran on this machine, and runs no more; False for those of other machines."""
+    machine, _, process = name.partition("-")
+    return machine == _machine() and process.isdigit() and not _is_alive(int(process))
+
+
 def _is_abandoned(part: Path, machine: str, process: int) -> bool:
     age = time.time() - part.stat().st_mtime
     if machine != _machine():

@@ -14,7 +14,7 @@ from ..common import UserError, note
 from .batches import Batches, Prepared, check, finite_rows, pixels_of
 from .extractors.base import Extractor
 from .feature_cache import FeatureCache, Places
-from .images import Content, Stamp, UnreadableImage, content_of, file_stamps, open_image
+from .images import Content, Stamp, UnreadableImage, content_of, file_stamps, image_file, open_image
 from .predecessor_cache import take_over
 
 CHUNK = 1000  # images whose features of all hidden states are in memory at once
@@ -179,15 +179,15 @@ class _Extraction:
 
     def _prepare(self, path: str) -> _File:
         """Runs in several threads."""
-        content = self.contents.get(path)
+        content, file = self.contents.get(path), image_file(self.directory, path)
         try:
             if content is None or not content.key:
-                content = content_of(self.directory / path, content.hash if content else "")
+                content = content_of(file, content.hash if content else "")
         except UnreadableImage as error:
             return _File(path, reason=error.reason)
         if not self._claim(content.key):
             return _File(path, content)
-        pixels, reason = pixels_of(self.extractor, lambda: open_image(self.directory / path))
+        pixels, reason = pixels_of(self.extractor, lambda: open_image(file))
         return _File(path, content, pixels=pixels, reason=reason)
 
     def _claim(self, key: str) -> bool:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
         image_directory,
         model_path,
         model_paths,
+        place_of_images,
     )
     from .settings import settings_of
     from .training import check_columns, complete, filter_of, output_paths, study_name

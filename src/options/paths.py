@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..common import UserError, check_writable, plain
+from ..features import is_remote
 from .option import DEFAULT_MODEL, MODEL_SUFFIXES
 
 
@@ -17,6 +18,13 @@ def image_directory(arguments: argparse.Namespace) -> Path:
         hint = "write it without quotes" if quoted else "name the folder of your images"
         raise UserError(f"--directory={arguments.directory}: no such folder; {hint}")
     return directory
+
+
+def place_of_images(arguments: argparse.Namespace) -> tuple[Path, str]:
+    """The folder of `--directory`, and ""; where that is an address (s3://bucket/folder), this folder, and that."""
+    if arguments.directory and is_remote(arguments.directory):
+        return Path(), arguments.directory
+    return image_directory(arguments), ""
 
 
 def model_path(arguments: argparse.Namespace, directory: Path) -> Path:

@@ -17,7 +17,7 @@ from ..scores import (
     find_scorefile,
     refuse_lost_scores,
 )
-from ..search import MetaparameterRanges
+from ..search import MetaparameterRanges, worker_model
 from .groups.features import hidden_states_mode
 from .groups.search import ensemble, search_settings
 from .paths import check_report, existing_model, model_path
@@ -25,13 +25,15 @@ from .settings import settings_of
 
 
 def output_paths(arguments: argparse.Namespace, directory: Path) -> tuple[Path, Path | None]:
-    """The model file and the savefile; what can't be is refused now rather than after an hour."""
+    """The model file, a worker's own, and the savefile; what can't be is refused now rather than after an hour."""
     model = model_path(arguments, directory)
     check_writable("modelpath" if arguments.modelpath else "model", model)
     _refuse_contradictions(arguments)
     check_fractions(arguments.fraction_for_eval, arguments.fraction_for_test)
     if arguments.report:
         check_report(arguments.report)
+    if arguments.worker:
+        model = worker_model(model)
     if not arguments.savefile:
         return model, None
     savefile = directory / Path(arguments.savefile).expanduser()

@@ -11,7 +11,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ..common import UserError, write_text
-from ..search import existing_storage, quiet, shown_database
+from ..search import OWN_ATTRIBUTES, existing_storage, quiet, shown_database
 
 FEWEST_FOR_IMPORTANCES = 10
 
@@ -43,7 +43,7 @@ def write_trials(database: str, name: str, path: Path) -> int:
     """Write all trials of a study: number, state, value, times, metaparameters, metrics. Returns how many."""
     trials = load_study(database, name).get_trials(deepcopy=False)
     parameters = sorted({key for trial in trials for key in trial.params})
-    metrics = sorted({key for trial in trials for key in trial.user_attrs})
+    metrics = sorted({key for trial in trials for key in trial.user_attrs} - {*OWN_ATTRIBUTES})
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(["number", "state", "value", "started", "seconds", *parameters, *metrics])

@@ -8,14 +8,17 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .gallery import Gallery, check_gallery, show_page
     from .handing_on import check_handing_on, hand_on, may_be_over, not_handed_on
     from .held_out import held_out_correlation
+    from .merging import check_suffix, merge
     from .model_scores import ModelScores
     from .models import Model, Scored, load_models, score_images
     from .output import (
         check_names,
         check_outfile,
         check_readable,
+        local_outfile,
         summarise,
         terminal_table,
+        upload,
         write_rows,
         write_scores,
     )
@@ -31,6 +34,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
         SelectionSettings,
         StarSettings,
     )
+    from .shards import MOST_SHARDS, About, Portion, Shard, describe, is_done, write_about
     from .stars import check_percentiles, write_stars
     from .thresholds import one_threshold_each
     from .update import Unfilled, fill_in, read_unfilled

@@ -2,7 +2,9 @@
 
 import csv
 import io
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..common import UserError, check_writable, number_of, replacing
+from ..features import is_remote, write_object
 from ..scores import json_text, refuse_lost_scores, shown
 
 if TYPE_CHECKING:
@@ -29,9 +32,28 @@ def check_outfile(text: str, watch: bool, score_column: str) -> Path:
         raise UserError(f"--outfile={text}: --watch appends to it line by line, so it must end with .csv")
     check_writable("outfile", path)
     if path.suffix.lower() == ".parquet":
-        _pyarrow(text)
+        pyarrow_for(text)
     refuse_lost_scores("outfile", path, score_column, lambda columns: all(c.startswith(COLUMNS) for c in columns))
     return path
+
+
+def local_outfile(text: str, in_parts: bool) -> str:
+    """What --outfile names, or where that is an address, a file of this machine that `upload` brings there.
+
+    in_parts: it is one of several, or grows. Raises UserError where an address can't be that.
+    """
+    if not is_remote(text):
+        return text
+    if in_parts:
+        raise UserError(f"--outfile={text}: shards, and what --watch writes, need a folder of this machine; name one")
+    return str(Path(tempfile.mkdtemp(prefix="scores-")) / text.rpartition("/")[2])
+
+
+def upload(outfile: Path, text: str) -> None:
+    """Where --outfile=text is an address, put the file there, and away here."""
+    if is_remote(text):
+        write_object(text, outfile.read_bytes())
+        shutil.rmtree(outfile.parent)
 
 
 def check_names(outfile: Path, paths: Sequence[str]) -> None:
@@ -139,7 +161,8 @@ def _write_json(path: Path, scored: "Scored") -> None:
         )
 
 
-def _pyarrow(name: str) -> Any:
+def pyarrow_for(name: str) -> Any:
+    """pyarrow with its Parquet; UserError where it is missing."""
     try:
         import pyarrow.parquet
     except ImportError:
@@ -148,7 +171,7 @@ def _pyarrow(name: str) -> Any:
 
 
 def _write_parquet(path: Path, scored: "Scored") -> None:
-    pyarrow = _pyarrow(path.name)
+    pyarrow = pyarrow_for(path.name)
     types = {str: pyarrow.string(), float: pyarrow.float64(), int: pyarrow.int8()}
     schema = pyarrow.schema([(name, types[kind]) for name, kind in _kinds_of(list(scored.models))])
     with pyarrow.parquet.ParquetWriter(path, schema) as writer:

@@ -1,16 +1,17 @@
 """Which of the scored images a person wants: by name, model score, rank and thresholds."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..common import UserError
-from ..features import find_images
+from ..features import find_images, images_below
 from .image_list import read_list
 from .settings import SelectionSettings
+from .shards import Portion
 
 if TYPE_CHECKING:
     from .models import Scored
@@ -22,21 +23,41 @@ def find_wanted(
     may_come: bool,
     exclude: Sequence[str] = (),
     listed: str | None = None,
+    portion: Portion | None = None,
+    in_archives: bool = False,
+    address: str = "",
 ) -> tuple[list[str], list[str]]:
     """All images of the directory, or of the file `listed`, and those that the patterns leave; see `matching`.
 
-    may_come: there may be none of them yet, or any more. exclude: as `find_images` takes it. Raises UserError where
-    there are none, nor will be.
+    may_come: there may be none of them yet, or any more. exclude: as `find_images` takes it. portion: of the images
+    that are to be scored only these; of a list the others are not kept in memory, nor looked for.
+    in_archives: those in tar files and zip archives are images of the directory too. address: of a remote folder in
+    the place of the directory. Raises UserError where there are none, nor will be.
     """
-    from_list = read_list(Path(listed).expanduser(), directory, may_come) if listed else None
-    images = find_images(directory, exclude) if from_list is None else from_list
-    paths = matching(images, patterns)
+    if listed and portion:
+        images = paths = read_list(Path(listed).expanduser(), directory, True, _portion_of(patterns, portion))
+    elif listed:
+        images = read_list(Path(listed).expanduser(), directory, may_come)
+        paths = matching(images, patterns)
+    else:
+        images = images_below(address, exclude) if address else find_images(directory, exclude, True, in_archives)
+        paths = [path for path in matching(images, patterns) if portion is None or portion(path)]
+    may_come = may_come or (portion is not None and portion.listed > 0)
     if not (images or may_come):
-        raise UserError(f"{directory}: there are no images; name the folder of your images with --directory")
+        raise UserError(
+            f"{address or directory}: there are no images; name the folder of your images with --directory"
+        )
     if not (paths or may_come):
         words = " ".join(f"--regex={pattern}" for pattern in patterns)
-        raise UserError(f"{words}: finds none of the {len(images)} images in {directory}, such as {images[0]}")
+        raise UserError(
+            f"{words}: finds none of the {len(images)} images in {address or directory}, such as {images[0]}"
+        )
     return images, paths
+
+
+def _portion_of(patterns: Sequence[str], portion: Portion) -> Callable[[str], bool]:
+    """Whether an image of a list is to be scored by this process."""
+    return lambda path: bool(matching([path], patterns)) and portion(path)
 
 
 def matching(paths: Sequence[str], patterns: Sequence[str] | None) -> list[str]:

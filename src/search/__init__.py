@@ -7,6 +7,7 @@ from ..common.lazy import lazily
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .baseline import eval_metrics, ridge_scores
     from .choosing import ChosenModel, Rated
+    from .crew import OWN_ATTRIBUTES, count_finished
     from .dataset import Dataset
     from .first_results import First, best_of
     from .first_stage import keep_passed
@@ -18,7 +19,8 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .search import train_again
     from .settings import MetaparameterRanges, ObjectiveSettings, SearchSettings, StudySettings, TrainingSettings
     from .storage import elsewhere, existing_storage, shown_database
-    from .study import count_finished, dashboard, open_study, quiet
+    from .study import dashboard, open_study, quiet
     from .training import found_first, search_networks, write_first
+    from .worker_files import worker_model
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

@@ -12,6 +12,7 @@ from ..scores import SPLITS, ScoreTable, SplitSettings, assisted_by
 from .baseline import baselines, held_out_ridge
 from .dataset import Dataset
 from .first_results import First, first_results
+from .likeness import FEATURES, summary
 from .objective import Objective
 from .settings import SearchSettings
 
@@ -109,6 +110,7 @@ def comparable(table: ScoreTable, data: Dataset, objective: Objective, search: S
         + f", {training.balance}" * (data.groups is not None),
         "high-end fix": data.config.high_end_fix,
         "extractor": data.config.extractor_identity,
+        FEATURES: summary(data.inputs.cpu().numpy()),
         "hidden_states": f"{data.config.hidden_states_mode} of {data.config.hidden_states_used}"
         + f" with the weights {fixed}" * (fixed is not None),
         "images, scores and split": _images(table, data) + f" with weights {_digest(weights)}" * bool(weights),

@@ -13,6 +13,7 @@ import optuna
 from ..common import UserError, copy_to
 from ..model import GaussianProcess, Predictor, about_scores, load_predictor, networks_of, save_predictor
 from .dataset import Dataset
+from .worker_files import workers_folder
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,18 @@ class RunFiles:
 
     def kept(self) -> dict[int, Predictor]:
         """The predictors in the model file by trial, the best first; none where it is not of this study."""
+        return self._kept_in(self.path)
+
+    def kept_by_workers(self) -> dict[int, Predictor]:
+        """The same of all files that workers of this study wrote beside it."""
+        found: dict[int, Predictor] = {}
+        for path in sorted(workers_folder(self.path).glob(f"*/{self.path.name}")):
+            found |= self._kept_in(path)
+        return found
+
+    def _kept_in(self, path: Path) -> dict[int, Predictor]:
         try:
-            predictor, metadata = load_predictor(self.path)
+            predictor, metadata = load_predictor(path)
         except UserError:
             return {}
         if not self._is_of_this_study(metadata):

@@ -22,12 +22,12 @@ from ..model import (
     combine,
     train,
 )
+from .crew import OWN_ATTRIBUTES, Crew, count_finished
 from .dataset import Dataset, train_data
 from .first_results import First, best_of, better
 from .objective import SUBSETS, Objective
 from .run_files import RunFiles
 from .settings import MetaparameterRanges, SearchSettings, TrainingSettings
-from .study import count_finished
 
 WHOLE = ("train_epochs", "batch_size", "first_layer_size", "second_layer_size")
 REAL = ("warmup_ratio", "log_lr", "log_weight_lr", "dropout", "input_dropout", "output_dropout")
@@ -51,7 +51,8 @@ class Search:
 
     firsts: what is there before it, the figure to beat. blend: the best networks are blended with the Gaussian
     process among `firsts`, half and half, and that is in `files` as soon as it is better than either of `firsts`;
-    with folds, only who trained all folds again would know.
+    with folds, only who trained all folds again would know. is_worker: others search too, one of whom collects what
+    all of them find; `files` has the best of this process.
     """
 
     def __init__(
@@ -61,11 +62,12 @@ class Search:
         files: RunFiles,
         firsts: Sequence[First] = (),
         blend: bool = False,
+        is_worker: bool = False,
     ) -> None:
         assert files.study is not None
         self.settings, self.objective, self.files, self.study = settings, objective, files, files.study
         self.data = files.data
-        self.parts = self.data.parts()
+        self.parts, self.crew, self.is_worker = self.data.parts(), Crew(self.study), is_worker
         self.fixed_weights = _fixed_weights(settings.training, self.data.config)
         self.interruption = Interruption()
         self.members: list[Member] = []  # the best first
@@ -79,13 +81,15 @@ class Search:
 
         Raises UserError if no trial gave a usable predictor.
         """
-        self._restore()
+        if not self.is_worker:
+            self._restore()
         finished = count_finished(self.study)
-        remaining = max(0, self.settings.trials - finished)
         with tqdm(total=self.settings.trials, initial=finished, unit="trial", desc="Searching") as bar:
             try:
                 with self.interruption.listening():
-                    self.study.optimize(self._try, n_trials=remaining, callbacks=[lambda *_: self._show(bar)])
+                    self.crew.work(self.settings.trials, self._try, lambda: self._show(bar))
+                    if not self.is_worker:
+                        self._restore()  # what others found
                 complete = True
             except KeyboardInterrupt:
                 complete = False
@@ -121,14 +125,21 @@ class Search:
         return combine([self._train(member.parameters, data) for member in self.members])
 
     def _restore(self) -> None:
-        """Train a resumed study's best trials once more where the model file is gone, another's, or lacks them."""
+        """The study's best trials, from this run's model file or its workers'; trained once more where they are in
+        none, as a file is gone or another's.
+        """
         done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        kept = self.files.kept() if done else {}
         best = sorted(done, key=lambda trial: self._rank(trial.value, trial.number))[: self.settings.ensemble]
+        if [trial.number for trial in best] == [member.trial for member in self.members]:
+            return
+        kept = self.files.kept()
+        found = {**self.files.kept_by_workers(), **kept}
+        self.members = []
         for trial in best:
-            predictor = kept[trial.number] if trial.number in kept else self._train(trial.params, self.data)
+            predictor = found[trial.number] if trial.number in found else self._train(trial.params, self.data)
             value = float("nan") if trial.value is None else trial.value
-            self.members.append(Member(trial.number, value, predictor, trial.params, trial.user_attrs))
+            metrics = {name: metric for name, metric in trial.user_attrs.items() if name not in OWN_ATTRIBUTES}
+            self.members.append(Member(trial.number, value, predictor, trial.params, metrics))
         if list(kept) != [trial.number for trial in best]:
             self._save()
 
@@ -233,7 +244,7 @@ class Search:
         if best is not None:
             beat = "" if self.to_beat is None else f", to beat {self.to_beat.value:.4f}"
             bar.set_postfix_str(f"best {self.objective.name} {best.value:.4f}{beat}", refresh=False)
-        bar.update()
+        bar.update(count_finished(self.study) - bar.n)
 
 
 def suggest(trial: Trial, ranges: MetaparameterRanges, config: PredictorConfig) -> dict[str, Any]:

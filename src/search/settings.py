@@ -87,11 +87,14 @@ class StudySettings:
     """Where the trials of a search are kept.
 
     name: of the study; where that is taken, a number is added. database: an Optuna storage URL; empty: in memory.
-    resume: go on with the newest study of this name. other_folders: where a person may have the database instead, to
-    be told of it.
+    resume: go on with the newest study of this name. worker: work on it beside others, and wait for it to be made.
+    collect: only look what is best in it. other_folders: where a person may have the database instead, to be told of
+    it.
     """
 
     name: str
     database: str = "sqlite:///db.sqlite"
     resume: bool = False
+    worker: bool = False
+    collect: bool = False
     other_folders: tuple[Path, ...] = ()

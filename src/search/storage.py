@@ -1,15 +1,22 @@
 """Where studies are kept: Optuna storages by URL, mostly one SQLite file."""
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import optuna
+from optuna.storages import JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ..common import UserError, first_line
 
+# Optuna's own kinds, beside the databases that SQLAlchemy knows.
+JOURNAL, GRPC = "journal://", "grpc://"
+SECONDS_FOR_A_LOCK = 60.0
+ANSWER_SECONDS = 10.0
 MAKING_SECONDS = 60  # how long another process may take to make the tables of a new database
 
 
@@ -20,12 +27,38 @@ def open_storage(database: str) -> optuna.storages.BaseStorage:
     """
     try:
         with _making_tables(database_file(database)):
-            return optuna.storages.get_storage(database or None)
+            return _storage(database)
     except Exception as error:  # SQLAlchemy and Redis raise many kinds, all meaning this
         said = first_line(error)
         raise UserError(
             f"--database={database}: can't be opened ({said}); such as sqlite:///db.sqlite would be right"
         )
+
+
+def _storage(database: str) -> optuna.storages.BaseStorage:
+    if database.startswith(JOURNAL):
+        path = database.removeprefix(JOURNAL)
+        # Links need rights that people on Windows mostly lack.
+        lock = JournalFileOpenLock(path) if os.name == "nt" else None
+        return JournalStorage(JournalFileBackend(path, lock))
+    if database.startswith(GRPC):
+        return _grpc_client(database)
+    if database.startswith("sqlite"):  # many processes: each waits for the others to have written
+        return optuna.storages.get_storage(RDBStorage(database, {"connect_args": {"timeout": SECONDS_FOR_A_LOCK}}))
+    return optuna.storages.get_storage(database or None)
+
+
+def _grpc_client(database: str) -> optuna.storages.BaseStorage:
+    host, _, port = database.removeprefix(GRPC).rpartition(":")
+    try:
+        import grpc
+    except ImportError:
+        raise ValueError("grpc:// needs grpcio and protobuf: pip install -r requirements-postgres.txt")
+    try:
+        grpc.channel_ready_future(grpc.insecure_channel(f"{host}:{port}")).result(timeout=ANSWER_SECONDS)
+    except grpc.FutureTimeoutError:
+        raise ValueError(f"nobody answers at {host}:{port}")
+    return optuna.storages.GrpcStorageProxy(host=host, port=int(port))
 
 
 def existing_storage(database: str, option: str, folders: Iterable[Path] = ()) -> optuna.storages.BaseStorage:
@@ -37,7 +70,8 @@ def existing_storage(database: str, option: str, folders: Iterable[Path] = ()) -
         raise UserError(
             f"{option}: --database is empty, and studies in memory are gone; name a file such as sqlite:///db.sqlite"
         )
-    file = database_file(database)
+    is_journal = database.startswith(JOURNAL)
+    file = Path(database.removeprefix(JOURNAL)) if is_journal else database_file(database)
     if file is None or file.is_file():
         return open_storage(database)
     there = elsewhere(database, folders) or "; give its --database"

@@ -10,9 +10,10 @@ from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
 import optuna
-from optuna.trial import TrialState
 
-from ..common import UserError
+from ..common import UserError, working
+from .crew import Crew, own_seed
+from .likeness import FEATURES, are_alike
 from .settings import SearchSettings, StudySettings
 from .storage import database_file, elsewhere, existing_storage, open_storage, shown_database
 
@@ -21,11 +22,13 @@ Direction = Literal["minimize", "maximize"]
 NUMBERED = "{name}-{number}"
 # What a person is told where it is no longer what it was: the values themselves are hashes and long texts.
 CHANGED = {
+    FEATURES: "the features of the images are others here (another image model, its weights, or other pixels)",
     "images, scores and split": "your images, their scores, the split or the choices have changed since",
     "extractor": "the image model, its weights or how it prepares images have changed since",
 }
 # How long the dashboard may take to answer.
 DASHBOARD_SECONDS = 30
+WAITING_SECONDS = 1.0  # between two looks whether a study is there
 
 
 def open_study(
@@ -38,13 +41,16 @@ def open_study(
     can't be had, there is nothing to resume, or `about` differs.
     """
     quiet()
-    if settings.resume:
+    seed = search.seed
+    if settings.worker or settings.collect:
+        study, seed = _joined(settings, about), own_seed(search.seed)
+    elif settings.resume:
         study = _resumed(settings, direction, about)
     else:
         _note_elsewhere(settings)
         study = _new(open_storage(settings.database), settings.name, direction)
         _describe(study, about)
-    study.sampler = make_sampler(search.sampler, search.seed + len(study.get_trials(deepcopy=False)))
+    study.sampler = make_sampler(search.sampler, seed + len(study.get_trials(deepcopy=False)), settings.worker)
     study.pruner = make_pruner(search.pruner)
     return study
 
@@ -82,18 +88,43 @@ def _resumed(settings: StudySettings, direction: Direction, about: Mapping[str, 
     study = optuna.load_study(storage=storage, study_name=newest)
     if not study.get_trials(deepcopy=False) and [one.name.lower() for one in study.directions] == [direction]:
         _describe(study, about)  # it was killed while it began
-    _check_same(study, about)
-    _repeat_interrupted_trials(study)
+    _check_same(study, about, "--resume")
+    Crew(study).repeat_interrupted()
     return study
+
+
+def _joined(settings: StudySettings, about: Mapping[str, str]) -> optuna.Study:
+    """The newest study of this name, once it is there and described; who only collects does not wait for it."""
+    option = "--collect" if settings.collect else "--worker"
+    if not settings.database:
+        raise UserError(f"{option}: --database is empty, and nobody can join what is in memory; name one for all")
+    if settings.collect:
+        existing_storage(settings.database, option, settings.other_folders)
+    where = shown_database(settings.database)
+    with working(f"Waiting for the study '{settings.name}' in {where}"):
+        while (study := _described(settings, about)) is None:
+            if settings.collect:
+                raise UserError(f"--collect: there is no study '{settings.name}' in {where}; give its --name")
+            time.sleep(WAITING_SECONDS)
+    _check_same(study, about, option)
+    return study
+
+
+def _described(settings: StudySettings, about: Mapping[str, str]) -> optuna.Study | None:
+    """None while there is none, or its first process has not said yet what it is."""
+    file = database_file(settings.database)
+    if file is not None and not file.exists():
+        return None
+    storage = open_storage(settings.database)
+    newest, _ = _newest_and_free(settings.name, _names(storage))
+    if newest is None:
+        return None
+    study = optuna.load_study(storage=storage, study_name=newest)
+    return study if about.keys() - {FEATURES} <= study.user_attrs.keys() else None
 
 
 def _names(storage: optuna.storages.BaseStorage) -> set[str]:
     return {study.study_name for study in optuna.get_all_study_summaries(storage, include_best_trial=False)}
-
-
-def count_finished(study: optuna.Study) -> int:
-    """Trials that came to an end, given up ones included."""
-    return len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))
 
 
 def quiet() -> None:
@@ -102,8 +133,8 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 
-def make_sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
-    """The sampler of `--sampler`, seeded."""
+def make_sampler(name: str, seed: int, beside_others: bool = False) -> optuna.samplers.BaseSampler:
+    """The sampler of `--sampler`, seeded. beside_others: it keeps away from what others are at."""
     if name == "CmaEs":
         return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
     if name == "gp":
@@ -112,7 +143,7 @@ def make_sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
         return optuna.samplers.RandomSampler(seed=seed)
     if name == "QMC":
         return optuna.samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False)
-    return optuna.samplers.TPESampler(seed=seed)
+    return optuna.samplers.TPESampler(seed=seed, constant_liar=beside_others)
 
 
 def make_pruner(name: str) -> optuna.pruners.BasePruner:
@@ -171,25 +202,19 @@ def _newest_and_free(name: str, taken: set[str]) -> tuple[str | None, str]:
     return newest, free
 
 
-def _check_same(study: optuna.Study, about: Mapping[str, str]) -> None:
+def _check_same(study: optuna.Study, about: Mapping[str, str], option: str) -> None:
     for key, value in about.items():
         was = study.user_attrs.get(key)
+        if key == FEATURES and (was is None or are_alike(str(was), value)):  # None: of an earlier version
+            continue
         if was is None:
-            raise UserError(f"--resume: study '{study.study_name}' is not one of this toolkit's; give another --name")
+            raise UserError(f"{option}: study '{study.study_name}' is not one of this toolkit's; give another --name")
         if was != value:
             changed = CHANGED.get(key, f"{key} was {was} and is {value} now")
             raise UserError(
-                f"--resume: study '{study.study_name}': {changed}, so its trials can't be compared with new ones; "
-                "leave --resume out for a new study, or go back to what was"
+                f"{option}: study '{study.study_name}': {changed}, so its trials can't be compared with new ones; "
+                f"leave {option} out for a new study, or go back to what was"
             )
-
-
-def _repeat_interrupted_trials(study: optuna.Study) -> None:
-    """Trials that a killed run left unfinished are marked as failed, and their metaparameters tried first."""
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)
-        if trial.params:
-            study.enqueue_trial(trial.params)
 
 
 def _wait_for_answer(process: subprocess.Popen, port: int, database: str) -> None:

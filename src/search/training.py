@@ -24,9 +24,14 @@ def found_first(first: First, files: RunFiles) -> Found:
     return files.found(lambda _: (first.held_out, first.errors))
 
 
-def search_networks(settings: SearchSettings, run: Run, files: RunFiles, blend: bool) -> tuple[Found, bool]:
-    """The best of many networks; blend: with the Gaussian process. False if Ctrl-C ended the search."""
-    search = Search(settings, run.objective, files, run.firsts, blend)
+def search_networks(
+    settings: SearchSettings, run: Run, files: RunFiles, blend: bool, is_worker: bool = False
+) -> tuple[Found, bool]:
+    """The best of many networks, and whether Ctrl-C left the search to its end; blend: with the Gaussian process.
+
+    is_worker: see `Search`.
+    """
+    search = Search(settings, run.objective, files, run.firsts, blend, is_worker)
     finished = search.run()
     if search.members and not blend:
         return files.found(search.held_out), finished

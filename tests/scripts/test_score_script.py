@@ -1,6 +1,7 @@
 """aesthetic_score_from_model.py, run as a person runs it; the image model is a toy."""
 
 import csv
+import io
 import json
 import os
 import re
@@ -17,7 +18,7 @@ import pytest
 from PIL import Image
 
 import aesthetic_score_from_model as script
-from src.common import errors
+from src.common import UserError, errors
 from src.model.config import PredictorConfig, arrange
 from src.model.file import load_predictor, save_predictor
 from src.model.network import Predictor
@@ -706,3 +707,86 @@ def test_the_page_shows_the_chosen_and_a_list_of_the_picked_copies_those(here, c
 def test_a_page_or_list_that_can_not_be_is_refused_before_anything_is_scored(here, capsys, words, said):
     with pytest.raises(errors.UserError, match=re.escape(said)):
         score(capsys, *words)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_shards_put_together_are_what_one_process_writes(here, capsys, suffix):
+    Path("photos/000 broken.png").write_bytes(b"no image")
+    score(capsys, "-o", f"whole{suffix}")
+    for number in (3, 1, 2):
+        score(capsys, "-o", f"out{suffix}", f"--shard={number}/3")
+    out, _ = score(capsys, "-o", f"out{suffix}", "--merge")
+    assert out == f"out{suffix}: 12 rows of 3 shards; 1 image could not be read.\n"
+    if suffix == ".csv":
+        whole, merged = rows(Path("whole.csv")), rows(Path("out.csv"))
+    else:
+        import pyarrow.parquet
+
+        whole, merged = (pyarrow.parquet.read_table(f"{name}.parquet").to_pylist() for name in ("whole", "out"))
+    assert [row["relative_path"] for row in merged] == [row["relative_path"] for row in whole]
+    for name in ("model_score", "percentile"):  # networks round otherwise in batches of other sizes
+        assert [float(row[name]) for row in merged] == pytest.approx([float(row[name]) for row in whole], abs=1e-2)
+
+
+def test_a_shard_that_is_there_is_not_scored_again_and_one_may_be_empty(here, capsys, monkeypatch):
+    for number in range(1, 41):  # 12 images: some have none
+        score(capsys, "-o", "out.csv", f"--shard={number}/40")
+    monkeypatch.setattr(scoring, "load_models", lambda *_: pytest.fail("a model was loaded"))
+    out, _ = score(capsys, "-o", "out.csv", "--shard=1/40")
+    assert out == "out.shard-1-of-40.csv is there already, with all that --shard=1/40 asks for.\n"
+    assert score(capsys, "-o", "out.csv", "--merge")[0].startswith("out.csv: 12 rows of 40 shards")
+
+
+def test_shards_of_a_list_are_what_the_list_names(here, capsys):
+    names = [path.relative_to("photos").as_posix() for path in Path("photos").rglob("*.png")][:7]
+    Path("list.csv").write_text(
+        "n,relative_path\n" + "".join(f"1,{name}\n" for name in [*names, names[0], "gone.png"])
+    )
+    for number in (1, 2):
+        score(capsys, "-o", "out.csv", "--list=list.csv", f"--shard={number}/2")
+    score(capsys, "-o", "out.csv", "--merge")
+    assert [row["relative_path"] for row in rows(Path("out.csv"))] == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--shard=1/2", "-o", "out.json"], "--shard: needs an --outfile that ends with .csv or .parquet"),
+        (["--shard=1/2"], "--shard does nothing without --outfile"),
+        (["--shard=1/2", "-o", "out.csv", "--top=3"], "--top needs all images, and --shard=1/2 knows its own"),
+        (["--shard=3/2", "-o", "out.csv"], "--shard=3/2: must be a part and their number, such as 1/64"),
+        (["--merge"], "--merge does nothing without --outfile"),
+    ],
+)
+def test_what_shards_can_not_do_is_said(here, capsys, words, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        score(capsys, *words)
+
+
+def test_archives_are_scored_where_they_are_and_stay_there(here, capsys):
+    shutil.make_archive("more", "zip", "photos", "more")
+    Path("more.zip").rename("photos/more.zip")
+    score(capsys, "-o", "out.csv", "--archives")
+    found = {row["relative_path"]: row["model_score"] for row in rows(Path("out.csv"))}
+    assert len(found) == 12 + 6
+    assert found["more.zip/more/0001.png"] == found["more/0001.png"]
+    with pytest.raises(UserError, match=r"--copy_to: more.zip/more/0001.png is in an archive or a store"):
+        score(capsys, "--archives", "--copy_to=best")
+
+
+def test_a_remote_folder_is_scored_into_a_remote_file(here, capsys):
+    fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
+    system = fsspec.filesystem("memory")
+    system.put("photos", "/photos", recursive=True)
+    model = Path("photos/model.safetensors").resolve()
+    words = [SCORE, "-d", "memory://photos", f"--modelpath={model}", "-o", "memory://results/scores.csv"]
+    sys.argv = words
+    script.main()
+    remote = list(csv.DictReader(io.StringIO(system.cat_file("/results/scores.csv").decode())))
+    score(capsys, "-o", "here.csv")
+    known = {row["relative_path"]: float(row["model_score"]) for row in rows(Path("here.csv"))}
+    found = {row["relative_path"].removeprefix("memory:///photos/"): float(row["model_score"]) for row in remote}
+    assert found == pytest.approx(known, abs=1e-4)
+    sys.argv = [*words, "--shard=1/2"]
+    with pytest.raises(UserError, match="shards, and what --watch writes, need a folder of this machine"):
+        script.main()

@@ -5,16 +5,21 @@ import os
 import sys
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from .archives import lies_in, member_size
 from .errors import UnreadableImage, must_be_regular, reason_of
+from .held import Held
 from .opening import look_at
+from .remote import about_object, is_remote
 
 HASH_BYTES = 16
 # A file changed in the last two seconds may change again and keep its time: FAT counts in steps of two seconds.
 COARSEST_CLOCK_MS = 2000
+REMOTE_QUESTIONS = 16  # at once
 
 
 class Stamp(NamedTuple):
@@ -46,11 +51,15 @@ class Content(NamedTuple):
 def file_stamps(directory: Path, paths: Iterable[str]) -> dict[str, Stamp]:
     """Size and times of each relative path; paths that are not there are left out."""
     names: dict[str, list[str]] = {}
+    addresses: list[str] = []
     for path in paths:
+        if is_remote(path):
+            addresses.append(path)
+            continue
         folder, slash, name = path.rpartition("/")
         names.setdefault(folder + slash, []).append(name)
     now, root = time.time() * 1000, str(directory)
-    stamps = {}
+    stamps = _remote_stamps(addresses, now)
     for folder, wanted in names.items():
         entries = _entries(directory / folder) if os.name == "nt" else {}
         for name in wanted:
@@ -58,7 +67,34 @@ def file_stamps(directory: Path, paths: Iterable[str]) -> dict[str, Stamp]:
                 # Joined as text: a Path each would take longer than the question.
                 status = entries[name].stat() if name in entries else os.stat(os.path.join(root, folder, name))  # noqa: PTH116, PTH118
                 stamps[folder + name] = _stamp(status, now)
+        if lies_in(directory, folder):
+            stamps |= _member_stamps(directory, [folder + name for name in wanted], now)
     return stamps
+
+
+def _member_stamps(directory: Path, paths: Iterable[str], now: float) -> dict[str, Stamp]:
+    """Of images in archives: the archive's times, and their own sizes."""
+    stamps = {}
+    for path in paths:
+        lying = lies_in(directory, path)
+        size = member_size(directory, lying) if lying else None
+        if lying and size is not None:
+            with suppress(OSError):
+                stamps[path] = _stamp((directory / lying.archive).stat(), now)._replace(size=size)
+    return stamps
+
+
+def _remote_stamps(addresses: list[str], now: float) -> dict[str, Stamp]:
+    """Of images in stores that say when they changed; asked many at once, as each answer takes a while."""
+    if not addresses:
+        return {}
+    with ThreadPoolExecutor(REMOTE_QUESTIONS) as pool:
+        known = dict(zip(addresses, pool.map(about_object, addresses), strict=True))
+    return {
+        address: Stamp(about[0], about[1], abs(now - about[1]) > COARSEST_CLOCK_MS)
+        for address, about in known.items()
+        if about and about[1]
+    }
 
 
 def _stamp(status: os.stat_result, now: float) -> Stamp:
@@ -77,7 +113,7 @@ def _entries(folder: Path) -> dict[str, os.DirEntry[str]]:
         return {}
 
 
-def content_hash(path: Path) -> str:
+def content_hash(path: Path | Held) -> str:
     """BLAKE2b of the file's bytes: 32 hexadecimal characters. Raises UnreadableImage if it can't be read."""
     digest = hashlib.blake2b(digest_size=HASH_BYTES)
     try:
@@ -90,7 +126,7 @@ def content_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def content_of(path: Path, digest: str = "") -> Content:
+def content_of(path: Path | Held, digest: str = "") -> Content:
     """digest: its content hash, where that is known; then only its first bytes are read, and few of the last.
 
     Raises UnreadableImage if the file can't be read; one that is no image has a content like any other.

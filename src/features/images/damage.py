@@ -12,6 +12,8 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image, ImageChops
 
+from .held import Held
+
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 START_OF_SCAN = 0xDA
 PROGRESSIVE = (0xC2, 0xCA)
@@ -35,7 +37,7 @@ class Mended(NamedTuple):
     profile: bytes | None = None
 
 
-def jpeg_with_its_end(path: Path) -> Mended | None:
+def jpeg_with_its_end(path: Path | Held) -> Mended | None:
     """A JPEG that lacks its end marker, with one; zeros, which a download leaves for what never came, taken off.
 
     None for a JPEG with one, and for other files; of those few bytes are read.
@@ -129,7 +131,7 @@ def _profile_in(chunk: bytes) -> bytes | None:
     return profile if unpacking.eof else None
 
 
-def zeros_at_its_end(path: Path) -> bool:
+def zeros_at_its_end(path: Path | Held) -> bool:
     """Whether a WebP or AVIF ends in a run of zeros, as compressed pixels never do."""
     with path.open("rb") as file:
         start = file.read(12)

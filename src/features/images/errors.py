@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from ...common import first_line
+from .held import Held
 from .kinds import HEIC
 
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -22,7 +23,7 @@ class UnreadableImage(Exception):
         self.reason = reason
 
 
-def must_be_regular(path: Path) -> os.stat_result:
+def must_be_regular(path: Path | Held) -> os.stat_result:
     """Its status; UnreadableImage for a pipe, a device, a folder, behind a link too: reading could last for ever.
 
     Raises OSError where there is no such file.
@@ -33,7 +34,7 @@ def must_be_regular(path: Path) -> os.stat_result:
     return status
 
 
-def reason_of(error: Exception, path: Path) -> str:
+def reason_of(error: Exception, path: Path | Held) -> str:
     """What was wrong with the file at `path`, on one line."""
     if isinstance(error, UnreadableImage):
         return error.reason
@@ -55,7 +56,7 @@ def is_heif(start: bytes) -> bool:
     return start[4:8] == b"ftyp" and start[8:12] in HEIF_BRANDS
 
 
-def _not_an_image(path: Path) -> str:
+def _not_an_image(path: Path | Held) -> str:
     try:
         if path.stat().st_size == 0:
             return "not an image: an empty file"

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...common import UserError, note
+from .archives import SUFFIXES as ARCHIVES
+from .archives import members
 from .kinds import EXTRAS, RAW, kind_of_foreign, readable_suffixes
+from .remote import objects_below
 
 # Folders that a person did not fill: thumbnails, bins, previews of catalogues. Small letters; * is any text.
 FOLDERS_OF_PROGRAMS = (
@@ -49,32 +52,71 @@ class Found:
         return [*_left_out_lines(self.left_out), *_foreign_lines(self.foreign), *_no_file_lines(self.no_files)]
 
 
-def find_images(directory: Path, exclude: Sequence[str] = (), say: bool = True) -> list[str]:
+def find_images(
+    directory: Path, exclude: Sequence[str] = (), say: bool = True, in_archives: bool = False
+) -> list[str]:
     """Relative paths (with `/`, sorted) of every image in `directory` and its sub-folders.
 
     Left out: hidden files and folders (a leading dot; on Windows also the hidden attribute), other suffixes, folders
     of systems and programs, what matches a pattern of `exclude` (see `is_left_out`), raw files beside an image of the
     same name, whatever is no regular file. Links to folders are followed unless they lead back to a folder they lie
-    in. say: name on stderr what is left out, and each sub-folder that can't be listed. Raises UserError if
-    `directory` is not a folder that can be listed.
+    in. say: name on stderr what is left out, and each sub-folder that can't be listed. in_archives: tar files
+    and zip archives count as folders. Raises UserError if `directory` is not a folder that can be listed.
     """
-    found = look_for_images(directory, exclude, say)
+    found = look_for_images(directory, exclude, say, in_archives)
     for line in found.lines() if say else []:
         note(f"note: {line}")
     return found.paths
 
 
-def look_for_images(directory: Path, exclude: Sequence[str] = (), say: bool = True) -> Found:
+def look_for_images(
+    directory: Path, exclude: Sequence[str] = (), say: bool = True, in_archives: bool = False
+) -> Found:
     """As `find_images`, with what was left out counted instead of said."""
-    walk = _Walk([_plain_pattern(pattern) for pattern in exclude], readable_suffixes(), say)
+    suffixes = readable_suffixes().union(ARCHIVES if in_archives else ())
+    walk = _Walk([_plain_pattern(pattern) for pattern in exclude], suffixes, say)
     try:
         walk.through(Path(directory), "", (), "")
     except NotADirectoryError:
         raise UserError(f"{directory}: is a file; give the directory that holds the images")
     except OSError as error:
         raise UserError(f"{directory}: {error.strerror or error}; give an existing directory that holds images")
+    if in_archives:
+        walk.found.paths = _with_members(directory, walk.found.paths, exclude)
     walk.found.paths.sort()
     return walk.found
+
+
+def _with_members(directory: Path, paths: Sequence[str], exclude: Sequence[str]) -> list[str]:
+    found: list[str] = []
+    for path in paths:
+        try:
+            found += expanded(directory, path, exclude)
+        except UserError as error:
+            note(f"note: {error}")
+    return found
+
+
+def expanded(directory: Path, path: str, exclude: Sequence[str] = ()) -> list[str]:
+    """The images in an archive, sorted, by their paths through it; of any other path itself.
+
+    Raises UserError where the archive can't be read.
+    """
+    if _suffix(path) not in ARCHIVES or not (directory / path).is_file():
+        return [path]
+    suffixes = readable_suffixes()
+    names = [name for name in members(directory / path) if _suffix(name) in suffixes]
+    return [f"{path}/{name}" for name in names if not is_left_out(f"{path}/{name}", exclude)]
+
+
+def images_below(address: str, exclude: Sequence[str] = ()) -> list[str]:
+    """Addresses of every image below a remote folder, sorted; left out is what `is_left_out`.
+
+    Raises UserError where it can't be listed.
+    """
+    suffixes, root = readable_suffixes(), address.rstrip("/") + "/"
+    found = [each for each in objects_below(address) if _suffix(each) in suffixes]
+    return [each for each in found if not is_left_out(each.removeprefix(root), exclude)]
 
 
 def is_left_out(path: str, exclude: Sequence[str] = ()) -> bool:

@@ -22,6 +22,7 @@ from .damage import (
     zeros_at_its_end,
 )
 from .errors import UnreadableImage, is_heif, must_be_regular, reason_of
+from .held import Held
 from .kinds import HEIC, RAW
 from .raw import open_preview
 
@@ -52,7 +53,7 @@ class Look(NamedTuple):
     note: str = ""
 
 
-def open_image(path: Path) -> Image.Image:
+def open_image(path: Path | Held) -> Image.Image:
     """The image as 8-bit sRGB: upright by its EXIF orientation, transparency on white, an animation's first frame.
 
     Colours are converted by the image's profile, as `to_srgb` says. 16-bit values are scaled by 255/65535.
@@ -72,7 +73,7 @@ def open_image(path: Path) -> Image.Image:
         raise UnreadableImage(reason_of(error, path))
 
 
-def look_at(path: Path) -> Look:
+def look_at(path: Path | Held) -> Look:
     """Its first bytes and the last few are read. Never raises: what can't be opened says so when it is opened."""
     _quieten_pillow()
     try:
@@ -107,7 +108,7 @@ def _upright_rgb(image: Image.Image) -> Image.Image:
     return _turn_upright(_as_rgb(image), _orientation(image))
 
 
-def _open_any(path: Path) -> Image.Image:
+def _open_any(path: Path | Held) -> Image.Image:
     start = _start(path)
     mended = jpeg_with_its_end(path) if start.startswith(JPEG_START) else None
     try:
@@ -118,7 +119,7 @@ def _open_any(path: Path) -> Image.Image:
         return _pixels(path, start, png_without_texts(path.read_bytes()))
 
 
-def _pixels(path: Path, start: bytes, mended: Mended | None) -> Image.Image:
+def _pixels(path: Path | Held, start: bytes, mended: Mended | None) -> Image.Image:
     with _lazily(path, start, mended) as image:
         image.load()
         if mended and start.startswith(JPEG_START) and (missing := missing_of(image)) > 1 - AT_LEAST:
@@ -126,23 +127,24 @@ def _pixels(path: Path, start: bytes, mended: Mended | None) -> Image.Image:
         return _upright_rgb(image)
 
 
-def _open_raw(path: Path) -> Image.Image:
+def _open_raw(path: Path | Held) -> Image.Image:
     preview, turned = open_preview(path)
     with preview as image:
         image.load()
         return _turn_upright(_as_rgb(image), turned or _orientation(image))
 
 
-def _lazily(path: Path, start: bytes, mended: Mended | None) -> Image.Image:
+def _lazily(path: Path | Held, start: bytes, mended: Mended | None) -> Image.Image:
     """Opened, its pixels not loaded."""
     formats = (*FORMATS, *_heif()) if is_heif(start) else FORMATS
-    image = Image.open(mended.data if mended else path, formats=formats)
+    whole = path.open() if isinstance(path, Held) else path
+    image = Image.open(mended.data if mended else whole, formats=formats)
     if mended and mended.profile:
         image.info["icc_profile"] = mended.profile
     return image
 
 
-def _look(path: Path, start: bytes, mended: Mended | None) -> Look:
+def _look(path: Path | Held, start: bytes, mended: Mended | None) -> Look:
     with _lazily(path, start, mended) as image:
         treatments, notes = [], []
         try:
@@ -157,7 +159,7 @@ def _look(path: Path, start: bytes, mended: Mended | None) -> Look:
     return Look(", ".join(treatments), "; ".join(filter(None, notes)))
 
 
-def _look_at_png(path: Path, start: bytes) -> Look:
+def _look_at_png(path: Path | Held, start: bytes) -> Look:
     try:
         return _look(path, start, None)
     except Exception:
@@ -174,7 +176,7 @@ def _note_on_end(image: Image.Image, mended: Mended) -> str:
     return "its end is missing, so that it is less sharp than it was" if less_sharp else ""
 
 
-def _start(path: Path) -> bytes:
+def _start(path: Path | Held) -> bytes:
     with path.open("rb") as file:
         return file.read(12)
 

@@ -7,6 +7,7 @@ from typing import Any
 from PIL import Image
 
 from .errors import UnreadableImage
+from .held import Held
 from .kinds import RAW
 
 SMALLEST = 512  # pixels of the long side; where the preview is smaller, the raw pixels are developed
@@ -14,7 +15,7 @@ SMALLEST = 512  # pixels of the long side; where the preview is smaller, the raw
 ORIENTATIONS = {3: 3, 5: 8, 6: 6}
 
 
-def open_preview(path: Path) -> tuple[Image.Image, int]:
+def open_preview(path: Path | Held) -> tuple[Image.Image, int]:
     """The picture in a raw file, not turned yet, and the EXIF orientation it is to be turned by; 0: its own says.
 
     Raises UnreadableImage where rawpy is missing or LibRaw can't read the file.
@@ -24,7 +25,7 @@ def open_preview(path: Path) -> tuple[Image.Image, int]:
     import rawpy
 
     try:
-        with rawpy.imread(str(path)) as raw:
+        with rawpy.imread(path.open() if isinstance(path, Held) else str(path)) as raw:
             return _preview(raw, rawpy) or (Image.fromarray(raw.postprocess(half_size=True, use_camera_wb=True)), 1)
     except rawpy.LibRawError as error:
         raise UnreadableImage(f"no raw file that LibRaw reads ({_said(error)})")

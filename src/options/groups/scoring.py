@@ -1,23 +1,37 @@
 """Options of scoring: which images are chosen, and what is done with them."""
 
 from ...scoring import (
+    MOST_SHARDS,
     FillingSettings,
     GallerySettings,
     HandingOnSettings,
     ScoringSettings,
     SelectionSettings,
+    Shard,
     StarSettings,
 )
-from ..kinds import ON_OFF, STARS, TEXT, choice, number, whole
+from ..kinds import ON_OFF, STARS, TEXT, Kind, choice, number, whole
 from ..option import LOOK, SCORE, WAYS_TO, Group, of, scoring
 
 # What --convert and --export_onnx heed; nothing is scored.
 OF_A_MODEL = ("convert", "export_onnx", "model", "modelpath", "directory", "head_extractor", "head_input")
 
+OF_A_MERGE = ("merge", "outfile", "directory", "model", "modelpath", "score_column")
+SHARD = Kind(Shard.read, f"a part and their number, such as 1/64, at most {MOST_SHARDS}", "I/N")
+
 SCORING = Group(
     "Scoring",
     (
-        scoring("--list", "only the images that this text file names, a path a line", TEXT),
+        scoring(
+            "--list", "only the images that this file names: a path a line, or a column of a .csv or .parquet", TEXT
+        ),
+        scoring(
+            "--archives",
+            "images in the directory's tar files and zip archives are scored too, where they are",
+            ON_OFF,
+            False,
+            idle_with=("list",),
+        ),
         scoring("-o --outfile", "write the scores to this .csv, .json or .parquet (none: a table here)", TEXT),
         scoring("--gallery", "write a page of the chosen images, best first, such as gallery.html", TEXT),
         scoring(
@@ -26,6 +40,21 @@ SCORING = Group(
             ON_OFF,
             GallerySettings.open,
             needs=("gallery",),
+        ),
+        scoring(
+            "--shard",
+            "score only this part of the images, the first of four with 1/4, into a file beside the --outfile",
+            SHARD,
+            needs=("outfile",),
+            idle_with=("watch",),
+        ),
+        scoring(
+            "--merge",
+            "only put the files of all shards together, as the --outfile",
+            ON_OFF,
+            False,
+            needs=("outfile",),
+            alone=OF_A_MERGE,
         ),
         scoring(
             "--convert",

@@ -54,6 +54,20 @@ SEARCH = Group(
             idle_with=NO_SEARCH,
         ),
         option(
+            "--worker",
+            "join the search of the same command without it, on this machine or another; --trials counts for all",
+            ON_OFF,
+            StudySettings.worker,
+            idle_with=(*NO_SEARCH, "resume"),
+        ),
+        option(
+            "--collect",
+            "try nothing more: put the best model that workers found in its place",
+            ON_OFF,
+            StudySettings.collect,
+            idle_with=(*NO_SEARCH, "resume", "worker"),
+        ),
+        option(
             "--layer_sweep",
             "which layer knows best? each by itself, on the eval images: by ridge regression (quick), or also by "
             "the best trial's network; alone: network",
