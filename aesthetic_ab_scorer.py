@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from src.ab_page import Closed, Gallery, LiveRatings, ModelView, Session, Words
+    from src.choosing import ChosenModel, ScoreFile
     from src.features import FeatureCache
     from src.ratings import Assistance, Assistant, Comparisons, ModelPrior, Registered
-    from src.search import ChosenModel, ScoreFile
 
 DESCRIPTION = "Choose the better of two images in the browser; ratings are fitted to your choices."
 
@@ -49,9 +49,9 @@ def main() -> None:
 
     scores = chosen_file(directory, arguments.scores)
     from src.ab_page import LiveRatings, Server, Session, listen, make_gallery
+    from src.choosing import ScoreFile, import_scores
     from src.features import FeatureCache, default_folder
     from src.ratings import Comparisons
-    from src.search import ScoreFile, import_scores
 
     listening = listen(arguments.host, arguments.port)
     cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
@@ -136,7 +136,7 @@ def score_with_model(
     arguments: argparse.Namespace, directory: Path, cache: "FeatureCache", ids: dict[str, int]
 ) -> "ModelPrior | None":
     """What the model says of each image; None without a model, or where it says what the ratings say."""
-    from src.search import is_from_choices
+    from src.choosing import is_from_choices
 
     path = model_path(arguments, directory)
     if not path.exists() or (is_from_choices(path) and not arguments.new_from_model):
@@ -181,7 +181,7 @@ def start_model(
     arguments: argparse.Namespace, directory: Path, cache: "FeatureCache", preview: "Gallery | None"
 ) -> "ChosenModel":
     """What makes the --model from the choices, in another process, where one is wanted."""
-    from src.search import ChosenModel, Place
+    from src.choosing import ChosenModel, Place
 
     if arguments.no_model or arguments.rating != "assisted":
         return ChosenModel(None)

@@ -5,11 +5,11 @@ from scipy.special import expit
 
 from benchmarks.oasis_courses import AGREEMENTS, Bench, assist, run, states_of
 from benchmarks.simulated_person import Course, Taste, make_taste
+from src.choosing.from_choices import predictor_of
 from src.common import spearman
 from src.ratings.fitted import choices_alone
 from src.ratings.held_out import foreseen, is_drawn
 from src.ratings.similarity import make_similarity
-from src.search.from_choices import predictor_of
 
 LITE0, BOTH = "efficientnet-lite0", "efficientnet-lite0,efficientnet-lite2"
 CHOICES = (101, 169, 338, 675, 1350)

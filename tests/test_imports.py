@@ -25,6 +25,7 @@ ALLOWED = {
     "ratings": "common features",
     "ab_page": "common features ratings",
     "model": "common",
+    "choosing": "common features scores ratings model",
     "scoring": "common features scores model",
     "search": "common features scores ratings model scoring",
     "report": "common features scores ratings model scoring search",
@@ -138,6 +139,7 @@ SLOW = {
     "scores": "",
     "ratings": "",
     "ab_page": "",
+    "choosing": "",
     "options": "",
     "scoring": "model_scores models scored_images scorer",
     "report": "announcement drawings full_report held_out_choices layer_sweep learning_curve material more_images "

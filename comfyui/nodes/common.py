@@ -7,6 +7,8 @@ from typing import Any
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
+from ..keeping import EVERYTHING
+
 CATEGORY = "aesthetic"
 Model = io.Custom("AESTHETIC_MODEL")
 
@@ -20,6 +22,19 @@ def advanced(widget: Any) -> Any:
 def scores_input(name: str = "scores", **more: Any) -> Any:
     """Scores from another node; nobody types them."""
     return io.Float.Input(name, force_input=True, **more)
+
+
+def threshold_input(tooltip: str) -> Any:
+    """The least score; nothing is below the default."""
+    return io.Float.Input(
+        "threshold",
+        default=EVERYTHING,
+        min=EVERYTHING,
+        max=-EVERYTHING,
+        step=0.01,
+        optional=True,
+        tooltip=tooltip,
+    )
 
 
 def one(values: Sequence[Any]) -> Any:

@@ -9,7 +9,7 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from ..keeping import EVERYTHING, ORDERS, best, others
 from ..latents import each_latent, latent_batches
 from ..pictures import check_count, each_of, in_batches
-from .common import CATEGORY, one, or_nothing, scores_input
+from .common import CATEGORY, one, or_nothing, scores_input, threshold_input
 
 
 class AestheticKeepBest(io.ComfyNode):
@@ -24,15 +24,7 @@ class AestheticKeepBest(io.ComfyNode):
                 io.Image.Input("images"),
                 scores_input(),
                 io.Int.Input("k", default=1, min=0, max=4096, tooltip="so many of the best; 0: all"),
-                io.Float.Input(
-                    "threshold",
-                    default=EVERYTHING,
-                    min=EVERYTHING,
-                    max=-EVERYTHING,
-                    step=0.01,
-                    optional=True,
-                    tooltip="only images of at least this score; -10000: all",
-                ),
+                threshold_input("only images of at least this score; -10000: all"),
                 io.Combo.Input("order", options=list(ORDERS), default=ORDERS[0], tooltip="of what is kept"),
                 io.Latent.Input("latents", optional=True),
                 io.Mask.Input("masks", optional=True),

@@ -9,7 +9,7 @@ from comfy_api.latest import io, ui
 from ..keeping import EVERYTHING
 from ..pictures import check_count, each_of, pictures
 from ..saving import check_asked, marks_of, save, star_limits
-from .common import CATEGORY, advanced, one, scores_input, workflow_texts
+from .common import CATEGORY, advanced, one, scores_input, threshold_input, workflow_texts
 
 STARS = "10,30,60,85"  # as aesthetic_score_from_model.py has them
 
@@ -32,15 +32,7 @@ class AestheticSaveWithScore(io.ComfyNode):
                 ),
                 scores_input("percentiles", optional=True, tooltip="of Score Images; for %percentile% and stars"),
                 io.Boolean.Input("xmp_rating", default=False, optional=True, tooltip="stars in the file, as XMP"),
-                io.Float.Input(
-                    "threshold",
-                    default=EVERYTHING,
-                    min=EVERYTHING,
-                    max=-EVERYTHING,
-                    step=0.01,
-                    optional=True,
-                    tooltip="save only images of at least this score; -10000: all",
-                ),
+                threshold_input("save only images of at least this score; -10000: all"),
                 advanced(
                     io.String.Input(
                         "stars",

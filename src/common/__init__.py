@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     )
     from .helpers import be_a_helper, ignoring_ctrl_c
     from .hidden_states import by_place, number, place_and_state, read_states, write_states
+    from .html import page_head
     from .interruption import Interruption
     from .kernel import draw_landmarks, low_rank, squared_distances, vectors_of
     from .metrics import METRICS, Screens, mse

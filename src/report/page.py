@@ -1,7 +1,5 @@
 """The page of a report: one HTML file that needs nothing else and asks nobody for anything. Everything is escaped."""
 
-import base64
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ..common import page_head
+
 STYLE, SCRIPT = Path(__file__).with_name("style.css"), Path(__file__).with_name("report.js")
-# The browser itself refuses whatever a mistake here might ask for; only images where they lie are no mistake.
-POLICY = "default-src 'none'; img-src data: file: 'self'; style-src 'unsafe-inline'; script-src 'sha256-{}'"
 VIEW = """<dialog id="view" aria-label="Enlarged"><img alt=""><p></p>
 <div><button data-step="-1" aria-label="The image before">←</button>
 <button data-step="1" aria-label="The next image">→</button> <button>Close</button></div></dialog>
@@ -67,22 +65,9 @@ def page(
 ) -> str:
     """The whole page. lead: the sentence below the title. facts: (name, value), small. sections: HTML."""
     script = SCRIPT.read_text(encoding="utf-8")
-    policy = POLICY.format(base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"))
     known = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<link rel="icon" href="data:,">
-<title>{escape(title)}</title>
-<style>
-{STYLE.read_text(encoding="utf-8")}</style>
-</head>
-<body>
-<main>
+    head = page_head(title, STYLE.read_text(encoding="utf-8"), script)
+    return f"""{head}<main>
 <header>
 <h1>{escape(title)}</h1>
 <p class="lead">{escape(lead)}</p>

@@ -6,16 +6,13 @@ from ..common.lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .baseline import eval_metrics, ridge_scores
-    from .choosing import ChosenModel, Rated
     from .crew import OWN_ATTRIBUTES, count_finished
     from .dataset import Dataset
     from .first_results import First, best_of
     from .first_stage import keep_passed
-    from .from_choices import Made, Place, is_from_choices, predictor_of
     from .objective import Objective, make_objective
     from .run import Run, comparison_counts, describe_run
     from .run_files import Found, RunFiles
-    from .score_file import ScoreFile, import_scores
     from .search import train_again
     from .settings import MetaparameterRanges, ObjectiveSettings, SearchSettings, StudySettings, TrainingSettings
     from .storage import elsewhere, existing_storage, shown_database

@@ -34,17 +34,7 @@ def main(arguments: Namespace) -> Path:
     identity = {"size": arguments.size, "latent": arguments.latent, "activation": arguments.activation}
     folder, log = begin_run(arguments, "ae", styles, identity)
     network = build(identity, arguments.seed)
-    training = Training(
-        folder,
-        network,
-        identity,
-        arguments.epochs,
-        arguments.batch_size,
-        arguments.learning_rate,
-        arguments.weight_decay,
-        arguments.seed,
-        best_by="val_psnr",
-    )
+    training = Training.of(arguments, folder, network, identity, best_by="val_psnr")
     network.cpu().begin_at_components(torch.from_numpy(x[styles.rows("train")]).float() / 255)
     network.to(pick_device(arguments.device))
     if arguments.resume:

@@ -75,16 +75,13 @@ def build(identity: dict[str, Any], dropout: float = 0.0, seed: int = 0) -> nn.M
 
 def _training(arguments: Namespace, folder: Path, network: nn.Module, identity: dict[str, Any]) -> Training:
     network.to(pick_device(arguments.device))
-    return Training(
+    return Training.of(
+        arguments,
         folder,
         network,
         identity,
-        arguments.epochs,
-        arguments.batch_size,
-        arguments.learning_rate or LEARNING_RATES[arguments.head],
-        arguments.weight_decay,
-        arguments.seed,
         best_by="val_balanced_accuracy",
+        learning_rate=arguments.learning_rate or LEARNING_RATES[arguments.head],
     )
 
 

@@ -43,17 +43,7 @@ def main(arguments: Namespace) -> Path:
     latents = latents_of(autoencoder.encoder, x[train])
     means = np.stack([latents[styles.codes[train] == code].mean(axis=0) for code in range(len(styles.names))])
     network = Embeddings(torch.from_numpy(means)).to(next(autoencoder.parameters()).device)
-    training = Training(
-        folder,
-        network,
-        identity,
-        arguments.epochs,
-        arguments.batch_size,
-        arguments.learning_rate,
-        0.0,
-        arguments.seed,
-        best_by="val_psnr",
-    )
+    training = Training.of(arguments, folder, network, identity, best_by="val_psnr")
     if arguments.resume:
         training.resume()
     _Learning(styles, x, autoencoder, training).learn(log)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,11 +37,20 @@ class Training:
     epochs: int
     batch_size: int
     learning_rate: float
-    weight_decay: float
     seed: int
     best_by: str
+    weight_decay: float = 0.0
     highest: bool = True
     only: Sequence[nn.Parameter] | None = None
+
+    @classmethod
+    def of(
+        cls, arguments: Namespace, folder: Path, network: nn.Module, identity: Mapping[str, Any], **others: Any
+    ) -> "Training":
+        """By the options of a command, where it has them. others: the other fields, and those of another value."""
+        shared = ("epochs", "batch_size", "learning_rate", "weight_decay", "seed")
+        named = {name: getattr(arguments, name) for name in shared if hasattr(arguments, name)}
+        return cls(folder, network, identity, **{**named, **others})
 
     def __post_init__(self) -> None:
         parameters = list(self.network.parameters()) if self.only is None else list(self.only)

@@ -53,18 +53,7 @@ def main(arguments: Namespace) -> Path:
     single = _row_of(styles, arguments.single_image)
     identity = {"embed": str(embedded.resolve()), "styles": styles.names, "layers": arguments.layers}
     folder, log = begin_run(arguments, "transfermodel", styles, identity)
-    training = Training(
-        folder,
-        network,
-        identity,
-        arguments.epochs,
-        arguments.batch_size,
-        arguments.learning_rate,
-        0.0,
-        arguments.seed,
-        best_by="val_loss",
-        highest=False,
-    )
+    training = Training.of(arguments, folder, network, identity, best_by="val_loss", highest=False)
     if arguments.resume:
         training.resume()
     _Learning(arguments, styles, x, encoder, training).learn(log)

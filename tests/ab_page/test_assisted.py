@@ -18,6 +18,8 @@ from src.ab_page.answers import state
 from src.ab_page.live import TOO_LATE, WAITING, LiveRatings
 from src.ab_page.screens import Answer
 from src.ab_page.session import Session
+from src.choosing.chosen_model import ChosenModel
+from src.choosing.score_file import ScoreFile
 from src.options.command_line import parse_arguments
 from src.options.option import CHOOSE
 from src.ratings.assistance import Assistance
@@ -29,8 +31,6 @@ from src.ratings.log import make_log
 from src.ratings.settings import PairingSettings, RatingSettings
 from src.ratings.similarity import Similarity, make_similarity
 from src.ratings.statistics import standing
-from src.search.choosing import ChosenModel
-from src.search.score_file import ScoreFile
 from tests.scorer import Scorer, draw_images
 from tests.waiting import wait_for
 

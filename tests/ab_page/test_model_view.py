@@ -12,11 +12,11 @@ from src.ab_page.live import LiveRatings
 from src.ab_page.model_view import ModelView
 from src.ab_page.server import Server, listen
 from src.ab_page.session import Session
+from src.choosing.score_file import ScoreFile
 from src.ratings.database import Comparisons
 from src.ratings.fit import fit_ratings
 from src.ratings.log import Start
 from src.ratings.settings import PairingSettings, RatingSettings
-from src.search.score_file import ScoreFile
 from tests.ab_page.browsing import choose, opened, press
 from tests.ab_page.test_assisted import choose as choose_at_once
 from tests.scorer import draw_images

@@ -21,11 +21,11 @@ from src.ab_page import reach
 from src.ab_page.live import LiveRatings
 from src.ab_page.reach import network_address, qr_code
 from src.ab_page.server import PAGE, STATIC
+from src.choosing import import_scores
+from src.choosing.score_file import ScoreFile
 from src.common.errors import UserError
 from src.ratings.database import Comparisons
 from src.ratings.settings import RatingSettings
-from src.search import import_scores
-from src.search.score_file import ScoreFile
 from tests import profiles
 from tests.scorer import ROOT, Scorer, draw_images
 

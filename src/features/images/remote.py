@@ -35,7 +35,7 @@ def about_object(address: str) -> tuple[int, int] | None:
     system = file_system(address)
     try:
         info = system.info(address)
-    except Exception:
+    except Exception:  # whatever it is: the image counts as changed, and whoever reads it is told
         return None
     return int(info.get("size") or 0), _milliseconds(info)
 

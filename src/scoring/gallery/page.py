@@ -1,7 +1,5 @@
 """The page itself: one HTML file that asks nobody for anything but, to enlarge them, the images where they lie."""
 
-import base64
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -12,7 +10,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from ...common import UserError, address, check_writable, replacing
+from ...common import UserError, address, check_writable, page_head, replacing
 from ..settings import GallerySettings
 from ..xmp import star_ratings
 from .pictures import MOST_INSIDE, beside, folder_beside, inside, remove_others
@@ -111,26 +109,9 @@ def _write_page(file: BinaryIO, title: str, about: dict[str, Any]) -> None:
     """All but the pictures within it. The script comes before them, as it can show the first ones already."""
     parts = [(STATIC / name).read_text(encoding="utf-8") for name in SCRIPTS]
     script = "\n" + "\n".join(["(() => {", '"use strict";', *parts, "})();"]) + "\n"
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    policy = (
-        f"default-src 'none'; img-src data: file: 'self'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    )
     style = (STATIC / "gallery.css").read_text(encoding="utf-8")
     body = (STATIC / "body.html").read_text(encoding="utf-8")
-    head = f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<link rel="icon" href="data:,">
-<title>{escape(title)}</title>
-<style>
-{style}</style>
-</head>
-<body>
-"""
+    head = page_head(title, style, script)
     file.write(head.encode("utf-8", "replace"))
     file.write(body.replace("{title}", escape(title)).encode("utf-8", "replace"))
     file.write(_data("about", about))

@@ -7,6 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from src.choosing import from_choices
+from src.choosing.chosen_model import LEAST, NO_FEATURES, NONE_YET, WAITING, ChosenModel, Rated
+from src.choosing.from_choices import Made, Place, Wanted, is_from_choices, look_at_preview, make_model
+from src.choosing.model_maker import ModelMaker
 from src.common.claims import claimed
 from src.common.errors import UserError
 from src.features.feature_cache import FeatureCache
@@ -20,10 +24,6 @@ from src.ratings.similarity import Similarity
 from src.ratings.statistics import Share
 from src.scoring import models as scoring_models
 from src.scoring.settings import ScoringSettings
-from src.search import from_choices
-from src.search.choosing import LEAST, NO_FEATURES, NONE_YET, WAITING, ChosenModel, Rated
-from src.search.from_choices import Made, Place, Wanted, is_from_choices, look_at_preview, make_model
-from src.search.model_maker import ModelMaker
 from tests.toys import ToyExtractor, colour, make_gallery, make_image
 
 IMAGES = 30

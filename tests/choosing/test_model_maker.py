@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from src.choosing.model_maker import ModelMaker
 from src.common.errors import UserError
-from src.search.model_maker import ModelMaker
 
 
 def quickly(place, wanted):

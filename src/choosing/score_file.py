@@ -18,7 +18,7 @@ from ..scores import (
     read_scorefile,
     write_chosen,
 )
-from .choosing import Rated
+from .chosen_model import Rated
 
 
 class Live(Protocol):
