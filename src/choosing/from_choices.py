@@ -118,7 +118,8 @@ def make_model(place: Place, wanted: Wanted) -> Made:
     said = scores_of(predictor, place, place.directory, list(wanted.others), extractor, cache)
     by_id = {wanted.others[path]: score for path, score in said.items()}
     share, repeats = foreseen(wanted.log, values_of(wanted.log.images, by_id)), consistency(wanted.log)
-    kept = write_model(place.path, predictor, {**_about(place, wanted, learnt), **_honest(share, repeats)})
+    about = _about(place, wanted, learnt, predictor.unseen)
+    kept = write_model(place.path, predictor, {**about, **_honest(share, repeats)})
     return Made(place.path, kept, len(scores), wanted.log.judged, by_id, share, repeats)
 
 
@@ -172,8 +173,11 @@ def is_from_choices(path: Path) -> bool:
         return False
 
 
-def _about(place: Place, wanted: Wanted, learnt: np.ndarray) -> dict[str, Any]:
-    """What its file says of how it was made: as of a training without eval and test images."""
+def _about(place: Place, wanted: Wanted, learnt: np.ndarray, unseen: np.ndarray) -> dict[str, Any]:
+    """What its file says of how it was made: as of a training without eval and test images.
+
+    learnt, unseen: (N,) what it says of its images, and what it would say of each if that had been left out.
+    """
     from ..model import about_scores
 
     return {
@@ -188,7 +192,7 @@ def _about(place: Place, wanted: Wanted, learnt: np.ndarray) -> dict[str, Any]:
         "fraction_for_eval": 0.0,
         "fraction_for_test": 0.0,
         "ignore_existing_split": True,
-        **about_scores(learnt, learnt),
+        **about_scores(learnt, unseen),
         **place.about,
     }
 

@@ -38,7 +38,7 @@ class GaussianProcess(Predictor):
         # An output for the score and one for its error; of a network's parts it has none.
         self.config = replace(config, layers=(), dropouts=(0.0,), output_channels=2, high_end_fix="none")
         self.about: dict[str, Any] = {}
-        self.sizes, self.unseen = sizes, np.zeros(0)
+        self.sizes, self.unseen, self.unseen_rows = sizes, np.zeros(0), np.zeros(0, dtype=np.int64)
         width = config.number_of_features
         self.shift, self.scale = fixed(width), fixed(width)
         self.components = fixed(components, width)

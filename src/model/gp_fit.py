@@ -92,7 +92,9 @@ def fit_gaussian_process(
         )
         found = find_hyperparameters(known, seed)
         config = replace(config, score_mean=mean, score_deviation=deviation)
-        return _assembled(config, projection, known, found, seed).to(inputs.device)
+        predictor = _assembled(config, projection, known, found, seed)
+        predictor.unseen_rows = rows[predictor.unseen_rows]
+        return predictor.to(inputs.device)
 
 
 def _widths(config: PredictorConfig) -> list[int]:
@@ -197,6 +199,7 @@ def _assembled(
     residuals = (examples.targets - mean - vectors @ weights)[some]
     known = precisions[some] * np.einsum("nr,nr->n", vectors[some] @ covariance, vectors[some])  # below 1
     predictor.unseen = config.score_mean + deviation * (examples.targets[some] - residuals / (1 - known))
+    predictor.unseen_rows = some
     return predictor.eval()
 
 

@@ -31,7 +31,9 @@ def fit_process(settings: TrainingSettings, data: Dataset) -> GaussianProcess:
     if settings.weight_by_error and errors is None and data.error_weights is not None:
         weights = weights * data.error_weights[rows]
     alike = bool((weights == weights[0]).all())
-    return fit_gaussian_process(data.config, inputs, scores, None if alike else weights, errors, settings.seed)
+    process = fit_gaussian_process(data.config, inputs, scores, None if alike else weights, errors, settings.seed)
+    process.unseen_rows = rows[process.unseen_rows]
+    return process
 
 
 def _rows(settings: TrainingSettings, data: Dataset) -> tuple[np.ndarray, np.ndarray]:

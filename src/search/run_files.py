@@ -11,7 +11,7 @@ import numpy as np
 import optuna
 
 from ..common import UserError, copy_to
-from ..model import GaussianProcess, Predictor, about_scores, load_predictor, networks_of, save_predictor
+from ..model import Blend, GaussianProcess, Predictor, about_scores, load_predictor, networks_of, save_predictor
 from .dataset import Dataset
 from .worker_files import workers_folder
 
@@ -80,10 +80,21 @@ class RunFiles:
     def write(self, predictor: Predictor, found: Mapping[str, Any]) -> None:
         """Put this predictor in the place of the one before, atomically. found: metadata of it alone."""
         model_scores, _ = predictor.predict(self.data.inputs)
-        # A Gaussian process comes as close to the scores it was fitted on as to no others.
-        of_train = predictor.unseen if isinstance(predictor, GaussianProcess) else np.zeros(0)
-        measured = about_scores(model_scores, of_train if len(of_train) else model_scores[self.data.rows("train")])
+        measured = about_scores(model_scores, self._said_of_train(predictor, model_scores))
         save_predictor(self.path, predictor, {**self.about, **measured, **found})
+
+    def _said_of_train(self, predictor: Predictor, model_scores: np.ndarray) -> np.ndarray:
+        """Scores of train images, among which new ones have their percentiles.
+
+        A Gaussian process comes as close to what it was fitted on as to nothing else, so each is left out in turn.
+        """
+        process = predictor.process if isinstance(predictor, Blend) else predictor
+        if not isinstance(process, GaussianProcess) or not len(process.unseen):
+            return model_scores[self.data.rows("train")]
+        if not isinstance(predictor, Blend):
+            return process.unseen
+        others, _ = predictor.networks.predict(self.data.inputs[process.unseen_rows.tolist()])
+        return predictor.share * process.unseen + (1 - predictor.share) * others
 
     def kept(self) -> dict[int, Predictor]:
         """The predictors in the model file by trial, the best first; none where it is not of this study."""

@@ -9,10 +9,19 @@ import torch
 
 from src.choosing import from_choices
 from src.choosing.chosen_model import LEAST, NO_FEATURES, NONE_YET, WAITING, ChosenModel, Rated
-from src.choosing.from_choices import Made, Place, Wanted, is_from_choices, look_at_preview, make_model
+from src.choosing.from_choices import (
+    Made,
+    Place,
+    Wanted,
+    is_from_choices,
+    look_at_preview,
+    make_model,
+    predictor_of,
+)
 from src.choosing.model_maker import ModelMaker
 from src.common.claims import claimed
 from src.common.errors import UserError
+from src.features.extraction import extract_features
 from src.features.feature_cache import FeatureCache
 from src.model.config import PredictorConfig
 from src.model.file import load_predictor, save_predictor
@@ -87,7 +96,14 @@ def test_its_file_is_a_model_like_any_other_and_says_what_it_is_made_from(place,
     assert said["scores_assisted_by"] == "toy"
     assert said["split_counts"] == '{"train": 20, "eval": 0, "test": 0}'
     assert said["rater"] == "me"
-    assert model.quantiles is not None
+    own = model.predictor
+    states = extract_features(
+        place.directory, paths[:20], ToyExtractor("toy"), (0, 1), FeatureCache(place.cache), progress=False
+    ).states
+    again = predictor_of(ToyExtractor("toy"), states, *np.array(list(wanted(paths).scores.values())).T)
+    np.testing.assert_allclose(own.predict(states)[0], again.predict(states)[0], atol=1e-4)
+    # Among what it would say of each had it not seen it: new images have scores like these.
+    np.testing.assert_allclose(model.quantiles[[0, 50, 100]], np.quantile(again.unseen, [0, 0.5, 1]), atol=1e-4)
 
 
 def test_a_model_that_was_trained_is_kept_beside_and_the_own_one_replaced(place, paths):

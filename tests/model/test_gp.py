@@ -121,6 +121,8 @@ def test_a_score_with_a_large_error_or_a_small_weight_says_less_and_one_of_weigh
     without = fit_gaussian_process(CONFIG, x[1:], scores[1:]).predict(x)[0]
     zero = fit_gaussian_process(CONFIG, x, wrong, weights=(np.arange(30) > 0).astype(float)).predict(x)[0]
     np.testing.assert_allclose(zero, without, atol=1e-4)
+    some = fit_gaussian_process(CONFIG, x, wrong, weights=(np.arange(30) > 0).astype(float))
+    assert some.unseen_rows.tolist() == list(range(1, 30))
 
 
 @pytest.mark.parametrize("count", [2, 3])

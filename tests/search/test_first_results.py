@@ -1,5 +1,6 @@
 """What is there before a search, and what a blend makes of it."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from src.common import Screens, UserError, mse, spearman
-from src.model import Blend, PredictorConfig, fit_gaussian_process, load_predictor, networks_of
+from src.model import Blend, Predictor, PredictorConfig, fit_gaussian_process, load_predictor, networks_of
 from src.ratings import Choices
 from src.scores import BalanceSettings, Groups
 from src.search import (
@@ -137,6 +138,22 @@ def test_a_blend_has_the_share_that_folds_give_and_the_networks_of_the_best_tria
     np.testing.assert_array_equal(found.held_out, found.predictor.predict(run.data.inputs)[0])
     again, _ = search_networks(settings, run, files, blend=True)  # resumed: nothing is left to try
     np.testing.assert_array_equal(again.held_out, found.held_out)
+
+
+def test_percentiles_are_among_scores_of_train_images_of_which_the_process_did_not_know(tmp_path):
+    run, settings = run_of(bent_data())
+    files, data, process = files_of(run, settings, tmp_path), run.data, run.firsts[1].predictor
+    network = Predictor(replace(data.config, layers=(4, 3), dropouts=(0.0, 0.0, 0.0)))
+    files.write(Blend(process, network, 0.25), {})
+    quantiles = json.loads(load_predictor(files.path)[1]["train_score_quantiles"])
+    assert process.unseen_rows.tolist() == data.rows("train").tolist()
+    others, _ = network.predict(data.inputs[data.rows("train")])
+    np.testing.assert_allclose(
+        quantiles[::50], np.quantile(0.25 * process.unseen + 0.75 * others, [0, 0.5, 1]), rtol=1e-6
+    )
+    residuals = data.scores[data.rows("train")] - process.unseen
+    seen = data.scores[data.rows("train")] - process.predict(data.inputs[data.rows("train")])[0]
+    assert np.std(residuals) > 2 * np.std(seen)
 
 
 def test_where_networks_add_nothing_the_process_alone_is_the_model_and_resuming_goes_on(tmp_path, monkeypatch):
