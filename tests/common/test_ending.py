@@ -1,5 +1,6 @@
 """The end of a script."""
 
+import os
 import subprocess
 import sys
 import time
@@ -47,3 +48,27 @@ def test_an_error_of_ours_still_has_its_traceback():
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20)
     assert ended.returncode == 1
     assert ended.stderr.endswith("ZeroDivisionError: division by zero\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGHUP")
+@pytest.mark.parametrize(
+    ("between", "code"),
+    [
+        ("signal.raise_signal(signal.SIGHUP)", 129),
+        ("signal.raise_signal(signal.SIGTERM)", 143),
+        # As a web server does: it ends its loop first, and raises the signal again when it has.
+        (
+            "before, seen = signal.signal(signal.SIGTERM, lambda *_: seen.append(1)), []\n"
+            "signal.raise_signal(signal.SIGHUP)\nassert seen == [1]\n"
+            "signal.signal(signal.SIGTERM, before)\nsignal.raise_signal(signal.SIGTERM)",
+            129,
+        ),
+        ("signal.signal(signal.SIGTERM, signal.SIG_IGN)\nsignal.raise_signal(signal.SIGHUP)", 129),
+    ],
+)
+def test_signals_end_it_as_an_exit_does_and_a_server_first_in_good_order(tmp_path, between, code):
+    script = f"import signal\nfrom src.common import end_on_signals\nend_on_signals()\ntry:\n    exec({between!r})\n"
+    script += f"finally:\n    open({str(tmp_path / 'ended')!r}, 'w').close()\n"
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, timeout=20)
+    assert ended.returncode == code
+    assert (tmp_path / "ended").exists()

@@ -93,6 +93,7 @@ function showPicked() {
 
 // Back in the grid the keyboard is at the image that was looked at last.
 $("view").addEventListener("close", () => {
+  if ($("view").open) return; // the event comes later than the end, and a key may have opened it again by then
   const place = page.shown.indexOf(activeRow());
   $("panes").replaceChildren();
   fingers.clear();
