@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .gp_fit import fit_gaussian_process
     from .losses import OUTPUT_CHANNELS
     from .network import Ensemble, Predictor, combine, fold_scaling
-    from .training import Comparisons, TrainingConfig, TrainingData, train
+    from .settings import Comparisons, TrainingConfig, TrainingData
+    from .training import train, train_population
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

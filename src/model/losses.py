@@ -1,6 +1,7 @@
 """What training minimises: a function of network outputs and standardised targets, and what each loss needs.
 
-All losses work in standardised units (train split: mean 0, deviation 1) and return the mean over the batch.
+All losses work in standardised units (train split: mean 0, deviation 1), and give one number for each example, the
+mean of which is minimised. An example is R images: one, the two of a pair (ab), or a screen of K (choices).
 """
 
 from collections.abc import Callable
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-# outputs (B, C), targets (B,), weights (B,) -> scalar
+# outputs (..., B, R, C), targets (..., B, R), weights (..., B) -> (..., B)
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 LOSSES = ("mse", "wmse", "ab", "nll", "choices")
@@ -24,37 +25,37 @@ SMALLEST_ERROR = 1e-3
 
 
 def mse(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Mean squared error; weights are not used."""
-    return nn.functional.mse_loss(outputs[:, 0], targets)
+    """Squared error; weights are not used."""
+    return (outputs[..., 0, 0] - targets[..., 0]).square()
 
 
 def wmse(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Mean of weight times squared error."""
-    return (weights * (outputs[:, 0] - targets).square()).mean()
+    """Weight times squared error."""
+    return weights * mse(outputs, targets, weights)
 
 
 def nll(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """Gaussian negative log likelihood (torch's GaussianNLLLoss); the second channel is the error before softplus."""
-    error = softplus(outputs[:, 1]) + SMALLEST_ERROR
-    return nn.functional.gaussian_nll_loss(outputs[:, 0], targets, error.square())
+    error = softplus(outputs[..., 0, 1]) + SMALLEST_ERROR
+    return nn.functional.gaussian_nll_loss(outputs[..., 0, 0], targets[..., 0], error.square(), reduction="none")
 
 
 def ranking(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Margin ranking loss; rows 2i and 2i+1 are a pair, drawn so that their targets differ."""
-    first, second = outputs[0::2, 0], outputs[1::2, 0]
-    order = torch.sign(targets[0::2] - targets[1::2])
-    return nn.functional.margin_ranking_loss(first, second, order, margin=AB_MARGIN)
+    """Margin ranking loss of pairs (R = 2), drawn so that their targets differ."""
+    order = torch.sign(targets[..., 0] - targets[..., 1])
+    first, second = outputs[..., 0, 0], outputs[..., 1, 0]
+    return nn.functional.margin_ranking_loss(first, second, order, margin=AB_MARGIN, reduction="none")
 
 
 def choices(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """-log P of choices by Bradley-Terry-Luce: P(i wins) = exp(o_i) / sum over its screen of exp(o_j); Luce (1959).
 
-    outputs (B * K, 1), a screen of K after the other. targets (B, K): each image's share of the choice, as in
-    `metrics.Screens`; -1 where nothing was shown. weights (B,).
+    R = K, the largest screen. targets: each image's share of the choice, as in `metrics.Screens`; -1 where nothing
+    was shown.
     """
     there = targets >= 0
-    logs = outputs[:, 0].view(targets.shape).masked_fill(~there, -torch.inf).log_softmax(dim=1)  # (B, K)
-    return -(weights * (targets * logs.masked_fill(~there, 0.0)).sum(dim=1)).mean()
+    logs = outputs[..., 0].masked_fill(~there, -torch.inf).log_softmax(dim=-1)  # (..., B, K)
+    return -weights * (targets * logs.masked_fill(~there, 0.0)).sum(dim=-1)
 
 
 LOSS_FUNCTIONS: dict[str, Loss] = {"mse": mse, "wmse": wmse, "ab": ranking, "nll": nll, "choices": choices}

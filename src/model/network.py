@@ -1,6 +1,5 @@
 """The networks: plain heads, the high-end fix, ensembles. Inputs are what `arrange` gives."""
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -19,29 +18,13 @@ STEEPNESS, PLACE = 5.0, 0.6
 MEMBERS = ("member_layers", "member_dropout_rates")  # what the file of an ensemble says of each
 
 
-class Dropout(nn.Dropout):
-    """torch's dropout; in training on a CPU, where that takes as long as the matrix product after it, a quicker one.
-
-    It draws 16 bits an element: an element is dropped with probability round(65536 p) / 65536.
-    """
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Same shape as inputs; what is kept is scaled so that the mean stays."""
-        dropped = round(65536 * self.p)
-        if not (self.training and inputs.is_cpu) or dropped in (0, 65536):
-            return super().forward(inputs)
-        words = torch.empty(math.ceil(inputs.numel() / 4), dtype=torch.int64).random_(-(2**63), None)
-        bits = words.view(torch.int16)[: inputs.numel()].view(inputs.shape)  # each of -32768...32767 equally likely
-        return inputs * ((bits >= dropped - 32768).to(inputs.dtype) * (65536 / (65536 - dropped)))
-
-
 def plain_head(config: PredictorConfig) -> nn.Sequential:
     """Dropout, Linear, ReLU for each hidden layer; then Dropout, Linear."""
     parts: list[nn.Module] = []
     sizes = (config.number_of_features, *config.layers)
     for dropout, (size, following) in zip(config.dropouts[:-1], pairwise(sizes), strict=True):
-        parts += [Dropout(dropout), nn.Linear(size, following), nn.ReLU()]
-    return nn.Sequential(*parts, Dropout(config.dropouts[-1]), nn.Linear(sizes[-1], config.output_channels))
+        parts += [nn.Dropout(dropout), nn.Linear(size, following), nn.ReLU()]
+    return nn.Sequential(*parts, nn.Dropout(config.dropouts[-1]), nn.Linear(sizes[-1], config.output_channels))
 
 
 class HighEndHead(nn.Module):

@@ -1,58 +1,32 @@
-"""One configuration in, one trained predictor out: plain torch, everything in memory, one seed.
+"""Configurations in, as many trained predictors out: plain torch, everything in memory, each from its own seed.
 
-Inputs and targets are standardised on the train split; the predictor that comes out takes raw features and returns
+They are trained side by side as one stacked network (`stack`), by the same code on a CPU and on a GPU; each comes out
+as it would alone. Inputs and targets are standardised on the train split; the predictors take raw features and return
 scores on the score file's own scale.
 """
 
 import copy
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from ..common import standardisation, torch_threads
+from .batches import BLOCK, Block, Examples, Noise, draw_block
 from .config import PredictorConfig
-from .losses import LOSS_FUNCTIONS, WITHOUT_SCALE, Loss, partners
+from .losses import LOSS_FUNCTIONS, WITHOUT_SCALE
 from .network import Predictor, fold_scaling
+from .settings import Comparisons, TrainingConfig, TrainingData
+from .stack import Stack
 
 GRADIENT_CLIP = 1.0
+# Called after each epoch with the network's place, how many of its epochs are done (from 1), and what makes a
+# finished copy of it as it stands; False ends it.
+AfterEpoch = Callable[[int, int, Callable[[], Predictor]], bool]
 
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """Metaparameters of one training run; lr = 10 ** log_lr, and warmup_ratio is a share of all steps."""
-
-    train_epochs: int
-    batch_size: int
-    log_lr: float
-    log_weight_lr: float
-    warmup_ratio: float
-    loss_model: str = "mse"
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Comparisons:
-    """What loss choices learns from: shown (C, K) rows and wanted (C, K) as in `metrics.Screens`, weights (C,)."""
-
-    shown: Tensor
-    wanted: Tensor
-    weights: Tensor
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """The train split: inputs as `predictor.arrange` gives them, scores (N,) and weights (N,), on one device.
-
-    comparisons: of loss choices, which takes the scale alone from scores.
-    """
-
-    inputs: Tensor
-    scores: Tensor
-    weights: Tensor
-    comparisons: Comparisons | None = None
+__all__ = ["Comparisons", "TrainingConfig", "TrainingData", "learning_rate_factor", "train", "train_population"]
 
 
 def train(
@@ -68,102 +42,181 @@ def train(
     after_epoch: called with the number of epochs done (from 1) and a finished copy of the predictor as it stands.
     The random state of torch outside is left as it was.
     """
-    mean, deviation = _mean_and_deviation(data.scores)
-    predictor_config = replace(predictor_config, score_mean=mean, score_deviation=deviation)
+
+    def after(_: int, epoch: int, finished: Callable[[], Predictor]) -> bool:
+        if after_epoch:
+            after_epoch(epoch, finished())
+        return True
+
+    (predictor,) = train_population([(predictor_config, config)], data, fixed_weights, after)
+    assert predictor is not None
+    return predictor
+
+
+def train_population(
+    configs: Sequence[tuple[PredictorConfig, TrainingConfig]],
+    data: TrainingData,
+    fixed_weights: Tensor | None = None,
+    after_epoch: AfterEpoch | None = None,
+) -> list[Predictor | None]:
+    """Train all of them, each as `train` does; None where `after_epoch` ended one.
+
+    They have their loss, mode, number of layers and high-end fix in common. Of scaled inputs each may take the first
+    columns alone, as many as its `widths` say.
+    """
     devices = [data.inputs.device] if data.inputs.is_cuda else []
     # One thread: on a busy machine, threads that wait for each other in matrices this small cost many times what
     # they gain.
     with torch.random.fork_rng(devices=devices), torch_threads(1):
-        torch.manual_seed(config.seed)
-        predictor = Predictor(predictor_config)
-        if predictor_config.hidden_states_mode == "weight":
-            _start_mixing(predictor, fixed_weights)
-        predictor.to(data.inputs.device)
-        run = _Run(predictor, config, data)
-        for epoch in range(config.train_epochs):
-            run.epoch()
-            if after_epoch:
-                after_epoch(epoch + 1, run.finished())
-        return run.finished()
+        return _Population(configs, data, fixed_weights, after_epoch).run()
 
 
-class _Run:
-    """Everything that stays the same from step to step."""
+class _Member:
+    """One network of a population: what its seed draws, its learning rate, and how far it is."""
 
-    def __init__(self, predictor: Predictor, config: TrainingConfig, data: TrainingData) -> None:
-        self.predictor, self.config, self.data = predictor, config, data
-        self.loss: Loss = LOSS_FUNCTIONS[config.loss_model]
-        self.generator = torch.Generator().manual_seed(config.seed)
-        with torch.no_grad():
-            mixed = predictor.mix(data.inputs).cpu().numpy()  # as it stands before training
-        shift, scale = (torch.from_numpy(values).float() for values in standardisation(mixed))
-        self.shift, self.scale = shift.to(data.inputs.device), scale.to(data.inputs.device)
-        self.mixes = predictor.config.hidden_states_mode == "weight"
-        # Where nothing is mixed, the inputs are standardised once and for all.
-        self.inputs = data.inputs if self.mixes else (data.inputs - self.shift) / self.scale
-        self.targets = (data.scores - predictor.config.score_mean) / predictor.config.score_deviation
-        self.parameters = [parameter for parameter in predictor.parameters() if parameter.requires_grad]
-        self.optimizer = _optimizer(predictor, config)
-        self.rates = [group["lr"] for group in self.optimizer.param_groups]
-        examples = len(self.targets if data.comparisons is None else data.comparisons.shown)
-        self.total_steps = config.train_epochs * math.ceil(examples / config.batch_size)
-        self.step = 0
+    def __init__(
+        self, place: int, predictor: Predictor, config: TrainingConfig, examples: Examples, device: torch.device
+    ) -> None:
+        self.place, self.predictor, self.config, self.step = place, predictor, config, 0
+        self.batches = examples.batches(config.batch_size, torch.Generator().manual_seed(config.seed))
+        self.steps_per_epoch = math.ceil(len(examples.rows) / config.batch_size)
+        self.total_steps = config.train_epochs * self.steps_per_epoch
+        heads = 1 if predictor.config.high_end_fix == "none" else 2
+        widths = (predictor.config.number_of_features, *predictor.config.layers)
+        noise = torch.Generator(device).manual_seed(config.seed)
+        self.noise = Noise(tuple(predictor.config.dropouts) * heads, widths * heads, noise)
 
-    def epoch(self) -> None:
-        """One pass over the train split in a new random order."""
-        self.predictor.train()
-        if self.data.comparisons is not None:
-            self._epoch_of_choices(self.data.comparisons)
-            return
-        order = torch.randperm(len(self.targets), generator=self.generator)
-        if self.config.loss_model == "ab":
-            others = partners(self.targets.cpu(), order, self.generator)
-            order = torch.stack([order, others], dim=1).flatten()  # (2N,)
-        order = order.to(self.targets.device)
-        rows_per_step = self.config.batch_size * (2 if self.config.loss_model == "ab" else 1)
-        inputs, targets, weights = self.inputs[order], self.targets[order], self.data.weights[order]
-        for start in range(0, len(order), rows_per_step):
-            rows = slice(start, start + rows_per_step)
-            self._step(inputs[rows], targets[rows], weights[rows])
+    def begin(self, values: Tensor, gradients: Tensor, own_rate: int) -> None:
+        """values, gradients: (M,), its rows in a `Stack`."""
+        groups = []
+        for part, rate in ((slice(own_rate), self.config.log_lr), (slice(own_rate, None), self.config.log_weight_lr)):
+            if len(values[part]):
+                groups.append({"params": [values[part]], "lr": 10**rate, "full": 10**rate, "part": part})
+        self.optimizer = torch.optim.AdamW(groups, fused=True)
+        self.move(values, gradients)
 
-    def _epoch_of_choices(self, comparisons: Comparisons) -> None:
-        order = torch.randperm(len(comparisons.shown), generator=self.generator).to(comparisons.shown.device)
-        for rows in order.split(self.config.batch_size):
-            shown = (
-                comparisons.shown[rows].clamp(min=0).flatten()
-            )  # (B * K,); what fills up is row 0, and not counted
-            self._step(self.inputs[shown], comparisons.wanted[rows], comparisons.weights[rows])
+    def move(self, values: Tensor, gradients: Tensor) -> None:
+        """Its rows are elsewhere now."""
+        for group in self.optimizer.param_groups:
+            (parameter,) = group["params"]
+            parameter.data, parameter.grad = values[group["part"]], gradients[group["part"]]
 
-    def _step(self, inputs: Tensor, targets: Tensor, weights: Tensor) -> None:
+    def take_step(self) -> None:
+        """With the gradients as they are."""
         factor = learning_rate_factor(self.step, self.total_steps, self.config.warmup_ratio)
-        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
-            group["lr"] = rate * factor
-        loss = self.loss(self._forward(inputs), targets, weights)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        _clip(self.optimizer, self.parameters)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["full"] * factor
         self.optimizer.step()
         self.step += 1
 
-    def _forward(self, inputs: Tensor) -> Tensor:
-        if self.mixes:
-            inputs = (self.predictor.mix(inputs) - self.shift) / self.scale
-        return self.predictor.main_process(inputs)
+
+class _Population:
+    """Everything that stays the same from step to step."""
+
+    def __init__(
+        self,
+        configs: Sequence[tuple[PredictorConfig, TrainingConfig]],
+        data: TrainingData,
+        fixed_weights: Tensor | None,
+        after_epoch: AfterEpoch | None,
+    ) -> None:
+        self.data, self.after_epoch = data, after_epoch
+        self.loss_model = configs[0][1].loss_model
+        self.mean, self.deviation = _mean_and_deviation(data.scores)
+        self.targets = (data.scores - self.mean) / self.deviation
+        networks = [self._start(network, config.seed, fixed_weights) for network, config in configs]
+        self.mixes = networks[0].config.hidden_states_mode == "weight"
+        self.shift, self.scale = self._scaling(networks[0])
+        # Where nothing is mixed, the inputs are standardised once and for all.
+        self.inputs = data.inputs if self.mixes or data.is_scaled else (data.inputs - self.shift) / self.scale
+        examples = _examples(data, self.targets, self.loss_model)
+        self.members = [
+            _Member(place, network, config, examples, data.inputs.device)
+            for place, (network, (_, config)) in enumerate(zip(networks, configs, strict=True))
+        ]
+        self.stack = Stack(networks)
+        if data.is_scaled:
+            self.inputs = self.inputs[:, : self.stack.widths()[0]]
+        for place, member in enumerate(self.members):
+            member.begin(self.stack.values[place], self.stack.gradients[place], self.stack.own_rate)
+        self.finished: list[Predictor | None] = [None] * len(configs)
+
+    def _start(self, config: PredictorConfig, seed: int, fixed_weights: Tensor | None) -> Predictor:
+        torch.manual_seed(seed)
+        predictor = Predictor(replace(config, score_mean=self.mean, score_deviation=self.deviation))
+        if config.hidden_states_mode == "weight":
+            _start_mixing(predictor, fixed_weights)
+        return predictor.to(self.data.inputs.device)
 
     @torch.no_grad()
-    def finished(self) -> Predictor:
+    def _scaling(self, predictor: Predictor) -> tuple[Tensor, Tensor]:
+        """What is subtracted from inputs, mixed as it stands before training, and what they are divided by; (W,)."""
+        inputs = self.data.inputs
+        if self.data.is_scaled:
+            return inputs.new_zeros(inputs.shape[1]), inputs.new_ones(inputs.shape[1])
+        found = standardisation(predictor.mix(inputs).cpu().numpy())
+        shift, scale = (torch.from_numpy(values).float().to(inputs.device) for values in found)
+        return shift, scale
+
+    def run(self) -> list[Predictor | None]:
+        """Until all are done."""
+        while self.members:
+            running = list(self.members)
+            block = draw_block(
+                [member.batches for member in running], [member.noise for member in running], self.stack.widths()
+            )
+            for step in range(min(BLOCK, max(member.total_steps - member.step for member in running))):
+                self._step(block, step)
+                for place, member in enumerate(running):
+                    self._look_at(place, member)
+            left = [place for place, member in enumerate(running) if member in self.members]
+            if len(left) < len(running):
+                self.stack.keep(left)
+                for place, member in enumerate(self.members):
+                    member.move(self.stack.values[place], self.stack.gradients[place])
+        return self.finished
+
+    def _step(self, block: Block, step: int) -> None:
+        targets, weights = block.targets[:, step], block.weights[:, step]  # (P, B, R), (P, B)
+        masks = [None if mask is None else mask[:, step] for mask in block.masks]
+        inputs = self.inputs[block.rows[:, step].flatten(1)]  # (P, B * R, W)
+        if self.mixes:
+            inputs = (self.stack.mix(inputs) - self.shift) / self.scale
+        outputs = self.stack.outputs(inputs, masks).unflatten(1, targets.shape[1:])  # (P, B, R, C)
+        losses = LOSS_FUNCTIONS[self.loss_model](outputs, targets, weights)
+        self.stack.backward((losses * block.shares[:, step]).sum(), GRADIENT_CLIP)
+        for member in self.members:
+            member.take_step()
+
+    def _look_at(self, place: int, member: _Member) -> None:
+        """After a step: whether an epoch, or all, is done."""
+        epoch, rest = divmod(member.step, member.steps_per_epoch)
+        if rest or member not in self.members:
+            return
+        goes_on = self.after_epoch is None or self.after_epoch(member.place, epoch, lambda: self._finish(place))
+        if goes_on and member.step == member.total_steps:
+            self.finished[member.place] = self._finish(place)
+        if not goes_on or member.step == member.total_steps:
+            self.members.remove(member)
+
+    @torch.no_grad()
+    def _finish(self, place: int) -> Predictor:
         """A copy that takes raw features and returns scores on the score file's own scale."""
-        config = self.predictor.config
-        slope, offset = self._calibration() if self.config.loss_model in WITHOUT_SCALE else (1.0, 0.0)
-        finished = copy.deepcopy(self.predictor).eval()  # drawing no random number, unlike a new Predictor
-        shift = config.score_mean + config.score_deviation * offset
-        fold_scaling(finished, self.shift, self.scale, shift, config.score_deviation * slope)
+        finished = copy.deepcopy(
+            self.stack.predictor(place)
+        ).eval()  # drawing no random number, unlike a new Predictor
+        slope, offset = self._calibration(finished) if self.loss_model in WITHOUT_SCALE else (1.0, 0.0)
+        width = finished.config.number_of_features
+        shift = self.mean + self.deviation * offset
+        fold_scaling(finished, self.shift[:width], self.scale[:width], shift, self.deviation * slope)
         return finished
 
-    def _calibration(self) -> tuple[float, float]:
+    def _calibration(self, predictor: Predictor) -> tuple[float, float]:
         """Slope and offset from ranking outputs, whose scale means nothing, to targets, by least squares."""
-        self.predictor.eval()
-        outputs = self._forward(self.inputs)[:, 0]
+        inputs = self.inputs
+        if self.mixes:
+            inputs = (predictor.mix(inputs) - self.shift) / self.scale
+        outputs = predictor.main_process(inputs[:, : predictor.config.number_of_features])[:, 0]
         variance = outputs.var(correction=0)
         if float(variance) == 0.0:
             return 0.0, 0.0
@@ -185,22 +238,13 @@ def learning_rate_factor(step: int, total_steps: int, warmup_ratio: float) -> fl
     return max(0.0, 0.5 * (1.0 + math.cos(math.pi * progress)))
 
 
-def _clip(optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter]) -> None:
-    """What torch's `clip_grad_norm_` does, without a pass of its own over the gradients: steps wait for memory.
-
-    A fused optimizer divides gradients by its `grad_scale` as it reads them; torch.amp.GradScaler uses it so.
-    """
-    length = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-    optimizer.grad_scale = (length / GRADIENT_CLIP).clamp(min=1.0)  # type: ignore[attr-defined]
-
-
-def _optimizer(predictor: Predictor, config: TrainingConfig) -> torch.optim.Optimizer:
-    """The weights of hidden states, and of the high-end fix, have a rate of their own."""
-    trained = {name: parameter for name, parameter in predictor.named_parameters() if parameter.requires_grad}
-    own = [name for name in trained if name.startswith(("weight.", "main_process.weight_fn."))]
-    groups = [{"params": [trained[name] for name in trained if name not in own], "lr": 10**config.log_lr}]
-    groups += [{"params": [trained[name] for name in own], "lr": 10**config.log_weight_lr}] if own else []
-    return torch.optim.AdamW(groups, fused=True)
+def _examples(data: TrainingData, targets: Tensor, loss_model: str) -> Examples:
+    if loss_model != "choices":
+        rows = torch.arange(len(targets), device=targets.device).unsqueeze(1)
+        return Examples(rows, targets.unsqueeze(1), data.weights, draws_pairs=loss_model == "ab")
+    assert data.comparisons is not None
+    rows = data.comparisons.shown.clamp(min=0)  # what fills up is row 0, and not counted
+    return Examples(rows, data.comparisons.wanted, data.comparisons.weights, draws_pairs=False)
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from src.common.errors import UserError
 from src.model.config import PredictorConfig, arrange, check_mode
 from src.model.file import load_predictor, save_predictor
-from src.model.network import Dropout, Predictor, combine, fold_scaling
+from src.model.network import Predictor, combine, fold_scaling
 
 STATES = {
     0: np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], np.float32),
@@ -48,27 +48,6 @@ def test_weight_mixes_with_one_weight_a_state_then_relu():
 def test_different_widths_can_only_be_joined(mode):
     with pytest.raises(UserError, match=r"3, 2 wide; different widths can only be joined"):
         check_mode(mode, (3, 2))
-
-
-@pytest.mark.parametrize("p", [0.1, 0.5, 0.8])
-def test_dropout_drops_its_share_and_keeps_the_mean_in_values_and_in_gradients(p):
-    torch.manual_seed(1)
-    inputs = torch.ones(1001, 999, requires_grad=True)  # a size that no machine word divides
-    outputs = Dropout(p)(inputs)
-    outputs.sum().backward()
-    five_deviations = 5 * (p * (1 - p) / inputs.numel()) ** 0.5
-    assert (outputs == 0).double().mean() == pytest.approx(p, abs=five_deviations)
-    assert outputs.detach()[outputs != 0].unique().tolist() == pytest.approx([1 / (1 - p)], rel=1e-4)
-    assert torch.equal(inputs.grad, outputs)
-    kept = (outputs[:, 1:] != 0).double()
-    assert float(torch.corrcoef(torch.stack([kept[:, :-1].flatten(), kept[:, 1:].flatten()]))[0, 1]) < 0.006
-
-
-def test_dropout_does_nothing_in_use_and_where_it_drops_nothing():
-    inputs = torch.randn(5, 7)
-    assert torch.equal(Dropout(0.5).eval()(inputs), inputs)
-    assert torch.equal(Dropout(0.0)(inputs), inputs)
-    assert Dropout(1.0)(inputs).count_nonzero() == 0
 
 
 def test_the_keys_are_those_of_a_plain_sequential_with_its_dropouts():

@@ -36,10 +36,10 @@ OUTPUTS = np.array([0.5, -1.0, 2.0, 0.3, 1.1, -0.4])
 
 
 def loss(screens, outputs, weights=None):
-    shown = torch.from_numpy(screens.shown.clip(0)).flatten()
+    shown = torch.from_numpy(screens.shown.clip(0))
     weights = torch.ones(len(screens.shown)) if weights is None else torch.tensor(weights)
     wanted = torch.tensor(screens.wanted, dtype=torch.float64)
-    return float(LOSS_FUNCTIONS["choices"](torch.tensor(outputs)[shown, None], wanted, weights))
+    return float(LOSS_FUNCTIONS["choices"](torch.tensor(outputs)[shown].unsqueeze(-1), wanted, weights).mean())
 
 
 def test_the_loss_is_the_likelihood_that_choix_computes_and_a_tie_is_half_a_win_each():
