@@ -50,7 +50,7 @@ def configurations(mode="join", loss="mse", fix="none"):
 
 
 def assert_alike(together, alone, inputs):
-    """To a ten-thousandth of a deviation; Adam's first steps make parameters of a rounding error's gradient differ."""
+    """To a ten-thousandth of a deviation: Adam makes steps of rounding errors where a gradient is nearly 0."""
     for mine, other in zip(together, alone, strict=True):
         assert mine.config == other.config
         own = inputs[..., : mine.config.number_of_features]
@@ -65,7 +65,7 @@ def test_side_by_side_each_comes_out_as_alone(loss, mode, fix):
     known, configs = data(mode, loss), configurations(mode, loss, fix)
     alone = [train(*one, known) for one in configs]
     assert_alike(train_population(configs, known), alone, known.inputs)
-    assert alone[0].predict(known.inputs)[0].std() > 0.01
+    assert max(each.predict(known.inputs)[0].std() for each in alone) > 0.01
 
 
 def test_of_scaled_inputs_each_takes_the_first_columns_that_it_is_to_take():
