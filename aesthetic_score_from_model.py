@@ -5,6 +5,7 @@ python aesthetic_score_from_model.py -d photos -m photos/model.safetensors -o sc
 
 import argparse
 import os
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
 from src.common import UserError, command_of, number_of, run_script, working
-from src.options import SCORE, model_paths, parse_arguments, place_of_images, settings_of
+from src.options import SCORE, after_scoring, model_paths, parse_arguments, place_of_images, settings_of
 from src.scoring import (
     FillingSettings,
     GallerySettings,
@@ -63,6 +64,8 @@ def main() -> None:
     summarise(scored, len(chosen), outfile, time.monotonic() - start)
     if arguments.watch:
         watch(arguments, directory, seen, cache, outfile, scored.part(chosen))
+    elif not (address or arguments.archives):
+        print(after_scoring(arguments, directory, [model.path for model in models], outfile), file=sys.stderr)
 
 
 def write_model(arguments: argparse.Namespace) -> None:
