@@ -182,7 +182,12 @@ class LiveRatings:
         self.log = replace(log, starting_ratings=ratings, starting_errors=errors, began_at=began_at)
 
     def progress(self, at_once: int) -> Progress:
-        """How far the way to a good order is: never less of it than was said before. at_once: images on a screen."""
+        """How far the way to a good order is: never less of it than was said before. at_once: images on a screen.
+
+        While there are features to come it isn't known: with them fewer choices do.
+        """
+        if self.waits:
+            return Progress(self._furthest, waits=True)
         now = progress_of(self.log, self.ratings, at_once)
         self._furthest = max(self._furthest, now.share)
         return replace(now, share=self._furthest)

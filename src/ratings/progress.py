@@ -19,18 +19,21 @@ class Progress:
     """share: 0…1 of the way that is done. low, high: choices that are left, at least and at most; 0 and 0: none are.
 
     seconds: one of them takes, screens that tell nothing with it; nan where that isn't known. order: how right the
-    order is, nan where it can't be said.
+    order is, nan where it can't be said. waits: for what it takes to say any of this.
     """
 
     share: float
-    low: int
-    high: int
-    seconds: float
-    order: float
+    low: int = 0
+    high: int = 0
+    seconds: float = float("nan")
+    order: float = float("nan")
+    waits: bool = False
 
     @property
     def text(self) -> str:
         """In words."""
+        if self.waits:
+            return "known when the features of your pictures are read"
         if not self.high:
             return f"{self._right}good enough to train a model; more choices sharpen it"
         return f"{self._right}{self._left}"
@@ -61,7 +64,8 @@ def progress_of(log: Log, ratings: Ratings, at_once: int) -> Progress:
         left = 0 if is_good else max(ratings.choices_to_good, missing, 1)
         low, high = likely_range(left, FIRST if missing else LIKELY) if left else (0, 0)
     known = float("nan") if order is None or missing else order
-    return Progress(judged / (judged + left) if judged else 0.0, low, high, _pace(log, judged), known)
+    ahead = high if missing else left  # what is shown never goes back, so that an early estimate is taken with care
+    return Progress(judged / (judged + ahead) if judged else 0.0, low, high, _pace(log, judged), known)
 
 
 def _by_count(log: Log, at_once: int) -> int:

@@ -10,7 +10,7 @@ from .log import CHOICE, SKIP, Bools, Floats, Ints, Log
 WANTED = 3.0  # comparisons per image; beyond that, each further choice teaches a model less and less
 AS_GOOD_AS_PEOPLE_GET = 0.75  # agreement of choices with ratings, over pairs drawn at random
 GOOD_ORDER = 0.85  # expected Spearman; a model learns little more from better scores
-LIKELY = 1.5  # within this factor an estimate of the choices that are left is mostly right: choices_needed.py
+LIKELY = 1.5  # in two of three estimates the choices that are left are within this factor: choices_needed.py
 EARLY = 0.5  # choices per image; with fewer the expected Spearman may be far off: see docs/how-ratings-work.md
 ENOUGH_REPEATS = 20  # for the person's own consistency to say more than that
 _Z95 = 1.959963984540054

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, pad
 
 from src.common import UserError, write_text
 from src.features import embedded_network
@@ -27,6 +27,7 @@ from .runs import BEST, RESULTS, Log, begin_run, fill, find_run, load_weights, r
 
 SHOWN = 10  # images in comparison.png
 LOOKED_AT = 64  # pixels on a side of what the image model looks at
+MIRRORED = 8  # more of them at each edge
 BATCH = 64
 SMALLEST = 1e-4  # of a statistic's deviation
 
@@ -100,9 +101,13 @@ class Observer:
         self.statistics_of = gram if statistics == "gram" else moments
 
     def __call__(self, pictures: Tensor) -> list[Tensor]:
-        """(B, C, H, W) of each layer, of pictures (B, 3, S, S) in [0, 1]."""
+        """(B, C, H, W) of the colours and of each layer, of pictures (B, 3, S, S) in [0, 1].
+
+        Mirrored at their edges, as training would learn to use what the image model pads them with.
+        """
         large = interpolate(pictures, size=(LOOKED_AT, LOOKED_AT), mode="bilinear")
-        return self.network.maps(large, self.layers)
+        mirrored = pad(large, (MIRRORED,) * 4, mode="reflect")
+        return [opponents(pictures), *self.network.maps(mirrored, self.layers)]
 
     @torch.no_grad()
     def of_styles(self, styles: Styles, x: np.ndarray) -> tuple[list[Tensor], list[Tensor], Tensor]:
@@ -119,6 +124,12 @@ class Observer:
         layers = [torch.cat(parts) for parts in zip(*found, strict=True)]  # (N, D) each
         means = [torch.stack([layer[code == c].mean(dim=0) for c in range(len(styles.names))]) for layer in layers]
         return means, [layer.std(dim=0) + SMALLEST for layer in layers], torch.stack(content).mean(dim=0) + SMALLEST
+
+
+def opponents(pictures: Tensor) -> Tensor:
+    """Light, red against green, yellow against blue: (B, 3, S, S) -> the same; of a grey picture two are 0."""
+    red, green, blue = pictures.unbind(1)
+    return torch.stack([(red + green + blue) / 3, red - green, (red + green) / 2 - blue], dim=1)
 
 
 def moments(tap: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ def test_where_ratings_say_how_right_they_are_it_goes_by_that():
 def test_early_estimates_have_a_wider_range_and_are_not_said():
     log = log_of(4)
     found = progress_of(log, rated(log, 0.6, 30), 2)
-    assert (found.low, found.high) == (12, 75)
+    assert (found.low, found.high, found.share) == (12, 75, 4 / 79)
     assert np.isnan(found.order)
     assert progress_of(log, rated(log, 0.9, 0), 2).high > 0  # half a choice per image has to be there
 
