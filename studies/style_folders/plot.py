@@ -13,14 +13,14 @@ import torch
 from src.common import UserError, note, number_of, working, write_text
 from src.features import UnreadableImage, open_image
 
+from ..common.learning import write_csv
+from ..common.looking import cache_of, features_of, load_image_model, pixels_of
+from ..common.runs import RESULTS, find_run, new_run, options_of, runs_folder, write_configuration
+from ..common.weighing import Weighing
 from .autoencode import load_autoencoder, styles_of_run
 from .folders import Styles, find_styles, without_unreadable
-from .heads import Weighing
-from .learning import write_csv
-from .looking import cache_of, features_of, load_image_model, pixels_of
 from .page import points_page
 from .pictures import colour, draw_points
-from .runs import RESULTS, find_run, new_run, options_of, runs_folder, write_configuration
 
 THUMBNAIL = 96  # pixels on a longest side, in the page
 MOST_IN_THE_PAGE = 3000
