@@ -1,5 +1,7 @@
 """The pictures that every study leaves: histories, rows of images. All on white, all as PNG."""
 
+import base64
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -80,3 +82,10 @@ def as_image(pixels: np.ndarray) -> np.ndarray:
     """(3, H, W) in [0, 1], or uint8, as (H, W, 3) uint8."""
     image = pixels if pixels.dtype == np.uint8 else np.round(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
     return image.transpose(1, 2, 0)
+
+
+def jpeg_url(image: Image.Image) -> str:
+    """An image as a data: URL, for pages that need no other file."""
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from src.common import UserError
-from src.features import Extractor, extract, find_images, near_identical_groups, open_image
+from src.features import Extractor, FeatureCache, extract, find_images, near_identical_groups, open_image
 from src.scores import merged
 
 from ..common.looking import cache_of, check_memory, features_of, load_image_model, pixels_of
@@ -44,9 +44,8 @@ class Material(NamedTuple):
 
 def see(arguments: Namespace, extractor: Extractor, states: tuple[int, ...]) -> Material:
     """A folder's images. Raises UserError where too few are left to train on, or to judge by."""
-    cache = cache_of(arguments)
     paths, features, pixels, widths = looked_at(arguments, arguments.root, extractor, states, arguments.size)
-    groups = near_identical_groups(arguments.root, paths, cache)
+    groups = near_identical_groups(arguments.root, paths, cache_of(arguments))
     if arguments.group_regex:
         groups = merged(groups, np.array(group_names(paths, arguments.group_regex)))
     shares = {"val": arguments.fraction_for_val}
@@ -61,21 +60,39 @@ def see(arguments: Namespace, extractor: Extractor, states: tuple[int, ...]) -> 
     return Material(arguments.root, paths, split, features, pixels, widths)
 
 
+class Looked(NamedTuple):
+    """features (N, W), pixels (N, 3, S, S) of the images that can be read; widths: of the hidden states."""
+
+    paths: list[str]
+    features: np.ndarray
+    pixels: np.ndarray
+    widths: tuple[int, ...]
+
+
 def looked_at(
-    arguments: Namespace, root: Path, extractor: Extractor, states: tuple[int, ...], size: int
-) -> tuple[list[str], np.ndarray, np.ndarray, tuple[int, ...]]:
-    """Paths, features, pixels and widths of the images of a folder that can be read; the others are named."""
-    paths = find_images(root, [arguments.exclude] if arguments.exclude else [])
+    arguments: Namespace,
+    root: Path,
+    extractor: Extractor,
+    states: tuple[int, ...],
+    size: int,
+    paths: list[str] | None = None,
+) -> Looked:
+    """The images of a folder, or those of `paths`; ones that can't be read are named. UserError where none can."""
+    paths = paths or find_images(root, [arguments.exclude] if arguments.exclude else [])
     if not paths:
         raise UserError(f"{root}: holds no images; give a folder that does")
-    cache = cache_of(Namespace(cache_directory=arguments.cache_directory, root=root))
-    seen = features_of(root, paths, extractor, states, cache)
+    seen = features_of(root, paths, extractor, states, cache_at(root, arguments))
     pixels = pixels_of(root, seen.paths, size)
     name_unreadable({**seen.unreadable, **pixels.unreadable})
     kept = [row for row, path in enumerate(seen.paths) if path not in pixels.unreadable]
     if not kept:
         raise UserError(f"{root}: holds no image that can be read; give a folder of images")
-    return pixels.paths, seen.x[kept], pixels.x, seen.widths
+    return Looked(pixels.paths, seen.x[kept], pixels.x, seen.widths)
+
+
+def cache_at(root: Path, arguments: Namespace) -> FeatureCache:
+    """Where features of this folder's images are kept."""
+    return cache_of(Namespace(cache_directory=arguments.cache_directory, root=root))
 
 
 def versions_of(
@@ -95,8 +112,7 @@ def versions_of(
         found, drawn = [], []
         for part in np.array_split(rows, max(1, len(rows) // CHUNK)):
             images = list(_versions(material, part, version, generator))
-            states_ = extract(images, extractor, states)
-            found.append(np.concatenate([states_[k] for k in states], axis=1))
+            found.append(side_by_side(extract(images, extractor, states), states))
             drawn += [np.asarray(ImageOps.fit(image, (size, size))).transpose(2, 0, 1) for image in images]
         features.append(np.concatenate(found))
         pixels.append(np.stack(drawn))
@@ -131,7 +147,17 @@ def load_decoded(arguments: Namespace) -> tuple[Extractor, tuple[int, ...]]:
     return extractor, states
 
 
-def states_side_by_side(found: dict[int, np.ndarray], states: Sequence[int]) -> np.ndarray:
+def load_again(identity: dict[str, Any], device: str) -> Extractor:
+    """The image model whose features a decoder was trained on. Raises UserError where it has become another."""
+    extractor = load_image_model(identity["image_model"], device)
+    if extractor.identity != identity["image_model_identity"]:
+        raise UserError(
+            f"{identity['image_model']}: is another image model by now than when the decoder was trained; train again"
+        )
+    return extractor
+
+
+def side_by_side(found: dict[int, np.ndarray], states: Sequence[int]) -> np.ndarray:
     """(N, sum W) of what `extract` gives."""
     return np.concatenate([found[k] for k in states], axis=1)
 

@@ -63,7 +63,7 @@ def main(arguments: Namespace) -> Path:
     if arguments.resume:
         training.resume()
     _say_configuration(arguments, material, network.decoder)
-    save_space(folder, material.features[train], identity)
+    save_space(folder, material, identity)
     perceptor = Perceptor(observer, torch.from_numpy(material.pixels[train]))
     versions = versions_of(material, extractor, states, arguments.augment, arguments.seed)
     _Learning(arguments, material, versions, perceptor, training).learn(log)
@@ -88,6 +88,11 @@ def load_decoder(folder: Path, device: str) -> tuple[Decoder, dict[str, Any]]:
     return network.decoder.eval().requires_grad_(False).to(pick_device(device)), configuration
 
 
+def load_space(folder: Path, identity: dict[str, Any]) -> dict[str, np.ndarray]:
+    """What `save_space` wrote."""
+    return {name: tensor.numpy() for name, tensor in load_weights(folder / SPACE, identity)[0].items()}
+
+
 def _say_configuration(arguments: Namespace, material: Material, decoder: Decoder) -> None:
     """Before anything is learnt; a log has it already."""
     for name, value in options_of(arguments).items():
@@ -96,11 +101,14 @@ def _say_configuration(arguments: Namespace, material: Material, decoder: Decode
     print(f"{counts}, {material.features.shape[1]} features each; the decoder has {decoder.megabytes:.1f} MB\n")
 
 
-def save_space(folder: Path, features: np.ndarray, identity: dict[str, Any]) -> None:
-    """Where the train images' features (N, W) lie: mean, range, and the directions in which they differ most.
+def save_space(folder: Path, material: Material, identity: dict[str, Any]) -> None:
+    """Where the train images' features lie: mean, range, and the directions in which they differ most..
 
     components: (K, W) of the standardised features, unit length; spread: (K,), deviations along them.
+    mean_image: (3, S, S), 0 to 255.
     """
+    rows = material.rows("train")
+    features = material.features[rows]
     deviation = np.maximum(features.std(axis=0), 1e-6)
     standardised = (features - features.mean(axis=0)) / deviation
     components = principal_components(standardised, min(MOST_COMPONENTS, len(features) - 1, features.shape[1]))
@@ -111,6 +119,7 @@ def save_space(folder: Path, features: np.ndarray, identity: dict[str, Any]) -> 
         "most": features.max(axis=0),
         "components": components,
         "spread": (standardised @ components.T).std(axis=0),
+        "mean_image": material.pixels[rows].mean(axis=0),
     }
     tensors = {name: torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)) for name, x in found.items()}
     save_weights(folder / SPACE, tensors, {"identity": identity})
