@@ -51,22 +51,33 @@ def draw_history(path: Path, rows: Sequence[Mapping[str, float]], best: int) -> 
 
 
 def draw_sheet(
-    path: Path, rows: Sequence[Sequence[np.ndarray]], labels: Sequence[str], titles: Sequence[str] = ()
+    path: Path,
+    rows: Sequence[Sequence[np.ndarray]],
+    labels: Sequence[str],
+    titles: Sequence[str] = (),
+    captions: Sequence[Sequence[str]] = (),
 ) -> None:
-    """Rows of images (S, S, 3) uint8; labels: left of each row. titles: above each image of the first row."""
+    """Rows of images (S, S, 3) uint8; labels: left of each row. titles: above each image of the first row.
+
+    captions: below each image, a row of them for each row.
+    """
     font = ImageFont.load_default(12)
     left = 8 + max(round(font.getlength(label)) for label in labels)
-    top, columns = 18 if titles else 0, max(len(row) for row in rows)
-    sheet = Image.new("RGB", (left + columns * (CELL + GAP), top + len(rows) * (CELL + GAP)), "white")
+    top, columns, below = 18 if titles else 0, max(len(row) for row in rows), 18 if captions else 0
+    down = CELL + GAP + below
+    sheet = Image.new("RGB", (left + columns * (CELL + GAP), top + len(rows) * down), "white")
     pen = ImageDraw.Draw(sheet)
     for j, title in enumerate(titles):
         pen.text((left + j * (CELL + GAP) + CELL / 2, top / 2), title, fill=INK, font=font, anchor="mm")
     for i, (row, label) in enumerate(zip(rows, labels, strict=True)):
-        y = top + i * (CELL + GAP)
+        y = top + i * down
         pen.text((left - 6, y + CELL / 2), label, fill=INK, font=font, anchor="rm")
         for j, image in enumerate(row):
             cell = Image.fromarray(image).resize((CELL, CELL), Image.Resampling.BICUBIC)
             sheet.paste(cell, (left + j * (CELL + GAP), y))
+            if captions:
+                place = left + j * (CELL + GAP) + CELL / 2, y + CELL + below / 2
+                pen.text(place, captions[i][j], fill=INK, font=font, anchor="mm")
     with replacing(path) as temporary:
         sheet.save(temporary, format="png")
 

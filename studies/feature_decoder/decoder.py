@@ -52,13 +52,14 @@ class Decoder(nn.Module):
         self.weighing = Weighing(width) if normalise else nn.Identity()
         self.first = nn.Linear(width, widths[0] * self.sizes[0] ** 2)
         self.norm = nn.GroupNorm(GROUPS, widths[0])
+        self.widest = widths[0]
         before = [widths[0], *widths[:-1]]
         self.steps = nn.ModuleList(_step(i, o, blocks) for i, o in zip(before[1:], widths[1:], strict=True))
         self.colours = nn.ModuleList(nn.Conv2d(width, 3, 3, padding=1) for width in widths)
 
     def forward(self, features: Tensor) -> Tensor:
         side = self.sizes[0]
-        x = self.first(self.weighing(features)).reshape(len(features), -1, side, side)  # (B, C, 4, 4)
+        x = self.first(self.weighing(features)).reshape(-1, self.widest, side, side)  # (B, C, 4, 4)
         x = silu(self.norm(x)).contiguous(memory_format=torch.channels_last)
         picture = self.colours[0](x)
         for size, step, colour in zip(self.sizes[1:], self.steps, self.colours[1:], strict=True):

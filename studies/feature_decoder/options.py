@@ -70,7 +70,7 @@ COMMANDS = {
     ),
     "reconstruct": Command(
         "draw what features hold: of images, of their mean, on the way between two, or as a model would like it",
-        "reconstruction",
+        "",
         (
             MODEL,
             opt("images", "only these of the folder", PATHS),

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from src.common import UserError
-from src.features import Extractor, FeatureCache, extract, find_images, near_identical_groups, open_image
+from src.common import UserError, note
+from src.features import EMBEDDED, Extractor, FeatureCache, extract, find_images, near_identical_groups, open_image
 from src.scores import merged
 
 from ..common.looking import cache_of, check_memory, features_of, load_image_model, pixels_of
@@ -134,16 +134,18 @@ def _versions(
 
 
 def load_decoded(arguments: Namespace) -> tuple[Extractor, tuple[int, ...]]:
-    """The image model whose features are decoded, and its hidden states. Raises UserError where B is A, or in it."""
+    """The image model whose features are decoded, and its hidden states. UserError where the perceptor is it."""
     extractor = load_image_model(arguments.feature_extractor_model, arguments.device)
     states = tuple(arguments.hidden_states_used or extractor.default_hidden_states)
     extractor.check_hidden_states(states)
-    if arguments.perceptor in extractor.name.split("__"):
+    if arguments.perceptor == extractor.name:
+        other = next(name for name in EMBEDDED if name != extractor.name)
         raise UserError(
-            f"--perceptor={arguments.perceptor}: its own features are decoded, and would be fooled by what only it "
-            "sees; take another image model, such as "
-            + ("efficientnet-lite0" if "lite2" in arguments.perceptor else "efficientnet-lite2")
+            f"--perceptor={arguments.perceptor}: is the image model whose features are decoded, and would be fooled "
+            f"by what only it sees; take another one, such as {other}"
         )
+    if arguments.perceptor in extractor.name.split("__"):
+        note(f"note: {arguments.perceptor} is one of the image models that are decoded: figures in it flatter")
     return extractor, states
 
 

@@ -38,23 +38,37 @@ class Looked(NamedTuple):
     pictures: np.ndarray
 
 
+class Report(NamedTuple):
+    """judged: {image model: {what is judged: how near it comes}}. decibels: {what is judged: (N,)}."""
+
+    looked: Looked
+    judged: Mapping[str, Mapping[str, Judged]]
+    decibels: Mapping[str, np.ndarray]
+
+
 def main(arguments: Namespace) -> Path:
     """Write text, CSV, JSON, a page and a sheet into a numbered folder of the run, which is returned."""
     run = find_run(runs_folder(arguments), "decoder", arguments.model)
-    decoder, configuration = load_decoder(run, arguments.device)
-    identity = configuration["identity"]
-    extractor = load_again(identity, arguments.device)
-    looked = _look(arguments, configuration, extractor)
-    looked = looked._replace(pictures=as_pixels(drawn(decoder, torch.from_numpy(looked.features))).numpy())
-    with working("Looking at what is drawn"):
-        judged = _judged(arguments, configuration, extractor, looked)
-        decibels = _decibels(looked, load_space(run, identity)["mean_image"])
+    report = validate(arguments, run)
     folder = new_run(run, "validation")
-    text = _table(looked, judged, decibels)
+    text = _table(report)
     print(text)
-    _write(folder, looked, judged, decibels, text)
+    _write(folder, report, text)
     print(f"\nthe same in figures and pictures, page.html among them, is in {folder}")
     return folder
+
+
+def validate(arguments: Namespace, run: Path) -> Report:
+    """Draw the images from their features, and look how near that comes."""
+    decoder, configuration = load_decoder(run, arguments.device)
+    extractor = load_again(configuration["identity"], arguments.device)
+    looked = _look(arguments, configuration, extractor)
+    pictures = as_pixels(drawn(decoder, torch.from_numpy(looked.features))).numpy()
+    looked = looked._replace(pictures=pictures)
+    with working("Looking at what is drawn"):
+        judged = _judged(arguments, configuration, extractor, looked)
+        decibels = _decibels(looked, load_space(run, configuration["identity"])["mean_image"])
+    return Report(looked, judged, decibels)
 
 
 def _look(arguments: Namespace, configuration: Mapping[str, Any], extractor: Extractor) -> Looked:
@@ -121,7 +135,8 @@ def _enlarged(pixels: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(image).transpose(2, 0, 1)
 
 
-def _table(looked: Looked, judged: Mapping[str, Mapping[str, Judged]], decibels: Mapping[str, np.ndarray]) -> str:
+def _table(report: Report) -> str:
+    looked, judged, decibels = report
     count = len(looked.paths)
     lines = [f"{count} images, drawn from their features at {looked.pixels.shape[-1]} pixels", ""]
     lines.append(f"{'cosine to the original':<40}{'min':>8}{'mean':>8}{'median':>8}{'max':>8}{'as one':>8}")
@@ -144,57 +159,58 @@ def _table(looked: Looked, judged: Mapping[str, Mapping[str, Judged]], decibels:
     return "\n".join(lines)
 
 
-def _write(
-    folder: Path,
-    looked: Looked,
-    judged: Mapping[str, Mapping[str, Judged]],
-    decibels: Mapping[str, np.ndarray],
-    text: str,
-) -> None:
+def _write(folder: Path, report: Report, text: str) -> None:
     """validation.txt, .json, .csv, page.html and pairs.png."""
+    looked, *_ = report
     write_text(folder / "validation.txt", text + "\n")
-    write_text(folder / "validation.json", json.dumps(_figures(looked, judged, decibels), indent=1) + "\n")
-    own = {model: rows[RECONSTRUCTION] for model, rows in judged.items()}
-    columns: dict[str, np.ndarray] = {}
-    for model, one in own.items():
-        place = model[0]
-        columns |= {f"cosine_{place}": one.raw.each, f"centred_{place}": one.centred.each, f"rank_{place}": one.ranks}
-    columns["psnr"] = decibels[RECONSTRUCTION]
+    write_text(folder / "validation.json", json.dumps(figures_of(report), indent=1) + "\n")
+    columns = _columns(report)
     rows = zip(looked.paths, *(column.tolist() for column in columns.values()), strict=True)
     write_csv(folder / "validation.csv", [["path", *columns], *(list(row) for row in rows)])
-    order = np.argsort(-columns["centred_A"], kind="stable")
     pairs = [
         Pair(
             as_image(looked.pixels[row]),
             as_image(looked.pictures[row]),
             f"{looked.paths[row]}: {columns['centred_A'][row]:.3f} in A, {columns['centred_B'][row]:.3f} in B",
         )
-        for row in order[:MOST_IN_THE_PAGE].tolist()
+        for row in np.argsort(-columns["centred_A"], kind="stable")[:MOST_IN_THE_PAGE].tolist()
     ]
     write_text(folder / "page.html", validation_page("Drawn from features", text, pairs))
-    chosen = np.linspace(0, len(looked.paths) - 1, SHOWN).round().astype(int)
+    chosen = shown_of(len(looked.paths))
     sheet = [[as_image(x[row]) for row in chosen] for x in (looked.pixels, looked.pictures)]
     draw_sheet(folder / "pairs.png", sheet, ["image", "drawn"])
 
 
-def _figures(
-    looked: Looked, judged: Mapping[str, Mapping[str, Judged]], decibels: Mapping[str, np.ndarray]
-) -> dict[str, Any]:
+def shown_of(count: int) -> list[int]:
+    """Rows of the images in a sheet: from all along the list."""
+    return np.linspace(0, count - 1, SHOWN).round().astype(int).tolist()
+
+
+def _columns(report: Report) -> dict[str, np.ndarray]:
+    """A number for each image in each, of its reconstruction."""
+    columns: dict[str, np.ndarray] = {}
+    for model, rows in report.judged.items():
+        one, place = rows[RECONSTRUCTION], model[0]
+        columns |= {f"cosine_{place}": one.raw.each, f"centred_{place}": one.centred.each, f"rank_{place}": one.ranks}
+    return {**columns, "psnr": report.decibels[RECONSTRUCTION]}
+
+
+def figures_of(report: Report) -> dict[str, Any]:
+    """As JSON: under A (what is decoded) and B (the perceptor) each what is judged, and chance, and dB."""
+    looked, judged, decibels = report
     count = len(looked.paths)
     found: dict[str, Any] = {"images": count, "size": looked.pixels.shape[-1]}
     found["chance"] = {f"top{few}": chance(few, count) for few in FEW}
     for model, rows in judged.items():
-        found[model[0]] = {
-            what: {
-                "raw": {**one.raw.summary(), "as_one": one.raw.taken_for_same, "threshold": one.raw.threshold},
-                "centred": {
-                    **one.centred.summary(),
-                    "as_one": one.centred.taken_for_same,
-                    "threshold": one.centred.threshold,
-                },
-                **{f"top{few}": one.found(few) for few in FEW},
-            }
-            for what, one in rows.items()
-        }
+        found[model[0]] = {what: _figures(one) for what, one in rows.items()}
     found["psnr"] = {what: float(each.mean()) for what, each in decibels.items()}
     return found
+
+
+def _figures(one: Judged) -> dict[str, Any]:
+    kinds = {"raw": one.raw, "centred": one.centred}
+    cosines = {
+        kind: {**found.summary(), "as_one": found.taken_for_same, "threshold": found.threshold}
+        for kind, found in kinds.items()
+    }
+    return {**cosines, **{f"top{few}": one.found(few) for few in FEW}}
