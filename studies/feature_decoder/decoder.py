@@ -63,7 +63,7 @@ class Decoder(nn.Module):
         x = silu(self.norm(x)).contiguous(memory_format=torch.channels_last)
         picture = self.colours[0](x)
         for size, step, colour in zip(self.sizes[1:], self.steps, self.colours[1:], strict=True):
-            x = step(interpolate(x, size=(size, size), mode="nearest"))
+            x = step(interpolate(x, size=(size, size), mode="bilinear"))
             picture = interpolate(picture, size=(size, size), mode="bilinear") + colour(x)
         return picture.sigmoid()
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate, relu
+from torch.nn.functional import avg_pool2d, interpolate, pad, relu
 
 from src.common import UserError
 
@@ -14,6 +14,7 @@ LEVELS = 4  # of the pyramid, at most
 ENERGY_OF = 256  # pictures by which a tap's energy is measured
 BATCH = 32
 STRIDE = 32  # of the image model as a whole, in pixels
+JITTER = 4  # pixels, each way
 
 
 def laplacian(picture: Tensor, other: Tensor) -> Tensor:
@@ -55,11 +56,14 @@ class Perceptor:
         taps = [torch.cat(parts) for parts in zip(*found, strict=True)]
         self.energies = [(tap - tap.mean(dim=0)).square().mean().clamp(min=1e-9) for tap in taps]
 
-    def __call__(self, pictures: Tensor, others: Tensor) -> Tensor:
+    def __call__(self, pictures: Tensor, others: Tensor, jitter: bool = False) -> Tensor:
         """Mean over the taps of the mean squared difference by the tap's energy: about 1 to 2 for unlike pictures.
 
-        pictures: (B, 3, S, S), which gradients go to; others: the same, which they don't.
+        pictures: (B, 3, S, S), which gradients go to; others: the same, which they don't. jitter: look at both moved
+        by some pixels, or else a pattern is learnt that only this image model's strides see.
         """
+        if jitter:
+            pictures, others = moved(pictures, others)
         with torch.no_grad():
             wanted = self.observer(others)
         return torch.stack(self.each(self.observer(pictures), wanted)).mean()
@@ -68,6 +72,15 @@ class Perceptor:
         """The distance at each tap."""
         triples = zip(taps, wanted, self.energies, strict=True)
         return [(tap - other).square().mean() / energy for tap, other, energy in triples]
+
+
+def moved(pictures: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """Both by the same distance, drawn: up to JITTER pixels each way; what comes in from the edge is mirrored."""
+    size, reach = pictures.shape[-1], min(JITTER, pictures.shape[-1] - 1)
+    y, x = torch.randint(2 * reach + 1, (2,)).tolist()
+    both = (pad(each, (reach,) * 4, mode="reflect") for each in (pictures, others))
+    first, second = (each[:, :, y : y + size, x : x + size] for each in both)
+    return first, second
 
 
 def hinge(of_photographs: Tensor, of_pictures: Tensor) -> Tensor:

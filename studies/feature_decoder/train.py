@@ -2,6 +2,7 @@
 
 import json
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from src.common import pick_device, principal_components, write_text
+from src.common import UserError, pick_device, principal_components, write_text
 
 from ..common.learning import Row, Training
 from ..common.observing import Observer
@@ -39,6 +40,8 @@ MOST_COMPONENTS = 64
 def main(arguments: Namespace) -> Path:
     """Train; the best on val is kept. Returns the output folder."""
     sizes_of(arguments.size)
+    if not (arguments.mse_weight or arguments.laplace_weight or arguments.perceptual_weight):
+        raise UserError("--mse_weight, --laplace_weight, --perceptual_weight: all are 0; give one of them a weight")
     side = looked_at(arguments.size, arguments.perceptor_size)
     extractor, states = load_decoded(arguments)
     device = pick_device(arguments.device)
@@ -177,7 +180,8 @@ class _Learning:
 
     def parts(self, pictures: Tensor, wanted: Tensor) -> dict[str, Tensor]:
         """Each loss before it is weighed; one of weight 0 is not computed."""
-        losses = {"mse": mse_loss, "laplace": laplacian, "perceptual": self.perceptor}
+        perceptor = partial(self.perceptor, jitter=torch.is_grad_enabled())
+        losses = {"mse": mse_loss, "laplace": laplacian, "perceptual": perceptor}
         return {name: loss(pictures, wanted) for name, loss in losses.items() if self.weights[name]}
 
     def adversarial(self, pictures: Tensor, wanted: Tensor) -> Tensor:
@@ -218,5 +222,5 @@ def _is_power_of_ten(step: int) -> bool:
 
 def _finish(log: Log, folder: Path, training: Training) -> None:
     best = training.rows[training.best_epoch() - 1]
-    write_text(folder / RESULTS, json.dumps(best, indent=1) + "\n")
+    write_text(folder / RESULTS, json.dumps({**best, "images_per_second": training.speed}, indent=1) + "\n")
     log.say(f"\nthe best epoch is {int(best['epoch'])}; weights, history and grids are in {folder}")
