@@ -1,6 +1,6 @@
 """What do features still hold, and what does the perceptual term add? The figures of docs/feature-decoder.md.
 
-    python benchmarks/feature_decoder.py ../shared/data/oasis [--only head,pixels,blocks,overfit,speed] [--epochs 44]
+    python benchmarks/feature_decoder.py ../shared/data/oasis [--only head,pixels,blocks,overfit,speed] [--epochs 36]
 
 The folder holds the OASIS photographs and is only read. Split by theme (file name without its number): four fifths to
 learn from, one to judge by. efficientnet-lite0 is decoded (A), efficientnet-lite2 is the perceptor (B). Prints, each
@@ -52,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("oasis", type=Path)
     parser.add_argument("--only", default="head,pixels,blocks,overfit,speed")
-    parser.add_argument("--epochs", type=int, default=44)
+    parser.add_argument("--epochs", type=int, default=36)
     parser.add_argument("--work", type=Path, default=Path("feature_decoder_benchmark"), help="features, runs")
     arguments = parser.parse_args()
     work, oasis = arguments.work.resolve(), arguments.oasis.resolve()

@@ -14,6 +14,7 @@ from ..common.weighing import Weighing
 SMALLEST = (4, 5, 6, 7)  # pixels on a side of the first feature maps
 GROUPS = 8
 CRITIC = (32, 64)  # channels
+FIRST_COLOURS = 0.1  # of usual first weights
 
 
 class Shape(NamedTuple):
@@ -54,8 +55,16 @@ class Decoder(nn.Module):
         self.norm = nn.GroupNorm(GROUPS, widths[0])
         self.widest = widths[0]
         before = [widths[0], *widths[:-1]]
-        self.steps = nn.ModuleList(_step(i, o, blocks) for i, o in zip(before[1:], widths[1:], strict=True))
+        channels = zip(before[1:], widths[1:], self.sizes[1:], strict=True)
+        self.steps = nn.ModuleList(_step(i, o, blocks, side) for i, o, side in channels)
         self.colours = nn.ModuleList(nn.Conv2d(width, 3, 3, padding=1) for width in widths)
+        self._begin_grey()
+
+    @torch.no_grad()
+    def _begin_grey(self) -> None:
+        """Nearly: a first picture of strong colours is far from all others, and the way back may begin with black."""
+        for parameter in self.colours.parameters():
+            parameter.mul_(FIRST_COLOURS)
 
     def forward(self, features: Tensor) -> Tensor:
         side = self.sizes[0]
@@ -63,7 +72,7 @@ class Decoder(nn.Module):
         x = silu(self.norm(x)).contiguous(memory_format=torch.channels_last)
         picture = self.colours[0](x)
         for size, step, colour in zip(self.sizes[1:], self.steps, self.colours[1:], strict=True):
-            x = step(interpolate(x, size=(size, size), mode="bilinear"))
+            x = step(interpolate(x, size=(size, size), mode="nearest"))
             picture = interpolate(picture, size=(size, size), mode="bilinear") + colour(x)
         return picture.sigmoid()
 
@@ -73,11 +82,28 @@ class Decoder(nn.Module):
         return sum(p.numel() * p.element_size() for p in self.parameters()) / 1e6
 
 
-def _step(inputs: int, outputs: int, blocks: int) -> nn.Sequential:
+class Grain(nn.Module):
+    """Adds one picture of noise, ever the same, each channel as strongly as it learns to: what texture is made of.
+
+    Without it a decoder repeats one small pattern instead, everywhere. (B, C, S, S) -> the same.
+    """
+
+    noise: Tensor
+
+    def __init__(self, channels: int, size: int) -> None:
+        super().__init__()
+        self.register_buffer("noise", torch.randn(1, 1, size, size))
+        self.strength = nn.Parameter(torch.zeros(channels, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.strength * self.noise
+
+
+def _step(inputs: int, outputs: int, blocks: int, size: int) -> nn.Sequential:
     parts: list[nn.Module] = []
     for i in range(blocks):
         convolution = nn.Conv2d(inputs if i == 0 else outputs, outputs, 3, padding=1)
-        parts += [convolution, nn.GroupNorm(GROUPS, outputs), nn.SiLU()]
+        parts += [convolution, nn.GroupNorm(GROUPS, outputs), Grain(outputs, size), nn.SiLU()]
     return nn.Sequential(*parts)
 
 
