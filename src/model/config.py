@@ -123,8 +123,8 @@ def arrange(states: Mapping[int, np.ndarray | Tensor], used: tuple[int, ...], mo
     """Put hidden states together as a predictor takes them in.
 
     states: {hidden state: (N, W_k)}. Returns float32 (N, sum W) for join, (N, W) for average, (N, L, W) for weight.
-    Gradients go through where tensors are given.
-    Of several image models, each one's states are averaged, and the averages joined.
+    Of several image models, each one's states are averaged, and the averages joined. Gradients go through where
+    tensors are given.
     """
     parts = {k: _as_tensor(states[k]) for k in used}
     if mode == "join":

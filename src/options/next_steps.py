@@ -16,17 +16,20 @@ CHOOSE_SCRIPT, TRAIN_SCRIPT, SCORE_SCRIPT, LOOK_SCRIPT = (
     "aesthetic_data_analysis.py",
 )
 BEST = 100  # images, of those that are copied next
+# What else was said on the command line of the same images, and is to be said again.
+OF_IMAGES = ("--exclude", "--cache_directory")
 
 
 def after_choosing(directory: Path, scores: Path) -> str:
     """The command that trains on the scores."""
-    return _command(TRAIN_SCRIPT, _at(directory), f"--scores={scores.resolve()}")
+    return _command(TRAIN_SCRIPT, _at(directory), f"--scores={scores.resolve()}", *_said(*OF_IMAGES))
 
 
 def after_training(arguments: argparse.Namespace, directory: Path, model: Path) -> str:
     """How to see what the model is worth, and how to use it. arguments: --scores is filled in."""
-    known = _at(directory), f"--modelpath={model.resolve()}"
-    look = _command(LOOK_SCRIPT, *known, f"--scores={arguments.scores}", "--confidence", "--report=report.html")
+    known = _at(directory), f"--modelpath={model.resolve()}", f"--scores={arguments.scores}"
+    said = _said("--score_column", *OF_IMAGES)
+    look = _command(LOOK_SCRIPT, *known, *said, "--confidence", "--report=report.html")
     return f"\n{_next('to see what it misjudges', look)}\n{_next('to score images', _gallery(directory, [model]))}"
 
 
@@ -48,13 +51,13 @@ def after_scoring(
         return _next("to choose between them", _command(CHOOSE_SCRIPT, _at(folder), files=False))
     best = directory.resolve()
     best = best.with_name(f"{best.name}_best")
-    words = _at(directory), *_of(models), f"--top={BEST}", f"--copy_to={best}"
+    words = _at(directory), *_of(models), *_said(*OF_IMAGES), f"--top={BEST}", f"--copy_to={best}"
     return _next(f"to copy the {BEST} best", _command(SCORE_SCRIPT, *words, files=False))
 
 
 def _gallery(directory: Path, models: Sequence[Path]) -> str:
     page = f"--gallery={directory.resolve() / 'gallery.html'}"
-    return _command(SCORE_SCRIPT, _at(directory), *_of(models), page, "--open")
+    return _command(SCORE_SCRIPT, _at(directory), *_of(models), *_said(*OF_IMAGES), page, "--open")
 
 
 def _at(directory: Path) -> str:
@@ -63,6 +66,18 @@ def _at(directory: Path) -> str:
 
 def _of(models: Sequence[Path]) -> list[str]:
     return [f"--modelpath={model.resolve()}" for model in models]
+
+
+def _said(*names: str) -> list[str]:
+    """Options of these names as this script was given them, with a whole path where one is a path."""
+    words = sys.argv[1:]
+    found = []
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        name, sign, value = word.partition("=")
+        if name in names:
+            value = value if sign else following
+            found.append(f"{name}={Path(value).expanduser().resolve() if name == '--cache_directory' else value}")
+    return found
 
 
 def _next(what: str, command: str) -> str:

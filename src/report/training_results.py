@@ -42,7 +42,6 @@ def report_results(
     print(f"\n{aligned(baselines_table(_measured(run, found, rows), f'{images} ({len(rows)})'))}")
     print("\n".join(_comparisons(run, found, rows, images)))
     print(f"The model is {model}")
-    print("Next: aesthetic_data_analysis.py says more about it, aesthetic_score_from_model.py scores other folders.")
 
 
 def _judged(run: Run) -> tuple[np.ndarray, str]:

@@ -4,10 +4,11 @@ import difflib
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-from src.common import SEED, UserError
+from src.common import SEED, UserError, working
 from src.options import ON_OFF, REGEX, TEXT, Kind, Option, Word, choice, expand, to_text, whole
 
 
@@ -46,10 +47,21 @@ LOG = opt("log", "write what is printed to a numbered text file too, the configu
 
 @dataclass(frozen=True)
 class Study:
-    """script: as a person starts it. commands: its sub-commands, by their names."""
+    """script: as a person starts it. commands: by their names, each a file in the script's folder."""
 
     script: str
     commands: Mapping[str, Command]
+
+    def run(self, words: Sequence[str]) -> None:
+        """What these words of a command line ask for."""
+        if {"-h", "--help"} & set(words):
+            return print(self.help_text(next((word for word in words if word in self.commands), None)))
+        arguments = self.read_command(words)
+        # Imported only now, so that --help and mistyped options answer at once: these bring torch.
+        with working("Loading torch"):
+            folder = self.script.removesuffix(".py").replace("/", ".")
+            command = import_module(f"{folder}.{arguments.command}")
+        command.main(arguments)
 
     def read_command(self, command_line: Sequence[str]) -> Namespace:
         """`command`, `root`, and an attribute for each option of that sub-command.

@@ -95,4 +95,4 @@ COMMANDS = {
 }
 
 STUDY = Study("studies/feature_decoder.py", COMMANDS)
-read_command, help_text = STUDY.read_command, STUDY.help_text
+read_command = STUDY.read_command

@@ -145,7 +145,8 @@ class _Learning:
         self.perceptor, self.training, self.network = perceptor, training, training.network
         weights = {name: getattr(arguments, f"{name}_weight") for name in ("mse", "laplace", "perceptual")}
         self.weights, self.against = weights, arguments.adversarial_weight
-        self.every, self.step, self.sums = arguments.visualize_each_step, 0, dict.fromkeys(weights, 0.0)
+        self.every, self.step = arguments.visualize_each_step, 0
+        self.sums = {name: 0.0 for name, weight in weights.items() if weight}
         self.device = next(self.network.parameters()).device
 
     def learn(self, log: Log) -> None:

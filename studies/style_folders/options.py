@@ -1,10 +1,10 @@
 """What each sub-command takes."""
 
-from src.options import BALANCE, ON_OFF, TEXT, Kind, choice, number, whole
+from src.options import BALANCE, ON_OFF, STATES, TEXT, Kind, choice, number, whole
 
 from ..common.commands import CACHE, DEVICE, EXCLUDE, EXTRACTOR, GROUP, LOG, RESUME, RUNS, SEED_, Command, Study, opt
 
-STATES = Kind(
+LAYERS = Kind(
     lambda text: tuple(dict.fromkeys(int(part) for part in text.split(","))),
     "whole numbers with commas between, such as 0,1",
 )
@@ -113,7 +113,7 @@ COMMANDS = {
             opt("learning_rate", "of AdamW, falling to 0 in a cosine", number(1e-7, 1), 0.002),
             opt("style_weight", "of the distance to the style's statistics", number(0), 1.0),
             opt("content_weight", "of the distance to the image's own taps", number(0), 1.0),
-            opt("layers", "blocks of efficientnet-lite0 to compare; content: the last", STATES, (0, 2, 4)),
+            opt("layers", "blocks of efficientnet-lite0 to compare; content: the last", LAYERS, (0, 2, 4)),
             opt("statistics", "moments: mean and deviation of each channel; gram: products of channels",
                 choice("moments", "gram"), "moments"),
             opt("single_image", "compare one image in every style: its path, as run.json has it", TEXT),
@@ -123,4 +123,4 @@ COMMANDS = {
 }  # fmt: skip
 
 STUDY = Study("studies/style_folders.py", COMMANDS)
-read_command, help_text = STUDY.read_command, STUDY.help_text
+read_command = STUDY.read_command

@@ -68,6 +68,20 @@ def test_what_follows_training_looks_at_the_model_and_uses_it(photos, monkeypatc
     assert (found.modelpath, found.gallery) == ([model], str(tmp_path / photos / "gallery.html"))
 
 
+def test_what_was_said_of_the_same_images_is_said_again(photos, monkeypatch, tmp_path):
+    given = ["script", "--score_column=beauty", "--exclude", "*.gif", "--exclude=old", "--cache_directory=kept"]
+    monkeypatch.setattr(sys, "argv", given)
+    model = photos / "model.safetensors"
+    look, score = commands(after_training(Namespace(scores="scores.csv"), photos, model))
+    (copy,) = commands(after_scoring(Namespace(**SCORING), photos, [model], None))
+    train = after_choosing(photos, photos / "scores.csv")
+    monkeypatch.chdir("/")
+    assert read(look, LOOK).score_column == "beauty"
+    for command, script in ((look, LOOK), (score, SCORE), (copy, SCORE), (train, TRAIN)):
+        found = read(command, script)
+        assert (found.exclude, found.cache_directory) == (["*.gif", "old"], str(tmp_path / "kept"))
+
+
 def test_what_follows_looking_uses_the_models_if_there_are_any(photos):
     assert after_looking(photos, []) == ""
     (score,) = commands(after_looking(photos, [photos / "a.safetensors", photos / "b.safetensors"]))

@@ -1,11 +1,11 @@
 """What runs in Ray's processes: tasks that open images, and actors that ask the models. Rows come and go as Arrow.
 
 Between the two a row has: place, its position among all images; reason, why it can't be scored; pixels, what the
-image models need of it, pickled, as each has its own shapes.
+image models need of it, as a file of numpy's, as each has its own shapes.
 """
 
+import io
 import os
-import pickle
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -47,10 +47,17 @@ def _prepared(directory: Path, path: str, extractors: Sequence[Extractor]) -> tu
     held = []
     for extractor in extractors:
         pixels, reason = pixels_of(extractor, lambda: open_image(image_file(directory, path)))
-        if reason is not None:
+        if pixels is None:
             return None, reason
         held.append(pixels)
-    return pickle.dumps(held, protocol=pickle.HIGHEST_PROTOCOL), None
+    file = io.BytesIO()
+    np.savez(file, *held)
+    return file.getvalue(), None
+
+
+def _unpacked(held: bytes) -> list[np.ndarray]:
+    with np.load(io.BytesIO(held), allow_pickle=False) as file:
+        return [file[name] for name in file.files]
 
 
 class Asking:
@@ -64,7 +71,7 @@ class Asking:
 
         reasons = table["reason"].to_pylist()
         rows = [row for row, reason in enumerate(reasons) if reason is None]
-        pixels = [pickle.loads(held) for held in table["pixels"].to_pylist() if held is not None]
+        pixels = [_unpacked(held) for held in table["pixels"].to_pylist() if held is not None]
         values = np.full((3, len(reasons), len(self._models)), np.nan)
         if rows:
             values[:, rows], unusable = self._ask(pixels)
