@@ -4,6 +4,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from ..common import command_of
@@ -70,9 +71,8 @@ def _of(models: Sequence[Path]) -> list[str]:
 
 def _said(*names: str) -> list[str]:
     """Options of these names as this script was given them, with a whole path where one is a path."""
-    words = sys.argv[1:]
     found = []
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in pairwise([*sys.argv[1:], ""]):
         name, sign, value = word.partition("=")
         if name in names:
             value = value if sign else following

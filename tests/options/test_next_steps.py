@@ -82,6 +82,11 @@ def test_what_was_said_of_the_same_images_is_said_again(photos, monkeypatch, tmp
         assert (found.exclude, found.cache_directory) == (["*.gif", "old"], str(tmp_path / "kept"))
 
 
+def test_a_script_that_was_given_no_words_has_a_next_command_too(photos, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["script"])
+    assert read(after_choosing(photos, photos / "scores.csv"), TRAIN).scores.endswith("scores.csv")
+
+
 def test_what_follows_looking_uses_the_models_if_there_are_any(photos):
     assert after_looking(photos, []) == ""
     (score,) = commands(after_looking(photos, [photos / "a.safetensors", photos / "b.safetensors"]))
