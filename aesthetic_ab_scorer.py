@@ -18,14 +18,21 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before numpy: idle thread
 from src.common import (
     UserError,
     check_writable,
-    command_of,
     end_on_signals,
     number_of,
     run_script,
     shown_path,
     working,
 )
-from src.options import CHOOSE, comparisons_file, image_directory, model_path, parse_arguments, settings_of
+from src.options import (
+    CHOOSE,
+    after_choosing,
+    comparisons_file,
+    image_directory,
+    model_path,
+    parse_arguments,
+    settings_of,
+)
 from src.ratings import PairingSettings, RatingSettings
 
 if TYPE_CHECKING:
@@ -85,11 +92,8 @@ def words_of(arguments: argparse.Namespace, directory: Path, scores: Path, choic
     """What the page asks, and says at the end: where all is, and the command that trains on it."""
     from src.ab_page import Words
 
-    script = Path(__file__).resolve().with_name("aesthetic_predictor_training.py")
-    files = [f"@{Path(word[1:]).resolve()}" for word in sys.argv[1:] if word.startswith("@")]
-    named = [f"--directory={directory.resolve()}", f"--scores={scores.resolve()}"]
-    command = command_of(["python", str(script), *files, *named]).encode("utf-8", "replace").decode()
-    return Words(arguments.question, shown_path(scores.resolve()), shown_path(choices.resolve()), command)
+    shown = shown_path(scores.resolve()), shown_path(choices.resolve())
+    return Words(arguments.question, *shown, after_choosing(directory, scores))
 
 
 def view_of(model: "ChosenModel", file: "ScoreFile", preview: "Gallery | None") -> "ModelView":

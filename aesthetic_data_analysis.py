@@ -13,12 +13,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle thread
 from src.common import UserError, number_of, run_script, working
 from src.options import (
     LOOK,
-    check_report,
+    after_looking,
     comparisons_file,
     image_directory,
     look_settings,
     models_to_look_at,
     parse_arguments,
+    report_path,
     settings_of,
 )
 from src.report import AnalysisSettings, SaveSettings
@@ -71,6 +72,7 @@ def main() -> None:
     write_scorefiles(directory, images, saves)
     if arguments.report or arguments.plots:
         write_pictures(arguments, directory, images, subsets, tables, choices)
+    print(after_looking(directory, files), end="")
 
 
 def check(arguments: argparse.Namespace) -> None:
@@ -83,8 +85,6 @@ def check(arguments: argparse.Namespace) -> None:
     named = arguments.modelpath or arguments.model  # of those without a name there is one
     one_threshold_each(arguments.threshold, max(1, len(named)))
     check_save_names(settings_of(SaveSettings, arguments))
-    if arguments.report:
-        check_report(arguments.report)
 
 
 def export_study(arguments: argparse.Namespace) -> None:
@@ -103,6 +103,7 @@ def check_files(arguments: argparse.Namespace, directory: Path, saves: SaveSetti
     from src.report import check_plots, check_savefiles
 
     check_plots(arguments.plots, directory)
+    report_path(arguments.report, directory)
     comparisons = comparisons_file(arguments, directory)
     if not comparisons.is_file() and arguments.comparisons:
         raise UserError(f"--comparisons={arguments.comparisons}: there is no {comparisons}; choose first")
@@ -133,9 +134,9 @@ def write_pictures(
     )
     if arguments.plots:
         print(f"{len(write_plots(material, Path(arguments.plots)))} plots are in {arguments.plots}")
-    if arguments.report:
-        write_report(material, Path(arguments.report))
-        print(f"The report is {arguments.report}")
+    if page := report_path(arguments.report, directory):
+        write_report(material, page)
+        print(f"The report is {page}")
 
 
 if __name__ == "__main__":

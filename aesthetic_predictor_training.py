@@ -45,14 +45,14 @@ def main() -> None:
     directory = image_directory(arguments)
     # Imported only now, so that --help and what is refused answer at once.
     from src.features import FeatureCache
-    from src.options import check_columns, complete, output_paths, study_name
+    from src.options import after_training, check_columns, complete, output_paths, report_path, study_name
 
     model, savefile = output_paths(arguments, directory)
     with claimed(model, f"the training run '{study_name(arguments, directory)}'"):
         table = read_scores(arguments, directory)
         check_columns(arguments, table)
         with working("Loading torch and the image model"):
-            from src.report import report_results, write_page, write_savefile
+            from src.report import report_results, write_results
 
             extractor = image_model(arguments)
         complete(arguments, directory, extractor)
@@ -70,13 +70,12 @@ def main() -> None:
             found, finished = train(arguments, described, model)
             report_results(described, table, model, found, repeats_of(arguments, directory), arguments.details)
             print_foreseen(arguments, directory, model, cache)
-            if savefile:
-                write_savefile(savefile, table, data, found)
-            if arguments.report:
-                write_page(Path(arguments.report), directory, table, described, model, found, arguments.database)
+            files = savefile, report_path(arguments.report, directory)
+            write_results(*files, directory, table, described, model, found, arguments.database)
         if finished and arguments.layer_sweep != "off":
             sweep_layers(arguments, directory, table, extractor, cache, data, model)
         list_unreadable(features.unreadable)
+        print(after_training(arguments, directory, model))
     sys.exit(0 if finished else 130)
 
 

@@ -5,6 +5,7 @@ python aesthetic_score_from_model.py -d photos -m photos/model.safetensors -o sc
 
 import argparse
 import os
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
 from src.common import UserError, command_of, number_of, run_script, working
-from src.options import SCORE, model_paths, parse_arguments, place_of_images, settings_of
+from src.options import SCORE, after_scoring, model_paths, parse_arguments, place_of_images, settings_of
 from src.scoring import (
     FillingSettings,
     GallerySettings,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from src.features import FeatureCache
-    from src.scoring import About, Gallery, Model, Portion, Scored, State, Unfilled
+    from src.scoring import About, Gallery, Model, Parts, Portion, Scored, State, Unfilled
 
 DESCRIPTION = "Score folders of images with trained models, and choose, sort and rate images by their scores."
 
@@ -43,7 +44,6 @@ def main() -> None:
     directory, address = place_of_images(arguments)
     check(arguments, address)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch.
-    from src.features import FeatureCache, default_folder
     from src.scoring import check_readable, choose, is_done, read_unfilled, states_of, summarise
 
     outfile, images, paths, shard = images_to_score(arguments, directory, address)
@@ -51,18 +51,20 @@ def main() -> None:
         return print(f"{outfile} is there already, with all that --shard={arguments.shard} asks for.")
     unfilled = read_unfilled(directory, images, settings_of(FillingSettings, arguments))
     with working("Loading torch and the models"):
-        from src.scoring import score_images
-
         models = models_to_ask(arguments, directory)
-    cache = FeatureCache(Path(arguments.cache_directory or default_folder(directory)))
+    cache, parts = stores_of(arguments, directory, outfile)
     seen, start = states_of(directory, images if arguments.watch else []), time.monotonic()
-    scored = score_images(directory, paths, models, cache, arguments.extract_batch_size)
+    scored = score(arguments, directory, paths, models, cache, parts)
     check_readable(directory, scored, arguments.watch or arguments.shard)
     chosen = choose(scored, settings_of(SelectionSettings, arguments))
     use(arguments, directory, scored, chosen, outfile, unfilled, shard)
     summarise(scored, len(chosen), outfile, time.monotonic() - start)
+    if parts:
+        parts.remove()
     if arguments.watch:
         watch(arguments, directory, seen, cache, outfile, scored.part(chosen))
+    elif not (address or arguments.archives):
+        print(after_scoring(arguments, directory, [model.path for model in models], outfile), file=sys.stderr)
 
 
 def write_model(arguments: argparse.Namespace) -> None:
@@ -94,6 +96,7 @@ def check(arguments: argparse.Namespace, address: str) -> None:
         raise UserError(
             "--gallery shows images where they are, and --move_to takes them away; do one after the other"
         )
+    check_engine(arguments)
     for name in ("top", "bottom", "update_scores", "list") if arguments.watch else ():
         if getattr(arguments, name):
             raise UserError(
@@ -109,6 +112,19 @@ def check(arguments: argparse.Namespace, address: str) -> None:
             )
     if arguments.only_passed and not arguments.threshold:
         raise UserError("--only_passed needs a --threshold for each model")
+
+
+def check_engine(arguments: argparse.Namespace) -> None:
+    """UserError where Ray is asked for and can't be had, or can't do what is asked for beside it."""
+    if arguments.engine != "ray":
+        return
+    from src.scoring import check_ray
+
+    if arguments.watch:
+        raise UserError("--watch scores a few images now and then, and --engine=ray many at once; leave one out")
+    if not arguments.outfile:
+        raise UserError("--engine=ray: needs an --outfile, beside which scores are kept as they come; name one")
+    check_ray(arguments.ray_address)
 
 
 def handing_on_of(arguments: argparse.Namespace) -> HandingOnSettings:
@@ -155,7 +171,7 @@ def outfile_of(arguments: argparse.Namespace) -> Path:
     """What --outfile names, or with --shard the file of that beside it."""
     from src.scoring import check_outfile, check_suffix, local_outfile
 
-    here = local_outfile(arguments.outfile, bool(arguments.shard or arguments.watch))
+    here = local_outfile(arguments.outfile, bool(arguments.shard or arguments.watch or arguments.engine == "ray"))
     outfile = check_outfile(here, arguments.watch, arguments.score_column)
     if not arguments.shard:
         return outfile
@@ -179,6 +195,35 @@ def models_to_ask(arguments: argparse.Namespace, directory: Path) -> "list[Model
     stars, handing_on = settings_of(StarSettings, arguments), handing_on_of(arguments)
     check_percentiles(models[0], stars, handing_on)
     return models
+
+
+def stores_of(
+    arguments: argparse.Namespace, directory: Path, outfile: Path | None
+) -> "tuple[FeatureCache | None, Parts | None]":
+    """Where it is kept what a killed run goes on from: features, or with --engine=ray the scores that came back."""
+    from src.features import FeatureCache, default_folder
+    from src.scoring import parts_of
+
+    if outfile and arguments.engine == "ray":
+        return None, parts_of(outfile, model_paths(arguments, directory), settings_of(ScoringSettings, arguments))
+    return FeatureCache(Path(arguments.cache_directory or default_folder(directory))), None
+
+
+def score(
+    arguments: argparse.Namespace,
+    directory: Path,
+    paths: list[str],
+    models: "list[Model]",
+    cache: "FeatureCache | None",
+    parts: "Parts | None",
+) -> "Scored":
+    """What the models say of all images; this process asks them, or Ray where there are parts."""
+    from src.scoring import score_images, score_on_ray
+
+    if parts is None:
+        return score_images(directory, paths, models, cache, arguments.extract_batch_size)
+    settings = settings_of(ScoringSettings, arguments)
+    return score_on_ray(directory, paths, models, settings, parts, arguments.ray_address)
 
 
 def use(

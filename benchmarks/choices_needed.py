@@ -13,7 +13,7 @@ four       four images at once, in screens per image
 estimate   the estimated beside the real Spearman, and the estimated beside the real cost of the next 0.01
 limit      how far off the estimate is of tastes drawn from the model itself, with s² and ρ known and worked out
 predictor  a network, and ridge regression, trained on ratings, on a quarter of the images that was never shown
-advised    the first estimates, and the choices that the advice names for a good order beside those it took
+advised    the first estimates, and the choices that are said to be left to a good order beside those it took
 held_out   what training prints and expects of its eval images, beside the truth about the same images
 model      the model that the scorer makes of the choices, on a quarter of the images that was never shown
 honest     what it foresees of the choices between held-out images, as printed, beside the truth
@@ -43,7 +43,7 @@ from src.ratings.fit import fit_ratings
 from src.ratings.hyperparameters import DEFAULT, REFRESHED_AT, Hyperparameters, prior_of
 from src.ratings.log import make_log
 from src.ratings.similarity import make_similarity
-from src.ratings.statistics import GOOD_ORDER, choices_to_good
+from src.ratings.statistics import EARLY, GOOD_ORDER, LIKELY
 
 POINTS = (1.0, 2.0, 2.7, 4.0)
 NAMES = {
@@ -166,22 +166,51 @@ def real_cost(courses: list[Course], point: float) -> float:
 
 
 def advised(bench: Bench) -> None:
-    heads = ("real", "estimate", "worst off", f"to {GOOD_ORDER}", "really")
-    print(f"\nThe first estimates, and choices to a good order\n{'':<10}" + "".join(f"{head:>10}" for head in heads))
+    heads = ("real", "estimate", "worst off", "left", "by itself", "in truth")
+    print(f"\nThe first estimates, and choices to {GOOD_ORDER}\n{'':<10}" + "".join(f"{head:>10}" for head in heads))
     for agreement in AGREEMENTS:
-        courses, images = bench.courses("assisted", agreement), len(bench.truth)
-        reached = float(first_at(courses[0].at, np.mean([c.spearman for c in courses], axis=0), GOOD_ORDER))
-        for point in (0.25, 0.5, 0.75, 1.0, 1.5, 2.0):
-            real, expected, cost = (
+        courses = bench.courses("assisted", agreement)
+        for point in (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0):
+            real, expected, left = (
                 np.array([value_at(c, getattr(c, name), point) for c in courses])
-                for name in ("spearman", "expected", "next")
+                for name in ("spearman", "expected", "left")
             )
             worst = (expected - real)[abs(expected - real).argmax()]
             line = f"{agreement:.0%}, {point:<5}{real.mean():>10.3f}{expected.mean():>10.3f}{worst:>+10.3f}"
-            if point < reached:
-                said = np.mean([choices_to_good(s, c) for s, c in zip(expected, cost, strict=True)])
-                line += f"{said:>10.0f}{images * (reached - point):>10.0f}"
-            print(line)
+            said = (mean_left(bench, courses, point, name) for name in ("expected", "spearman"))
+            print(line + f"{left.mean():>10.0f}" + "".join(said))
+    for name, goal in (("expected", "the estimate is that"), ("spearman", "the order truly is that")):
+        factors = [one for agreement in AGREEMENTS for one in said_by_took(bench, agreement, name)]
+        low, middle, high = np.percentile(factors, (0, 50, 100))
+        within = np.mean([1 / LIKELY <= one <= LIKELY for one in factors])
+        print(
+            f"left / choices until {goal}: {low:.2f}, median {middle:.2f}, {high:.2f}; {within:.0%} within {LIKELY}"
+        )
+
+
+def mean_left(bench: Bench, courses: list[Course], point: float, name: str) -> str:
+    """Choices from `point` until this first is a good order, the mean over those courses which reach it later."""
+    ends = [goal_of(course, name) for course in courses]
+    later = [(end - point) * len(bench.truth) for end in ends if end > point]
+    return f"{np.mean(later):>10.0f}" if len(later) == len(ends) else f"{'':>10}"
+
+
+def said_by_took(bench: Bench, agreement: float, name: str, last: float = 0.85) -> list[float]:
+    """What was said to be left by what was, at each refit from EARLY to `last` of the course."""
+    factors = []
+    for course in bench.courses("assisted", agreement):
+        end = goal_of(course, name)
+        for at, left in zip(course.at, course.left, strict=True):
+            if EARLY <= at <= last * end and left > 0:
+                factors.append(left / ((end - at) * len(bench.truth)))
+    return factors
+
+
+def goal_of(course: Course, name: str) -> float:
+    """Choices per image when this first is a good order; nan where it never is."""
+    values = np.array(getattr(course, name))
+    over = np.flatnonzero(values >= GOOD_ORDER)
+    return course.at[over[0]] if len(over) else float("nan")
 
 
 def refit(_: Bench | None, images: int = 10_000, choices: int = 20_000, runs: int = 9) -> None:

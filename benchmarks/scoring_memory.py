@@ -1,10 +1,15 @@
 """Peak memory of scoring 20,000 and 100,000 tiny images, new and again, and the time of scoring 10,000 again.
 
     python benchmarks/scoring_memory.py [--images 10000 20000 100000] [--folder /somewhere/with/1/GB]
+    python benchmarks/scoring_memory.py --images 100000 1000000 --folder /somewhere/with/11/GB
+    python benchmarks/scoring_memory.py --open 1000000 3000000
 
 Each run is a process of its own that runs aesthetic_score_from_model.py's main(); only the image model is a stand-in,
 as wide as efficientnet-lite0's four default layers (2736) but without its work. Wanted: peaks that differ by less
-than 15 %, and less than 3 s for 10,000 images again (after imports). Needs Linux or macOS.
+than 15 %, and less than 3 s for 10,000 images again (after imports). From a million on, again is run once.
+
+--open: how long the first look into a cache of so many images takes, how large its index is, and what memory it takes
+to know where each image is; the features are left out. Needs Linux or macOS.
 """
 
 import argparse
@@ -15,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -27,6 +33,7 @@ from src.features.extractors.base import Extractor
 
 WIDTHS = (1280, 1152, 192, 112)
 AGAIN = 3  # runs over an unchanged folder
+ROWS_OF_A_SHARD = 4096
 
 
 class Wide(Extractor):
@@ -81,7 +88,7 @@ def run_once(folder: Path, count: int) -> None:
     import aesthetic_score_from_model as script
     import src.scoring.models
 
-    src.scoring.load_extractor = lambda *_: Wide()
+    src.scoring.models.load_extractor = lambda *_: Wide()
     model, out = folder / "model.safetensors", folder / f"{count}.csv"
     cache = f"--cache_directory={folder / f'cache{count}'}"
     sys.argv = ["score", f"--directory={folder / str(count)}", "-m", str(model), "-o", str(out), cache]
@@ -102,15 +109,66 @@ def measure(folder: Path, count: int) -> tuple[float, float]:
     return float(found[1]), float(found[2])
 
 
+def make_index(folder: Path, count: int) -> None:
+    """A cache that knows so many images at all layers, with shards that are empty files."""
+    from src.features import FeatureCache
+    from src.features.feature_cache.index import FileRow, ShardRow
+
+    cache = FeatureCache(folder)
+    for start in range(0, count, ROWS_OF_A_SHARD):
+        keys = [os.urandom(16) for _ in range(min(ROWS_OF_A_SHARD, count - start))]
+        names = [f"{start + k:032x}.safetensors" for k in range(len(WIDTHS))]
+        shards = [ShardRow(name, Wide.identity, k, b"".join(keys)) for k, name in enumerate(names)]
+        paths = [f"train/{(start + i) // 10000:05}/{(start + i):020}.jpg".encode() for i in range(len(keys))]
+        files = [FileRow(b"..", path, 1, 1, key, 1, key, "") for path, key in zip(paths, keys, strict=True)]
+        cache._index.write(lambda tables, of=(shards, files): (tables.add_shards(of[0]), tables.add_files(of[1])))
+        for name in names:
+            (folder / "shards" / name).touch()
+
+
+def open_once(folder: Path) -> None:
+    """The first look, in this process; prints seconds, and MB beyond what was there before."""
+    import resource
+
+    from src.features import FeatureCache
+
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    cache = FeatureCache(folder)
+    opened = time.perf_counter() - start
+    held = [cache.stored(Wide.identity, k) for k in range(len(WIDTHS))]
+    seconds = time.perf_counter() - start
+    peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / unit
+    arrays = {id(array): array.nbytes for places in held for array in (places.keys, places.shards, places.rows)}
+    count, size = len(held[0].keys), (folder / "index.sqlite").stat().st_size
+    print(
+        f"{count:8} images: opened in {opened:.2f} s, all known after {seconds:.2f} s; an image takes "
+        f"{size / count:.0f} bytes of the index and {sum(arrays.values()) / count:.0f} of memory; peak {peak:.0f} MB",
+        flush=True,
+    )
+
+
+def measure_opening(counts: list[int], folder: Path | None) -> None:
+    for count in counts:
+        with tempfile.TemporaryDirectory(dir=folder) as name:
+            make_index(Path(name), count)
+            subprocess.run([sys.executable, __file__, "--folder", name, "--open_one"], check=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, nargs="+", default=[10_000, 20_000, 100_000])
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--open", type=int, nargs="+")
+    parser.add_argument("--open_one", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        run_once(arguments.folder, arguments.one)
-        return
+        return run_once(arguments.folder, arguments.one)
+    if arguments.open_one:
+        return open_once(arguments.folder)
+    if arguments.open:
+        return measure_opening(arguments.open, arguments.folder)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
         make_model(folder / "model.safetensors")
@@ -120,18 +178,17 @@ def main() -> None:
             seconds, peak = measure(folder, count)
             peaks["new"].append(peak)
             print(f"{count:7} images, new:   {seconds:7.2f} s, peak {peak:5.0f} MB", flush=True)
-            again = [measure(folder, count) for _ in range(AGAIN)]
+            again = [measure(folder, count) for _ in range(AGAIN if count < 1_000_000 else 1)]
             times, most = sorted(seconds for seconds, _ in again), max(peak for _, peak in again)
             peaks["again"].append(most)
             print(
-                f"{count:7} images, again: {times[AGAIN // 2]:7.2f} s ({times[0]:.2f} to {times[-1]:.2f}), "
+                f"{count:7} images, again: {times[len(times) // 2]:7.2f} s ({times[0]:.2f} to {times[-1]:.2f}), "
                 f"peak {most:5.0f} MB",
                 flush=True,
             )
-        if {20_000, 100_000} <= set(arguments.images):
-            small, large = arguments.images.index(20_000), arguments.images.index(100_000)
-            for what, values in peaks.items():
-                print(f"{what}: 100,000 images take {values[large] / values[small] - 1:+.1%} the memory of 20,000")
+        for what, values in peaks.items():
+            for (small, less), (large, more) in pairwise(zip(arguments.images, values, strict=True)):
+                print(f"{what}: {large} images take {more / less - 1:+.1%} the memory of {small}")
 
 
 if __name__ == "__main__":

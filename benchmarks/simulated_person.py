@@ -38,13 +38,14 @@ class Course:
     """What was chosen, and what the ratings were on the way.
 
     at: choices per image at each refit. spearman: with the truth; expected: as estimated; next: as estimated, choices
-    for the next +0.01. ratings: of the points asked for. log: all choices.
+    for the next +0.01; left: for a good order. ratings: of the points asked for. log: all choices.
     """
 
     at: list[float] = field(default_factory=list)
     spearman: list[float] = field(default_factory=list)
     expected: list[float] = field(default_factory=list)
     next: list[float] = field(default_factory=list)
+    left: list[float] = field(default_factory=list)
     ratings: dict[float, Ratings] = field(default_factory=dict)
     log: Log | None = None
 
@@ -100,3 +101,4 @@ def _note(course: Course, at: float, ratings: Ratings, truth: np.ndarray) -> Non
     course.spearman.append(spearman(truth, ratings.rating))
     course.expected.append(np.nan if ratings.expected_spearman is None else ratings.expected_spearman)
     course.next.append(np.nan if ratings.choices_for_next is None else ratings.choices_for_next)
+    course.left.append(np.nan if ratings.choices_to_good is None else ratings.choices_to_good)

@@ -31,10 +31,10 @@ from PIL import Image, ImageFilter, ImageOps
 from sklearn.linear_model import LogisticRegression
 
 from src.features import extract
+from studies.common.pictures import as_image
+from studies.common.runs import numbered, read_configuration
 from studies.style_folders import autoencode, embed, transfer
 from studies.style_folders.options import read_command
-from studies.style_folders.pictures import as_image
-from studies.style_folders.runs import numbered, read_configuration
 
 THEMES = (
     "Lake|Beach|Sunset|Flowers|Dog|Cat|Rocks|Grass|Galaxy|Camping|Dessert|Acorns|Bird|Boat|Bricks|Penguins|Horse|Elephant|"

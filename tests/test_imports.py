@@ -141,7 +141,7 @@ SLOW = {
     "ab_page": "",
     "choosing": "",
     "options": "",
-    "scoring": "model_scores models scored_images scorer",
+    "scoring": "flow model_scores models scored_images scorer workers",
     "report": "announcement drawings full_report held_out_choices layer_sweep learning_curve material more_images "
     "plots spotlight_data study_export training_results",
 }

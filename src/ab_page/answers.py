@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..features import facts_of
-from ..ratings import BROKEN, GOOD_ORDER, Batch, Share, extremes, rescaled, standardise, standing, too_early
+from ..ratings import BROKEN, GOOD_ORDER, Batch, Share, extremes, rescaled, standardise
 from .gallery import Gallery
 from .screens import Closed
 from .session import AHEAD, CHOOSING, Session
@@ -32,7 +32,7 @@ def state(session: Session, gallery: str, ids: set[int]) -> dict[str, Any]:
             "notes": session.notes[-5:],
             "notes_in_all": len(session.notes),
             "basis": session.live.basis,
-            "standing": _standing(session),
+            "progress": _progress(session),
             "can_go_on": session.can_go_on(),
             "report": report(session.closed, ids) if session.closed and session.phase != CHOOSING else None,
         }
@@ -124,11 +124,9 @@ def _as_text(path: str) -> str:
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _standing(session: Session) -> str:
-    ratings = session.live.ratings
-    if not ratings.comparisons.any():
-        return ""
-    return standing(ratings.expected_spearman, ratings.choices_for_next, too_early(session.live.log))
+def _progress(session: Session) -> dict[str, Any]:
+    found = session.live.progress(session.settings.number_to_compare)
+    return {"share": _plain(found.share), "text": found.text}
 
 
 def _share(share: Share) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ..ratings import (
     Ints,
     Log,
     ModelPrior,
+    Progress,
     Ratings,
     RatingSettings,
     Similarity,
@@ -26,6 +27,7 @@ from ..ratings import (
     guess,
     no_guesses,
     predicted_winner,
+    progress_of,
     speed_weights,
 )
 from .behind import Behind
@@ -61,6 +63,7 @@ class LiveRatings:
         self.log: Log
         self.ratings: Ratings
         self._start: Ratings | None = None
+        self._furthest = 0.0
         self.read()
         self._begun = self.log.ids
 
@@ -177,6 +180,17 @@ class LiveRatings:
         models[rows] = [one.model for one in starts]
         began_at = models.astype(np.str_)
         self.log = replace(log, starting_ratings=ratings, starting_errors=errors, began_at=began_at)
+
+    def progress(self, at_once: int) -> Progress:
+        """How far the way to a good order is: never less of it than was said before. at_once: images on a screen.
+
+        While there are features to come it isn't known: with them fewer choices do.
+        """
+        if self.waits:
+            return Progress(self._furthest, waits=True)
+        now = progress_of(self.log, self.ratings, at_once)
+        self._furthest = max(self._furthest, now.share)
+        return replace(now, share=self._furthest)
 
     def predict(self, screen: Ints) -> int:
         """The row on `screen` which the ratings favour now; −1 if they have no opinion."""

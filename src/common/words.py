@@ -15,5 +15,8 @@ def number_of(count: int, what: str, verb: str = "") -> str:
 
 
 def command_of(words: Sequence[str]) -> str:
-    """Words as a line that can be typed: for a shell, or on Windows for its command prompt."""
-    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+    """Words as a line that can be typed: for a shell, or on Windows for its command prompt and PowerShell."""
+    if os.name != "nt":
+        return shlex.join(words)
+    quoted = (subprocess.list2cmdline([word]) for word in words)
+    return " ".join(f'"{word}"' if word.startswith("@") else word for word in quoted)  # a bare @ is PowerShell's own

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 from ..common.lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
+    from .batches import pixels_of
     from .extraction import Features, extract_features, fill_cache
     from .extractors import EMBEDDED, Extractor, load_extractor
+    from .extractors.base import available_cores
     from .extractors.efficientnet import embedded_network
     from .extractors.known import list_extractors
     from .feature_cache import FeatureCache, default_folder
@@ -20,6 +22,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
         facts_of,
         file_stamps,
         find_images,
+        image_file,
         images_below,
         is_left_out,
         is_remote,
@@ -31,7 +34,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
         thumbnail,
         write_object,
     )
-    from .in_memory import AnyImage, extract
+    from .in_memory import AnyImage, extract, extract_prepared
     from .near_duplicates import near_identical_groups
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

@@ -64,6 +64,24 @@ def extract(
         return {k: block[rows] for k, block in _features(network, states, sources, batch_size).items()}
 
 
+def extract_prepared(
+    pixels: Sequence[np.ndarray], extractor: Extractor, hidden_states: Sequence[int], batch_size: int = 16
+) -> tuple[dict[int, np.ndarray], np.ndarray]:
+    """As `extract`, of N images of which another process has made what `pixels_of` gives.
+
+    And (N,) bool: whether all features of an image are finite.
+    """
+    check(extractor, hidden_states, batch_size)
+    images = [Prepared(pixels=one) for one in pixels]
+    batches: Batches[Prepared, Prepared] = Batches(
+        extractor, lambda image: image, lambda given: given, lambda _: hidden_states, batch_size
+    )
+    with closing(batches.run(images)) as done:
+        found = [features for _, features in done]
+    finite = np.concatenate([finite_rows(features) for features in found])
+    return {k: as_kept(np.concatenate([features[k] for features in found])) for k in hidden_states}, finite
+
+
 def _features(
     extractor: Extractor, states: Sequence[int], sources: Sequence[_Source], batch_size: int
 ) -> dict[int, np.ndarray]:

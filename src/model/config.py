@@ -119,16 +119,23 @@ def _numbers(what: str, block: Any) -> np.ndarray:
     return array
 
 
-def arrange(states: Mapping[int, np.ndarray], used: tuple[int, ...], mode: str) -> Tensor:
+def arrange(states: Mapping[int, np.ndarray | Tensor], used: tuple[int, ...], mode: str) -> Tensor:
     """Put hidden states together as a predictor takes them in.
 
     states: {hidden state: (N, W_k)}. Returns float32 (N, sum W) for join, (N, W) for average, (N, L, W) for weight.
-    Of several image models, each one's states are averaged, and the averages joined.
+    Of several image models, each one's states are averaged, and the averages joined. Gradients go through where
+    tensors are given.
     """
-    parts = {k: torch.from_numpy(np.ascontiguousarray(states[k], dtype=np.float32)) for k in used}
+    parts = {k: _as_tensor(states[k]) for k in used}
     if mode == "join":
         return torch.cat(list(parts.values()), dim=1)  # (N, sum W)
     if mode == "weight":
         return torch.stack(list(parts.values()), dim=1)  # (N, L, W)
     averages = [torch.stack([parts[k] for k in own], dim=1).mean(dim=1) for own in by_place(used).values()]
     return torch.cat(averages, dim=1)  # (N, W); of several image models (N, sum W)
+
+
+def _as_tensor(block: np.ndarray | Tensor) -> Tensor:
+    if isinstance(block, Tensor):
+        return block.float()
+    return torch.from_numpy(np.ascontiguousarray(block, dtype=np.float32))

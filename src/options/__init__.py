@@ -12,18 +12,19 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .files import Word, argument_folders, expand, to_text, write_arguments
     from .groups.learning import high_end_fix
     from .groups.search import search_settings
-    from .kinds import BALANCE, ON_OFF, REGEX, TEXT, Kind, choice, number, whole
+    from .kinds import BALANCE, ON_OFF, REGEX, STATES, TEXT, Kind, choice, number, whole
     from .looking import look_settings, models_to_look_at
+    from .next_steps import after_choosing, after_looking, after_scoring, after_training
     from .option import CHOOSE, LOOK, SCORE, SPOTLIGHT, TRAIN, Option
     from .page import options_page
     from .paths import (
-        check_report,
         comparisons_file,
         existing_model,
         image_directory,
         model_path,
         model_paths,
         place_of_images,
+        report_path,
     )
     from .settings import settings_of
     from .training import check_columns, complete, filter_of, output_paths, study_name

@@ -44,12 +44,15 @@ def comparisons_file(arguments: argparse.Namespace, directory: Path) -> Path:
     return directory / Path(arguments.comparisons or "comparisons.sqlite").expanduser()
 
 
-def check_report(text: str) -> None:
-    """UserError where `--report` names no page, or a place where none can be written."""
-    path = Path(text).expanduser()
+def report_path(text: str | None, directory: Path) -> Path | None:
+    """The page of `--report`, in the directory; UserError where it names none, or where none can be written."""
+    if not text:
+        return None
+    path = plain(directory / Path(text).expanduser())
     if path.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"--report={text}: must end with .html")
     check_writable("report", path)
+    return path
 
 
 def model_paths(arguments: argparse.Namespace, directory: Path) -> list[Path]:

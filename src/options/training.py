@@ -20,7 +20,7 @@ from ..scores import (
 from ..search import MetaparameterRanges, worker_model
 from .groups.features import hidden_states_mode
 from .groups.search import ensemble, search_settings
-from .paths import check_report, existing_model, model_path
+from .paths import existing_model, model_path, report_path
 from .settings import settings_of
 
 
@@ -30,8 +30,7 @@ def output_paths(arguments: argparse.Namespace, directory: Path) -> tuple[Path, 
     check_writable("modelpath" if arguments.modelpath else "model", model)
     _refuse_contradictions(arguments)
     check_fractions(arguments.fraction_for_eval, arguments.fraction_for_test)
-    if arguments.report:
-        check_report(arguments.report)
+    report_path(arguments.report, directory)
     if arguments.worker:
         model = worker_model(model)
     if not arguments.savefile:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .log import KINDS, Bools, Floats, Ints, Log, Start, make_log
     from .named import NamedRatings, rate
     from .pairing import HiddenRepeats, next_screen
+    from .progress import Progress, progress_of
     from .rescale import rescale_to, rescaled, standardise
     from .rows import Registered, check_screen
     from .settings import METHODS, MOST_AT_ONCE, PAIRINGS, SCALES, PairingSettings, RatingSettings
@@ -31,7 +32,6 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
         consistency,
         extremes,
         predicted_winner,
-        standing,
         too_early,
     )
     from .stats_file import append_batch

@@ -11,7 +11,7 @@ from .expectation import Approximation, laplace_sites, propagate
 from .fitted import Ratings, share_of_choices
 from .hyperparameters import DEFAULT, Hyperparameters, prior_of, refresh, refresh_level
 from .log import Floats, Ints, Log
-from .outlook import choices_for_next, expected_spearman
+from .outlook import choices_for_next, choices_to_good, expected_spearman
 from .posterior import Mode, Prior, find_mode
 from .screens import Screens, screens_of
 from .similarity import Similarity
@@ -89,5 +89,6 @@ def _ratings(log: Log, screens: Screens, prior: Prior, mode: Mode) -> Ratings:
     error, counted = np.sqrt(found.curvature.variances[0]), ~log.excluded & ~log.held_out
     spearman = expected_spearman(found.mean[counted], error[counted])
     more = choices_for_next(log, found.curvature, found.mean, counted, spearman)
+    left = choices_to_good(log, found.curvature, counted, spearman)
     share = share_of_choices(error, prior.deviations)
-    return Ratings(log.images, found.mean / LN10, error / LN10, log.comparisons, spearman, more, share)
+    return Ratings(log.images, found.mean / LN10, error / LN10, log.comparisons, spearman, more, left, share)

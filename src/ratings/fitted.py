@@ -15,7 +15,8 @@ class Ratings:
 
     images: (N,) ids, ascending. rating: (N,) Elo units. error: (N,) its standard error, nan if the method has none.
     comparisons: (N,) how often each image was shown and judged. expected_spearman: with the unknown true order, and
-    choices_for_next: how many more choices raise it by 0.01; both only of assisted ratings, None where not known.
+    choices_for_next: how many more choices raise it by 0.01, and choices_to_good: how many make a good order, 0 where
+    it is one; all only of assisted ratings, None where not known.
     choice_share: (N,) 0…1, how much of what is known of an image comes from choices, not from where it began: 1 −
     error² / the prior's variance.
     """
@@ -26,6 +27,7 @@ class Ratings:
     comparisons: Ints
     expected_spearman: float | None = None
     choices_for_next: int | None = None
+    choices_to_good: int | None = None
     choice_share: Floats | None = None
 
 

@@ -10,6 +10,7 @@ from .log import CHOICE, SKIP, Bools, Floats, Ints, Log
 WANTED = 3.0  # comparisons per image; beyond that, each further choice teaches a model less and less
 AS_GOOD_AS_PEOPLE_GET = 0.75  # agreement of choices with ratings, over pairs drawn at random
 GOOD_ORDER = 0.85  # expected Spearman; a model learns little more from better scores
+LIKELY = 1.5  # in two of three estimates the choices that are left are within this factor: choices_needed.py
 EARLY = 0.5  # choices per image; with fewer the expected Spearman may be far off: see docs/how-ratings-work.md
 ENOUGH_REPEATS = 20  # for the person's own consistency to say more than that
 _Z95 = 1.959963984540054
@@ -202,23 +203,25 @@ def standing(expected_spearman: float | None, choices_for_next: int | None, miss
     return f"{right}; about {number_of(more, 'more choice')} for the next 0.01."
 
 
-def choices_to_good(expected_spearman: float, choices_for_next: int) -> float:
-    """How many more choices make a good order if each 0.01 costs what the next one does; at last it costs more."""
-    return max(1.0, choices_for_next * (GOOD_ORDER - expected_spearman) / 0.01)
+def likely_range(choices: float, factor: float = LIKELY) -> tuple[int, int]:
+    """Between what counts an estimate of choices lies, in two digits, as it is one."""
+    low, high = (int(float(f"{count:.1e}")) for count in (max(1.0, choices / factor), choices * factor))
+    return low, max(low, high)
 
 
-def advice_by_order(expected_spearman: float, choices_for_next: int | None, missing: int = 0) -> str:
-    """One sentence on what to do next, by how right the order is. missing: see `too_early`."""
+def advice_by_order(expected_spearman: float, choices_to_good: int | None, missing: int = 0) -> str:
+    """One sentence on what to do next, by how right the order is. choices_to_good: see `Ratings`; missing: see
+    `too_early`."""
     if missing:
         return f"It is too early to say how right the order is: make {number_of(missing, 'more choice')}."
     right = f"The order is about {max(0.0, expected_spearman):.2f} right"
     if round(expected_spearman, 2) >= GOOD_ORDER:
         return f"{right}: enough to train a model; more sharpens the ratings."
     wanted = f"{right}; {GOOD_ORDER} is enough to train a good model"
-    if choices_for_next is None:
+    if choices_to_good is None:
         return f"{wanted}: make more choices."
-    more = float(f"{choices_to_good(expected_spearman, choices_for_next):.0e}")  # one digit: it is a rough estimate
-    return f"{wanted}: make {number_of(int(more), 'more choice')}, perhaps twice as many."
+    low, high = likely_range(choices_to_good)
+    return f"{wanted}: make {number_of(high, 'more choice') if low == high else f'{low} to {high} more choices'}."
 
 
 def advice_by_count(comparisons: Ints, agreement: Share, repeats: Share, at_once: int = 2) -> str:

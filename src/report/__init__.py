@@ -18,6 +18,6 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .study_export import list_studies, write_trials
     from .terminal import Table, print_caution, print_choices, print_lines, print_tables, subsets_of
     from .text import choices_lines
-    from .training_results import report_results, write_page, write_savefile
+    from .training_results import report_results, write_results
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

@@ -42,7 +42,6 @@ def report_results(
     print(f"\n{aligned(baselines_table(_measured(run, found, rows), f'{images} ({len(rows)})'))}")
     print("\n".join(_comparisons(run, found, rows, images)))
     print(f"The model is {model}")
-    print("Next: aesthetic_data_analysis.py says more about it, aesthetic_score_from_model.py scores other folders.")
 
 
 def _judged(run: Run) -> tuple[np.ndarray, str]:
@@ -124,7 +123,24 @@ def where_from(metadata: Mapping[str, str]) -> str:
     return f"{text}: {', '.join(compared)}; in brackets the best alone."
 
 
-def write_savefile(path: Path, table: ScoreTable, data: Dataset, found: Found) -> None:
+def write_results(
+    savefile: Path | None,
+    page: Path | None,
+    directory: Path,
+    table: ScoreTable,
+    run: Run,
+    model: Path,
+    found: Found,
+    database: str,
+) -> None:
+    """The files that were asked for, of --savefile and --report."""
+    if savefile:
+        _write_savefile(savefile, table, run.data, found)
+    if page:
+        _write_page(page, directory, table, run, model, found, database)
+
+
+def _write_savefile(path: Path, table: ScoreTable, data: Dataset, found: Found) -> None:
     """The score table with model_score, split, error where the model knows it; with folds also held-out scores."""
     scores, errors = found.predictor.predict(data.inputs.cpu())
     columns: dict[str, Any] = {"model_score": scores, "split": data.split}
@@ -136,7 +152,7 @@ def write_savefile(path: Path, table: ScoreTable, data: Dataset, found: Found) -
     print(f"All scores and model scores are in {path}")
 
 
-def write_page(
+def _write_page(
     page: Path, directory: Path, table: ScoreTable, run: Run, model: Path, found: Found, database: str
 ) -> None:
     """The page of `--report`, about the eval split; with folds, about all that is held out of one."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .merging import check_suffix, merge
     from .model_scores import ModelScores
     from .models import Model, Scored, load_models, score_images
+    from .on_ray import Parts, check_ray, parts_of, score_on_ray
     from .output import (
         check_names,
         check_outfile,

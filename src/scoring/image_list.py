@@ -4,6 +4,7 @@ import csv
 import json
 import os
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -28,13 +29,16 @@ def read_list(
     of ten million takes the memory of that part. Raises UserError where the file can't be read, a line leads out of
     the directory, or no image is there.
     """
-    named = list(dict.fromkeys(image for image in _images(path, directory) if wanted is None or wanted(image)))
-    there = sorted(image for image in named if is_there(directory, image))
+    # Equal ones stand beside each other when they are sorted: a set of ten million would take 340 MB beside them.
+    named = sorted(image for image in _images(path, directory) if wanted is None or wanted(image))
+    there: list[str] = []
+    gone: list[str] = []
+    for image, _ in groupby(named):
+        (there if is_there(directory, image) else gone).append(image)
     if not may_be_gone and not there:
-        which = f", such as {shown(named[0])}" if named else ""
+        which = f", such as {shown(gone[0])}" if gone else ""
         raise UserError(f"--list={path}: names no image that is in {directory}{which}; write a path a line")
-    if len(there) < len(named):
-        gone = sorted({*named} - {*there})
+    if gone:
         more = f" and {len(gone) - MOST_NAMED} more" if len(gone) > MOST_NAMED else ""
         names = ", ".join(map(shown, gone[:MOST_NAMED]))
         note(f"note: {number_of(len(gone), 'image', 'is')} in {path} and not in {directory}: {names}{more}")

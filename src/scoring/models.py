@@ -229,11 +229,16 @@ def _score_chunk(
     known: dict[int, np.ndarray] = {}
     for key, (names, found) in columns.items():
         known[key] = found[:, [path not in unreadable for path in names]]
-    values = np.empty((3, len(readable), len(models)))
-    for i, model in enumerate(models):
-        values[:, :, i] = gated(model, lambda one: known[id(one)])
-    scores, errors, gates = values
+    scores, errors, gates = judge(models, known)
     return Scored(models, readable, scores, errors, gates, unreadable, extracted)
+
+
+def judge(models: Sequence[Model], known: Mapping[int, np.ndarray]) -> np.ndarray:
+    """(3, N, models): each model's scores and errors, or its gate's, and what the gate says.
+
+    known: what each model and each gate says by itself, by its id, (2, N) scores and errors.
+    """
+    return np.stack([gated(model, lambda one: known[id(one)]) for model in models], axis=2)
 
 
 def gated(model: Model, say: Callable[[Model], np.ndarray]) -> np.ndarray:

@@ -45,7 +45,9 @@ def local_outfile(text: str, in_parts: bool) -> str:
     if not is_remote(text):
         return text
     if in_parts:
-        raise UserError(f"--outfile={text}: shards, and what --watch writes, need a folder of this machine; name one")
+        raise UserError(
+            f"--outfile={text}: shards, --watch and --engine=ray need a folder of this machine; name a file in one"
+        )
     return str(Path(tempfile.mkdtemp(prefix="scores-")) / text.rpartition("/")[2])
 
 

@@ -84,8 +84,13 @@ def digest(texts: Iterable[str]) -> str:
 
 def describe(portion: Portion, paths: Sequence[str], models: Sequence[Path], asked: object) -> About:
     """What is known before anything is scored. models: their files. asked: what else makes a difference."""
+    return About(portion.listed, portion.own, digest(paths), digest_of_files(models, repr(asked)))
+
+
+def digest_of_files(models: Sequence[Path], text: str) -> str:
+    """Of what is in model files, and a text: 16 hexadecimal characters."""
     files = [hashlib.blake2b(model.read_bytes(), digest_size=16).hexdigest() for model in models]
-    return About(portion.listed, portion.own, digest(paths), digest([*files, repr(asked)]))
+    return digest([*files, text])
 
 
 def about_file(file: Path) -> Path:

@@ -14,12 +14,12 @@ from torch.nn.functional import mse_loss
 from src.common import UserError, pick_device, write_text
 from src.scores import hash_of
 
+from ..common.learning import Row, Training
+from ..common.looking import cache_of, pixels_of
+from ..common.pictures import as_image, draw_sheet
+from ..common.runs import BEST, RESULTS, Log, begin_run, fill, load_weights, numbered, read_configuration
 from .folders import Styles, find_styles, split_styles, without_unreadable
-from .learning import Row, Training
-from .looking import cache_of, pixels_of
 from .painter import Autoencoder
-from .pictures import as_image, draw_sheet
-from .runs import BEST, RESULTS, Log, begin_run, fill, load_weights, numbered, read_configuration
 
 PAIRS = 10  # images in a comparison
 BATCH = 128  # images that are drawn at once
@@ -32,7 +32,7 @@ def main(arguments: Namespace) -> Path:
         vars(arguments).update(TOY)
     styles, x = see(arguments)
     identity = {"size": arguments.size, "latent": arguments.latent, "activation": arguments.activation}
-    folder, log = begin_run(arguments, "ae", styles, identity)
+    folder, log = begin_run(arguments, "ae", styles.split_by_path(), identity, styles=styles.numbers())
     network = build(identity, arguments.seed)
     training = Training.of(arguments, folder, network, identity, best_by="val_psnr")
     network.cpu().begin_at_components(torch.from_numpy(x[styles.rows("train")]).float() / 255)

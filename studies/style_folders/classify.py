@@ -13,13 +13,13 @@ from torch.nn.functional import cross_entropy
 from src.common import pick_device, write_text
 from src.features import open_image
 
+from ..common.learning import Row, Training, write_csv
+from ..common.looking import Seen, cache_of, features_of, load_image_model, pixels_of
+from ..common.runs import RESULTS, Log, begin_run
 from .folders import Styles, find_styles, split_styles, without_unreadable
 from .heads import FeatureHead, PixelHead
 from .judging import confusion_of, drawn, judge, logistic_regression, resampled
-from .learning import Row, Training, write_csv
-from .looking import Seen, cache_of, features_of, load_image_model, pixels_of
 from .pictures import draw_captioned, draw_confusion
-from .runs import RESULTS, Log, begin_run
 
 MOST_CONFUSED = 12  # images in confused.png
 BATCH = 256  # images that are judged at once
@@ -29,7 +29,7 @@ LEARNING_RATES = {"linear": 3e-4, "mlp": 1e-4, "conv": 2e-3}
 def main(arguments: Namespace) -> Path:
     """Train, judge on the test images, and write everything into a numbered folder, which is returned."""
     styles, seen, identity = see(arguments)
-    folder, log = begin_run(arguments, "classify", styles, identity)
+    folder, log = begin_run(arguments, "classify", styles.split_by_path(), identity, styles=styles.numbers())
     train = resampled(styles.codes, styles.rows("train"), arguments.resample, arguments.seed, "resample")
     test = resampled(styles.codes, styles.rows("test"), arguments.test_resample, arguments.seed, "test_resample")
     log.say(*_counts(folder, styles, {"train": train, "val": styles.rows("val"), "test": test}), "")

@@ -11,14 +11,14 @@ from torch.nn.functional import mse_loss
 
 from src.common import UserError, write_text
 
+from ..common.learning import Row, Training
+from ..common.looking import pixels_of
+from ..common.pictures import as_image, draw_sheet
+from ..common.runs import RESULTS, Log, begin_run, find_run, runs_folder
 from .autoencode import load_autoencoder, psnr, styles_of_run
 from .folders import Styles
-from .learning import Row, Training
-from .looking import pixels_of
 from .painter import Autoencoder
-from .pictures import as_image, draw_sheet
 from .plot import latents_of
-from .runs import RESULTS, Log, begin_run, find_run, runs_folder
 
 
 class Embeddings(nn.Module):
@@ -38,7 +38,7 @@ def main(arguments: Namespace) -> Path:
     autoencoder, configuration = load_autoencoder(model, arguments.device)
     styles, x = seen_by(configuration, arguments.root)
     identity = {"model": str(model.resolve()), "styles": styles.names, "latent": configuration["identity"]["latent"]}
-    folder, log = begin_run(arguments, "embed", styles, identity)
+    folder, log = begin_run(arguments, "embed", styles.split_by_path(), identity, styles=styles.numbers())
     train = styles.rows("train")
     latents = latents_of(autoencoder.encoder, x[train])
     means = np.stack([latents[styles.codes[train] == code].mean(axis=0) for code in range(len(styles.names))])

@@ -3,7 +3,6 @@
 A style is a folder of FOLDER, sub-folders included; or, where FOLDER holds train and test (and val), one of those.
 """
 
-import re
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,9 +14,10 @@ from src.common import UserError, note, number_of
 from src.features import FeatureCache, find_images, near_identical_groups
 from src.scores import hash_of, merged
 
+from ..common.splitting import draw, group_names, name_unreadable
+
 SPLITS = ("train", "val", "test")
 GIVEN = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-MOST_NAMES = 5  # in a message
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,14 @@ class Styles:
     def rows(self, split: str) -> np.ndarray:
         """Of the images of one split."""
         return np.flatnonzero(self.split == split)
+
+    def split_by_path(self) -> dict[str, str]:
+        """As run.json has it."""
+        return dict(zip(self.paths, self.split.tolist(), strict=True))
+
+    def numbers(self) -> dict[str, int]:
+        """{style: code}, as run.json has it."""
+        return {name: code for code, name in enumerate(self.names)}
 
     def counts(self, rows: np.ndarray) -> dict[str, int]:
         """Images of each style among these rows."""
@@ -102,14 +110,6 @@ def without_unreadable(styles: Styles, unreadable: dict[str, str]) -> Styles:
     return rest
 
 
-def name_unreadable(unreadable: dict[str, str]) -> None:
-    """Say which images can't be used, and why."""
-    for path, reason in list(unreadable.items())[:MOST_NAMES]:
-        note(f"note: {path}: {reason}; it is left out")
-    if len(unreadable) > MOST_NAMES:
-        note(f"note: so are {len(unreadable) - MOST_NAMES} more")
-
-
 def split_styles(styles: Styles, arguments: Namespace, cache: FeatureCache) -> Styles:
     """The same with a split for each image. Groups stay whole: near-identical images, --group_regex's.
 
@@ -134,48 +134,16 @@ def split_styles(styles: Styles, arguments: Namespace, cache: FeatureCache) -> S
         np.where(free & (given != "val"), "train", given) if is_given else np.full(len(given), "train", dtype="<U5")
     )
     if shares:
-        split[free] = draw(styles.of(np.flatnonzero(free)), groups[free], shares, arguments.seed)
+        paths = [styles.paths[row] for row in np.flatnonzero(free).tolist()]
+        split[free] = draw(paths, styles.codes[free], groups[free], shares, arguments.seed)
     result = replace(styles, split=split)
     _check_split(result)
     return result
 
 
-def group_names(paths: Sequence[str], regex: str) -> list[str]:
-    """What the expression finds in each path, of its first brackets if there are some; else the path."""
-    found = [re.search(regex, path) for path in paths]
-    return [
-        f"path {path}" if match is None else f"group {match[1] if match.re.groups else match[0]}"
-        for path, match in zip(paths, found, strict=True)
-    ]
-
-
 def _across(groups: np.ndarray, given: np.ndarray) -> np.ndarray:
     """(N,) bool: train images with a near-identical one, or one of the same group, elsewhere."""
     return (given == "train") & np.isin(groups, groups[given != "train"])
-
-
-def draw(styles: Styles, groups: np.ndarray, shares: dict[str, float], seed: int) -> np.ndarray:
-    """(N,) of train and the names in `shares`: whole groups, each style's images in about these shares.
-
-    Groups come in an order drawn by seed and path; each goes where its styles still lack most, but the first of
-    a style to train.
-    """
-    targets = {"train": 1 - sum(shares.values()), **shares}
-    sizes = np.bincount(styles.codes, minlength=len(styles.names))  # (C,)
-    wanted = {name: share * sizes for name, share in targets.items()}
-    have = {name: np.zeros(len(sizes)) for name in targets}
-    split = np.full(len(styles.paths), "train", dtype="<U5")
-    members: dict[int, list[int]] = {}
-    for row, group in enumerate(groups.tolist()):
-        members.setdefault(group, []).append(row)
-    for rows in sorted(members.values(), key=lambda rows: hash_of(seed, min(styles.paths[row] for row in rows))):
-        mine = np.bincount(styles.codes[rows], minlength=len(sizes))
-        lacking = {name: float(mine @ (1 - have[name] / np.maximum(wanted[name], 1e-9))) for name in targets}
-        is_first = bool((have["train"][mine > 0] == 0).any())
-        name = "train" if is_first else max(targets, key=lambda name: lacking[name])
-        have[name] += mine
-        split[rows] = name
-    return split
 
 
 def _check_split(styles: Styles) -> None:

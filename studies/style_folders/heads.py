@@ -1,33 +1,8 @@
 """The networks that tell styles apart: on features linear and mlp, on pixels conv."""
 
-from collections.abc import Sequence
-
-import numpy as np
-import torch
 from torch import Tensor, nn
 
-TYPICAL = 1000.0  # squared length of an image's weighed features, on average: as of a thousand standardised ones
-
-
-class Weighing(nn.Module):
-    """Features standardised, each block of columns (a hidden state) weighing alike, however wide it is."""
-
-    shift: Tensor
-    scale: Tensor
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.register_buffer("shift", torch.zeros(width))
-        self.register_buffer("scale", torch.ones(width))
-
-    def fit(self, x: np.ndarray, widths: Sequence[int]) -> None:
-        """x: (N, W) of train images, widths: of its blocks."""
-        each = np.repeat(np.sqrt(np.array(widths) * len(widths)), widths) / np.sqrt(TYPICAL)  # (W,)
-        self.shift.copy_(torch.from_numpy(x.mean(axis=0)))
-        self.scale.copy_(torch.from_numpy(np.maximum(x.std(axis=0), 1e-6) * each))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x - self.shift) / self.scale  # (N, W)
+from ..common.weighing import Weighing
 
 
 class FeatureHead(nn.Module):

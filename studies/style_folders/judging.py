@@ -7,7 +7,7 @@ import numpy as np
 from src.common import UserError
 from src.scores import balanced, group_size
 
-from .looking import check_memory
+from ..common.looking import check_memory
 
 BYTES_A_ROW = 32  # of a list of images, while it is made
 

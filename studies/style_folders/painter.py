@@ -20,7 +20,7 @@ EPSILON = 1e-5
 class Styling(NamedTuple):
     """maps: what AdaIN puts in the place of the feature maps' own, scales and shifts (B, C) each, of each block.
 
-    colours: the same of the small picture, whose scale is a matrix (B, 3, 3) as its channels are colours; (B, 3).
+    colours: the same of the picture itself, whose scale is a matrix (B, 3, 3) as its channels are colours; (B, 3).
     """
 
     maps: Sequence[tuple[Tensor, Tensor]]
@@ -76,9 +76,8 @@ class Decoder(nn.Module):
             x = self.activation(x if styling is None else restyled(x, *styling.maps[i]))
             picture = interpolate(picture, scale_factor=2, mode="bilinear") + self.colours[i + 1](x)
             if x.shape[-1] == OVERVIEW:
-                small = self.overview(latent).reshape(-1, 3, OVERVIEW, OVERVIEW)
-                picture = picture + (small if styling is None else recoloured(small, *styling.colours))
-        return picture.sigmoid()
+                picture = picture + self.overview(latent).reshape(-1, 3, OVERVIEW, OVERVIEW)
+        return (picture if styling is None else recoloured(picture, *styling.colours)).sigmoid()
 
 
 class Autoencoder(nn.Module):

@@ -1,52 +1,14 @@
-"""The pictures that a run leaves: history, confusion, rows of images, points. All on white, all as PNG."""
+"""The pictures that a run leaves: confusion, captioned images, points. All on white, all as PNG."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image, ImageDraw, ImageFont
 
-from src.common import replacing
+from ..common.pictures import COLOURS, INK, plain, write_figure
 
-INK, LINE = "#22262b", "#d9dde2"
-COLOURS = (
-    "#2f6fc4",
-    "#d9622b",
-    "#2f9469",
-    "#9b4fb0",
-    "#c4a02f",
-    "#c23b5a",
-    "#4fb0b8",
-    "#7a6a5a",
-    "#8d97a3",
-    "#5a4fd9",
-)
-CELL, GAP = 96, 4  # pixels of an image in a sheet, and between two
 MOST_NUMBERS = 20  # styles whose confusion is also written out in the picture
-
-
-def write_figure(path: Path, figure: Figure, dpi: int = 100) -> None:
-    """As PNG; the figure either is there whole, or the one before it is."""
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=dpi, facecolor="white")
-
-
-def draw_history(path: Path, rows: Sequence[Mapping[str, float]], best: int) -> None:
-    """Losses on the left, all other numbers of the epochs on the right; a dashed line at the best epoch."""
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
-    losses, others = figure.subplots(1, 2)
-    epochs = [row["epoch"] for row in rows]
-    for i, name in enumerate(name for name in rows[0] if name != "epoch"):
-        axes = losses if "loss" in name else others
-        axes.plot(epochs, [row[name] for row in rows], color=COLOURS[i % len(COLOURS)], label=name, linewidth=1.6)
-    for axes in (losses, others):
-        axes.axvline(best, color=INK, linewidth=1, linestyle=(0, (3, 3)))
-        axes.set_xlabel("epoch")
-        _plain(axes)
-        if axes.lines[1:]:
-            axes.legend(frameon=False, fontsize=8)
-    write_figure(path, figure)
 
 
 def draw_confusion(path: Path, names: Sequence[str], confusion: np.ndarray) -> None:
@@ -66,27 +28,6 @@ def draw_confusion(path: Path, names: Sequence[str], confusion: np.ndarray) -> N
             axes.text(j, i, str(images), ha="center", va="center", color="white" if shares[i, j] > 0.55 else INK)
     figure.colorbar(shown, ax=axes, label="share of the style's images", shrink=0.8)
     write_figure(path, figure)
-
-
-def draw_sheet(
-    path: Path, rows: Sequence[Sequence[np.ndarray]], labels: Sequence[str], titles: Sequence[str] = ()
-) -> None:
-    """Rows of images (S, S, 3) uint8; labels: left of each row. titles: above each image of the first row."""
-    font = ImageFont.load_default(12)
-    left = 8 + max(round(font.getlength(label)) for label in labels)
-    top, columns = 18 if titles else 0, max(len(row) for row in rows)
-    sheet = Image.new("RGB", (left + columns * (CELL + GAP), top + len(rows) * (CELL + GAP)), "white")
-    pen = ImageDraw.Draw(sheet)
-    for j, title in enumerate(titles):
-        pen.text((left + j * (CELL + GAP) + CELL / 2, top / 2), title, fill=INK, font=font, anchor="mm")
-    for i, (row, label) in enumerate(zip(rows, labels, strict=True)):
-        y = top + i * (CELL + GAP)
-        pen.text((left - 6, y + CELL / 2), label, fill=INK, font=font, anchor="rm")
-        for j, image in enumerate(row):
-            cell = Image.fromarray(image).resize((CELL, CELL), Image.Resampling.BICUBIC)
-            sheet.paste(cell, (left + j * (CELL + GAP), y))
-    with replacing(path) as temporary:
-        sheet.save(temporary, format="png")
 
 
 def draw_captioned(path: Path, images: Sequence[np.ndarray], captions: Sequence[str], columns: int = 6) -> None:
@@ -115,7 +56,7 @@ def draw_points(
         axes.set_title(title, fontsize=10)
         axes.set_xlabel(labels[0])
         axes.set_ylabel(labels[1])
-        _plain(axes)
+        plain(axes)
         axes.legend(frameon=False, fontsize=8, markerscale=1.6, loc="best")
     write_figure(path, figure)
 
@@ -123,16 +64,3 @@ def draw_points(
 def colour(code: int) -> str:
     """Of a style or a cluster; from the eleventh on they come again."""
     return COLOURS[code % len(COLOURS)]
-
-
-def _plain(axes: object) -> None:
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)  # type: ignore[attr-defined]
-    axes.grid(color=LINE, linewidth=0.6)  # type: ignore[attr-defined]
-    axes.set_axisbelow(True)  # type: ignore[attr-defined]
-
-
-def as_image(pixels: np.ndarray) -> np.ndarray:
-    """(3, H, W) in [0, 1], or uint8, as (H, W, 3) uint8."""
-    image = pixels if pixels.dtype == np.uint8 else np.round(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
-    return image.transpose(1, 2, 0)

@@ -1,7 +1,5 @@
 """plot: where images lie, by style and by clusters of the same points, and how far the two agree."""
 
-import base64
-import io
 import json
 from argparse import Namespace
 from pathlib import Path
@@ -13,14 +11,15 @@ import torch
 from src.common import UserError, note, number_of, working, write_text
 from src.features import UnreadableImage, open_image
 
+from ..common.learning import write_csv
+from ..common.looking import cache_of, features_of, load_image_model, pixels_of
+from ..common.pictures import jpeg_url
+from ..common.runs import RESULTS, find_run, new_run, options_of, runs_folder, write_configuration
+from ..common.weighing import Weighing
 from .autoencode import load_autoencoder, styles_of_run
 from .folders import Styles, find_styles, without_unreadable
-from .heads import Weighing
-from .learning import write_csv
-from .looking import cache_of, features_of, load_image_model, pixels_of
 from .page import points_page
 from .pictures import colour, draw_points
-from .runs import RESULTS, find_run, new_run, options_of, runs_folder, write_configuration
 
 THUMBNAIL = 96  # pixels on a longest side, in the page
 MOST_IN_THE_PAGE = 3000
@@ -173,6 +172,4 @@ def _thumbnail(path: Path) -> str:
     except UnreadableImage:
         return ""
     image.thumbnail((THUMBNAIL, THUMBNAIL))
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=75)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    return jpeg_url(image)

@@ -6,11 +6,11 @@ from pathlib import Path
 from src.common import UserError, check_writable, number_of, pick_device
 from src.features import find_images
 
+from ..common.learning import write_csv
+from ..common.looking import Seen, cache_of, features_of, load_image_model, pixels_of
+from ..common.runs import BEST, fill, find_run, load_weights, read_configuration
+from ..common.splitting import name_unreadable
 from .classify import build, probabilities_of
-from .folders import name_unreadable
-from .learning import write_csv
-from .looking import Seen, cache_of, features_of, load_image_model, pixels_of
-from .runs import BEST, fill, find_run, load_weights, read_configuration
 
 
 def main(arguments: Namespace) -> Path:

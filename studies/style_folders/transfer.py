@@ -12,21 +12,22 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, pad
 
 from src.common import UserError, write_text
-from src.features import embedded_network
 
+from ..common.learning import Row, Training
+from ..common.observing import Observer
+from ..common.pictures import as_image, draw_sheet
+from ..common.runs import BEST, RESULTS, Log, begin_run, fill, find_run, load_weights, read_configuration, runs_folder
 from .autoencode import drawn_again, load_autoencoder, some_of_each
 from .embed import Embeddings, seen_by
 from .folders import Styles
-from .learning import Row, Training
 from .painter import Autoencoder, Decoder, Stylist
-from .pictures import as_image, draw_sheet
-from .runs import BEST, RESULTS, Log, begin_run, fill, find_run, load_weights, read_configuration, runs_folder
 
 SHOWN = 10  # images in comparison.png
 LOOKED_AT = 64  # pixels on a side of what the image model looks at
+MIRRORED = 8  # more of them at each edge
 BATCH = 64
 SMALLEST = 1e-4  # of a statistic's deviation
 
@@ -52,7 +53,7 @@ def main(arguments: Namespace) -> Path:
     styles, x = seen_by(configuration, arguments.root)
     single = _row_of(styles, arguments.single_image)
     identity = {"embed": str(embedded.resolve()), "styles": styles.names, "layers": arguments.layers}
-    folder, log = begin_run(arguments, "transfermodel", styles, identity)
+    folder, log = begin_run(arguments, "transfermodel", styles.split_by_path(), identity, styles=styles.numbers())
     training = Training.of(arguments, folder, network, identity, best_by="val_loss", highest=False)
     if arguments.resume:
         training.resume()
@@ -88,21 +89,21 @@ def _row_of(styles: Styles, path: str | None) -> int | None:
     return styles.paths.index(path)
 
 
-class Observer:
-    """What a frozen image model sees of pictures, at some of its blocks; with gradients."""
+class StyleObserver(Observer):
+    """What a frozen image model sees of pictures, and the statistics of it that are a style."""
 
     def __init__(self, layers: Sequence[int], statistics: str, device: torch.device) -> None:
-        self.network, self.layers = embedded_network().to(device), layers
-        if max(layers) >= len(self.network.blocks):
-            raise UserError(
-                f"--layers={','.join(map(str, layers))}: its blocks are 0 to {len(self.network.blocks) - 1}"
-            )
+        super().__init__("efficientnet-lite0", layers, LOOKED_AT, device, "layers")
         self.statistics_of = gram if statistics == "gram" else moments
 
     def __call__(self, pictures: Tensor) -> list[Tensor]:
-        """(B, C, H, W) of each layer, of pictures (B, 3, S, S) in [0, 1]."""
+        """(B, C, H, W) of the colours and of each layer, of pictures (B, 3, S, S) in [0, 1].
+
+        Mirrored at their edges, as training would learn to use what the image model pads them with.
+        """
         large = interpolate(pictures, size=(LOOKED_AT, LOOKED_AT), mode="bilinear")
-        return self.network.maps(large, self.layers)
+        mirrored = pad(large, (MIRRORED,) * 4, mode="reflect")
+        return [opponents(pictures), *self.network.maps(mirrored, self.layers)]
 
     @torch.no_grad()
     def of_styles(self, styles: Styles, x: np.ndarray) -> tuple[list[Tensor], list[Tensor], Tensor]:
@@ -119,6 +120,12 @@ class Observer:
         layers = [torch.cat(parts) for parts in zip(*found, strict=True)]  # (N, D) each
         means = [torch.stack([layer[code == c].mean(dim=0) for c in range(len(styles.names))]) for layer in layers]
         return means, [layer.std(dim=0) + SMALLEST for layer in layers], torch.stack(content).mean(dim=0) + SMALLEST
+
+
+def opponents(pictures: Tensor) -> Tensor:
+    """Light, red against green, yellow against blue: (B, 3, S, S) -> the same; of a grey picture two are 0."""
+    red, green, blue = pictures.unbind(1)
+    return torch.stack([(red + green + blue) / 3, red - green, (red + green) / 2 - blue], dim=1)
 
 
 def moments(tap: Tensor) -> Tensor:
@@ -141,7 +148,7 @@ class _Learning:
         self.styles, self.x, self.encoder, self.training = styles, torch.from_numpy(x), autoencoder.encoder, training
         self.weights = arguments.style_weight, arguments.content_weight
         self.device = next(autoencoder.parameters()).device
-        self.observer = Observer(arguments.layers, arguments.statistics, self.device)
+        self.observer = StyleObserver(arguments.layers, arguments.statistics, self.device)
         self.means, self.deviations, self.content = self.observer.of_styles(styles, x)
 
     def learn(self, log: Log) -> None:

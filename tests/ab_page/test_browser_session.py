@@ -313,7 +313,7 @@ def test_the_page_says_what_assists_the_ratings_and_how_right_they_are(browser, 
 
         def is_told():
             choose(page, "2")
-            return "is about 0." in line.inner_text()
+            return "of 0.85 right" in line.inner_text()
 
         wait_for(is_told, every=0.5)  # with the first choice after the fit behind one of these
         expect(page.locator("#basis")).to_be_hidden()
@@ -322,12 +322,20 @@ def test_the_page_says_what_assists_the_ratings_and_how_right_they_are(browser, 
             "The ratings are assisted by the features of efficientnet-lite0__efficientnet-lite2."
         )
         expect(page.locator("#basis")).to_be_visible()
-        expect(line).to_contain_text(re.compile(r"The order of your pictures is about 0\.\d\d right \(1 = perfect\)"))
+        expect(line).to_contain_text(
+            re.compile(r"How good is the order\s+0\.\d\d of 0\.85 right · about .* left at your pace")
+        )
+        furthest = page.get_by_role("progressbar", name="How good is the order").evaluate("bar => bar.value")
+        assert 0 < furthest <= 1
+        choose(page, "1")
+        assert page.locator("#order").evaluate("bar => bar.value") >= furthest
         box = line.bounding_box()
         assert page.evaluate("document.documentElement.scrollWidth") == 390
         assert max(image.bounding_box()["y"] + image.bounding_box()["height"] for image in pictures.all()) <= box["y"]
         page.set_viewport_size({"width": 1400, "height": 900})
-        assert line.bounding_box()["height"] < 20  # one line
+        assert line.bounding_box()["height"] < 45  # two: it is still said what it is based on
+        page.get_by_role("button", name="What is this based on?").click()
+        assert line.bounding_box()["height"] < 26  # one line
         page.get_by_role("button", name="Finish").click()
         heading = page.get_by_role("heading", name="How right the order is", exact=True)
         card = page.locator("#report .card").filter(has=heading)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from safetensors.numpy import load_file
 from src.common import waiting
 from src.common.errors import UserError
 from src.features.feature_cache import FeatureCache, default_folder
+from src.features.feature_cache import cache as cache_module
 from src.features.feature_cache import files as files_module
 from src.features.feature_cache.index import SCHEMA, VERSION
 from src.features.images import Content, content_hash, file_stamps
@@ -127,6 +128,66 @@ def test_many_small_shards_become_one_and_keep_every_value(tmp_path):
     loaded, complete = FeatureCache(tmp_path).load("toy", hashes, [0])
     assert complete.all()
     np.testing.assert_array_equal(loaded[0], before)
+
+
+def test_full_shards_become_larger_ones_so_that_many_images_are_few_files(tmp_path):
+    cache, hashes, features = FeatureCache(tmp_path), some_hashes(9 * 512), some_features(9 * 512, 2)
+    for start in range(0, len(hashes), 512):
+        rows = slice(start, start + 512)
+        cache.add("toy", hashes[rows], {0: features[rows], 1: -features[rows]})
+    lengths = sorted(len(load_file(path)["hashes"]) for path in shards(cache))
+    assert lengths == [512, 512, 4096, 4096]
+    loaded, complete = FeatureCache(tmp_path).load("toy", hashes, [0, 1])
+    assert complete.all()
+    np.testing.assert_array_equal(loaded[1], -features.astype(np.float16).astype(np.float32))
+    np.testing.assert_array_equal(loaded[0], -loaded[1])
+
+
+def test_hidden_states_that_were_written_together_share_the_memory_that_says_where_they_are(tmp_path):
+    cache, hashes = FeatureCache(tmp_path), some_hashes(30)
+    for rows in (slice(0, 20), slice(20, 30)):
+        cache.add("toy", hashes[rows], {0: some_features(30)[rows], 1: some_features(30)[rows]})
+        cache.flush()
+        first, second = cache.stored("toy", 0), cache.stored("toy", 1)
+        assert first.keys is second.keys
+        assert first.rows is second.rows
+        assert first.names != second.names
+    cache.add("toy", some_hashes(1), {1: some_features(1)})
+    cache.flush()
+    assert [len(cache.stored("toy", k)) for k in (0, 1)] == [30, 31]
+    assert cache.load("toy", hashes, [0, 1])[1].all()
+
+
+@pytest.mark.parametrize("steps", range(6))
+def test_a_crash_at_any_step_of_making_shards_one_loses_nothing(tmp_path, monkeypatch, steps):
+    class Killed(BaseException):
+        """What no code catches; like a kill, it leaves the index as it was before."""
+
+    def step(*_):
+        left.pop() if left else die()
+
+    def die():
+        raise Killed
+
+    monkeypatch.setattr(cache_module, "MERGED", ((256, 4),))
+    cache, hashes, features = FeatureCache(tmp_path), some_hashes(40), some_features(40)
+    left = [None] * 100
+    for name in ("write_shard", "_row"):
+        whole = getattr(cache_module, name)
+        monkeypatch.setattr(cache_module, name, lambda *given, whole=whole: (whole(*given), step())[0])
+    unlink = Path.unlink
+    monkeypatch.setattr(Path, "unlink", lambda path, *a, **k: (step(), unlink(path, *a, **k))[1])
+    for i in range(4):
+        left[:] = [None] * (100 if i < 3 else 2 + steps)  # two steps write the fourth, the next make one of all
+        with suppress(Killed):
+            cache.add("toy", hashes[10 * i : 10 * i + 10], {0: features[10 * i : 10 * i + 10]})
+            cache.flush()
+    assert not left  # it did crash
+    left[:] = [None] * 100
+    for _ in range(2):
+        loaded, complete = FeatureCache(tmp_path).load("toy", hashes, [0])
+        assert complete.all()
+        np.testing.assert_array_equal(loaded[0], features.astype(np.float16).astype(np.float32))
 
 
 def test_where_the_same_content_was_stored_twice_the_older_counts_also_when_shards_become_one(tmp_path):
@@ -331,9 +392,10 @@ def test_two_processes_write_at_once_and_nothing_is_lost(tmp_path):
 WRITER = """
 import sys
 import numpy as np
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
-from src.features.feature_cache import FeatureCache
+from src.features.feature_cache import FeatureCache, cache
+cache.MERGED = ((2, 4), (12, 3))  # so that both happen often
 cache = FeatureCache(Path(sys.argv[1]))
 i = 0
 while True:

@@ -336,6 +336,31 @@ def test_more_choices_make_smaller_errors_and_a_better_outlook():
     assert fits[0].choices_for_next < fits[1].choices_for_next < fits[2].choices_for_next
 
 
+@pytest.mark.parametrize("k", [2, 4])
+def test_choices_to_a_good_order_are_those_that_bring_the_error_variance_down_as_far(k):
+    x, utilities = landscape(120)
+    log, similarity = choose(utilities, 100, k=k), similar(x)
+    fit = fixed(similarity, HALF)
+    ratings = fit.fit(log)
+    screens, prior = screens_of(log), prior_of(HALF, np.zeros(120), similarity.vectors)
+    mode = find_mode(screens, prior)
+    found = propagate(
+        screens, prior, Approximation(mode.utilities, mode.curvature, laplace_sites(screens, mode.utilities)), 1
+    )
+    covariance, springs = found.curvature.solve(np.eye(120)), found.curvature.springs_times(np.eye(120))
+    now, goal = (1 - 4 * np.sin(np.pi * s / 6) ** 2 for s in (ratings.expected_spearman, 0.85))
+    told = np.trace(springs) / 120 / len(log) * ratings.choices_to_good  # as much as they all did, per image
+    after = np.linalg.inv(np.linalg.inv(covariance) + told * np.eye(120))
+    assert np.trace(after) / np.trace(covariance) == pytest.approx(goal / now, rel=0.02)
+
+
+def test_no_choices_are_left_where_the_order_is_good():
+    x, utilities = landscape(60)
+    ratings = fixed(similar(x), HALF).fit(choose(utilities, 3000))
+    assert ratings.expected_spearman > 0.85
+    assert ratings.choices_to_good == 0
+
+
 def test_the_expected_spearman_is_that_of_draws_from_the_errors():
     from scipy.stats import spearmanr
 
@@ -357,6 +382,7 @@ def test_there_is_no_outlook_where_nothing_is_known(n):
         assert ratings.rating.tolist() == [0.0] * n
         assert ratings.expected_spearman is None
         assert ratings.choices_for_next is None
+        assert ratings.choices_to_good is None
 
 
 def test_errors_and_the_estimate_hold_for_tastes_drawn_from_the_prior():

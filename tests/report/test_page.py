@@ -187,11 +187,13 @@ def look_closer(page):
     page.keyboard.press("ArrowRight")
     assert page.locator("#view p").text_content().startswith(first.nth(1).locator("img").get_attribute("alt"))
     page.keyboard.press("Escape")
+    page.wait_for_timeout(200)  # that it was closed is told late, and gives the focus back
     page.locator("svg[tabindex]").focus()
     page.keyboard.press("ArrowRight")
     named = json.loads(page.locator("#map-points").text_content())
     best = int(np.argmax(named["scores"]))
-    assert page.locator("#pointed p").text_content() == f"{named['names'][best]}: {named['scores'][best]:.2f}"
+    said = f"{named['names'][best]}: {named['scores'][best]:.2f}"
+    wait_for(lambda: page.locator("#pointed p").text_content() == said)
     page.evaluate("document.querySelector('svg[tabindex]').scrollIntoView({block: 'center'})")
     box = page.locator("svg[tabindex]").bounding_box()
     x, y = named["points"][3]

@@ -183,7 +183,7 @@ def test_choices_are_held_against_the_model(look, gallery):
     [
         (("--regex=(",), "anything (missing ), unterminated subpattern at position 0)"),
         (("--report=report.txt",), "--report=report.txt: must end with .html"),
-        (("--report=none/report.html",), "there is no folder none"),
+        (("--report=none/report.html",), "there is no folder photos/none"),
         (("--plots=photos",), "--plots=photos: is in photos, where plots would count as images"),
         (("--plots=photos/new/plots",), "name another folder"),
         (("--split=none.json",), "--split=none.json: no such file"),
@@ -228,7 +228,7 @@ def trained(photos):  # noqa: F811
 
 
 def test_training_writes_the_report(trained):
-    page = (trained[0] / "trained.html").read_text(encoding="utf-8")
+    page = (trained[0] / "photos" / "trained.html").read_text(encoding="utf-8")
     assert page.count("<svg") >= 4
     assert page.count("Eval split") == page.count("All that was looked at: Eval split") == 1
     assert "data:image/jpeg" in page
@@ -246,6 +246,7 @@ def test_models_are_compared_on_the_split_that_training_drew(trained, monkeypatc
     assert "10 images of the eval split" in shown
     assert "Spearman more than first" in shown
     assert "passed" in shown
+    assert shown.splitlines()[-2] == "Next, to score images:"
     line = next(line for line in printed.splitlines() if line.startswith("Eval:"))  # of the model on disk
     assert line.removeprefix("Eval:") in shown.replace("All :", "")
 
@@ -266,6 +267,6 @@ def test_a_model_of_its_own_error_is_held_to_it(tmp_path, monkeypatch, capsys):
     (expected,) = [line for line in lines if line.strip().startswith("Expected errors in 6 groups:")]
     smallest = np.sort(error)[:5]
     assert f": {np.sqrt(np.mean(smallest**2)):.3g}, " in expected
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "photos" / "report.html").read_text(encoding="utf-8")
     assert "Expected and real errors" in page
     assert "error that it makes" in page

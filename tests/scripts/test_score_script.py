@@ -788,5 +788,5 @@ def test_a_remote_folder_is_scored_into_a_remote_file(here, capsys):
     found = {row["relative_path"].removeprefix("memory:///photos/"): float(row["model_score"]) for row in remote}
     assert found == pytest.approx(known, abs=1e-4)
     sys.argv = [*words, "--shard=1/2"]
-    with pytest.raises(UserError, match="shards, and what --watch writes, need a folder of this machine"):
+    with pytest.raises(UserError, match="shards, --watch and --engine=ray need a folder of this machine"):
         script.main()

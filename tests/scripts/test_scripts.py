@@ -106,6 +106,8 @@ def test_a_run_ends_with_the_statistics_of_the_model_on_disk(photos, finished):
     assert any(
         line.startswith("Of 100 pairs of eval images, which it was not trained on, it orders ") for line in lines
     )
+    assert "Next, to see what it misjudges:" in lines[-4]
+    assert f"--directory={photos / 'photos'}" in lines[-1]
     assert any(
         re.match(r"The network is (better|worse) than ridge regression by 0\.\d{3} Spearman", line) for line in lines
     )
@@ -175,7 +177,7 @@ def test_a_broken_image_is_listed_with_its_reason_and_left_out(photos, train_her
     (tmp_path / "photos" / "00.jpg").write_bytes(b"\xff\xd8 not really")
     (tmp_path / "photos" / "scores.csv").write_bytes((photos / "photos" / "scores.csv").read_bytes())
     output = train_here("--directory=photos", "--trials=1", "--details", folder=tmp_path)
-    assert re.search(r"1 image could not be read, left out:\n  00.jpg: \w+.*\n$", output)
+    assert re.search(r"1 image could not be read, left out:\n  00.jpg: \w+.*\n\nNext, ", output)
     assert "20 of 40 images in scores.csv are not in" in output
     assert re.search(r"All : +19 images", output)
 
@@ -214,13 +216,14 @@ def test_what_is_wrong_is_said_in_one_line_and_exit_code_2(finished, train_here,
 
 @pytest.fixture(scope="module")
 def interrupted(photos, finished, tmp_path_factory):
-    """A run stopped by Ctrl-C as soon as it had a model: its words, exit code, output and errors."""
+    """A run stopped by Ctrl-C as soon as it had a trial's model: its words, exit code, output and errors."""
     if os.name == "nt":
         pytest.skip("Windows has no SIGINT for another process")
     model = tmp_path_factory.mktemp("interrupted") / "a.safetensors"
-    words = ("--directory=photos", "--name=interrupted", f"--modelpath={model}")
+    words = ("--directory=photos", "--name=interrupted", f"--modelpath={model}", "--model_type=mlp")
     process = start(photos, *words, "--trials=500")
-    wait_for(lambda: process.poll() is not None or model.exists())
+    # Before the first trial the better one of ridge regression and the Gaussian process lies there.
+    wait_for(lambda: process.poll() is not None or (model.exists() and "trial" in load_predictor(model)[1]))
     process.send_signal(signal.SIGINT)
     output, problems = process.communicate(timeout=180)
     return words, process.returncode, output, problems
@@ -283,6 +286,6 @@ def test_ridge_alone_may_be_the_model(photos, train_here):
         json.loads(metadata["baselines"])["ridge"]["eval_mse"], rel=1e-3
     )
     assert "Ridge regression with penalty" in output
-    page = (photos / "ridge.html").read_text(encoding="utf-8")
+    page = (photos / "photos" / "ridge.html").read_text(encoding="utf-8")
     assert "ridge regression on the same features" in page
     assert "mean of the train scores" in page

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from studies.style_folders import looking
+from studies.common import looking
 from studies.style_folders.options import read_command
 from tests.toys import ToyExtractor
 

@@ -80,7 +80,7 @@ def test_a_stopped_one_goes_on(gallery, monkeypatch):
 def test_sizes_that_cannot_be_halved_and_pixels_beyond_memory_are_refused(gallery, monkeypatch):
     with pytest.raises(UserError, match="--size=48: must be a power of 2, such as 32"):
         run(gallery, "--size=48")
-    monkeypatch.setattr("studies.style_folders.looking.memory", lambda: 10_000)
+    monkeypatch.setattr("studies.common.looking.memory", lambda: 10_000)
     with pytest.raises(
         UserError, match="--size=16: the pixels of 44 images are more than memory holds; give a smaller"
     ):

@@ -10,10 +10,10 @@ from PIL import Image
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from src.common import UserError
+from studies.common.learning import Training
+from studies.common.runs import new_run
 from studies.style_folders import classify, predict
 from studies.style_folders.judging import confusion_of, drawn, judge, resampled
-from studies.style_folders.learning import Training
-from studies.style_folders.runs import new_run
 from tests.studies.conftest import arguments, make_styles
 
 
@@ -158,7 +158,7 @@ def test_a_run_stopped_by_ctrl_c_goes_on_to_what_it_would_have_become(gallery, t
     assert run(gallery, "--resume", *words) == folder
     for name in ("history.csv", "results.json", "test.csv", "confusion.csv"):
         assert (folder / name).read_text() == (whole / name).read_text()
-    with pytest.raises(UserError, match="is finished, its test images were looked at; leave --resume out"):
+    with pytest.raises(UserError, match="is finished; leave --resume out"):
         run(gallery, "--resume", *words)
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from src.common import UserError
-from studies.style_folders.folders import SPLITS, draw, find_styles, group_names, split_styles
-from studies.style_folders.looking import cache_of
+from studies.common.looking import cache_of
+from studies.common.splitting import draw, group_names
+from studies.style_folders.folders import SPLITS, find_styles, split_styles
 from tests.studies.conftest import arguments, draw_picture, make_styles
 
 
@@ -72,7 +73,7 @@ def test_a_style_of_one_group_stays_in_train(tmp_path):
     make_styles(tmp_path / "g", {"bars": 8, "dots": 1})
     styles = find_styles(arguments("classify", tmp_path / "g"))
     for seed in range(5):
-        found = draw(styles, np.arange(9), {"val": 0.3, "test": 0.3}, seed)
+        found = draw(styles.paths, styles.codes, np.arange(9), {"val": 0.3, "test": 0.3}, seed)
         assert found[8] == "train"
 
 

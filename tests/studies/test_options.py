@@ -7,7 +7,9 @@ import sys
 import pytest
 
 from src.common import UserError
-from studies.style_folders.options import COMMANDS, help_text, read_command
+from src.options import to_text
+from studies.feature_decoder.options import STUDY as DECODER
+from studies.style_folders.options import STUDY, read_command
 from tests import ROOT
 
 
@@ -52,19 +54,33 @@ def test_a_file_for_all_sub_commands_may_hold_options_of_others(tmp_path):
         read_command(["predict", "p", f"@{tmp_path / 'a.txt'}"])
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_names_every_option_and_a_default_is_one_that_may_be_given(command):
-    for option in COMMANDS[command].options:
-        assert f"--{option.dest} " in help_text(command)
-        if isinstance(option.default, str):
-            assert option.kind.read(option.default) == option.default
-    assert command in help_text(None)
+@pytest.mark.parametrize(
+    ("study", "command"), [(study, command) for study in (STUDY, DECODER) for command in study.commands]
+)
+def test_help_names_every_option_and_a_default_is_one_that_may_be_given(study, command):
+    for option in study.commands[command].options:
+        assert f"--{option.dest} " in study.help_text(command)
+        if option.default is not None:
+            assert option.kind.read(to_text(option.default)) == option.default
+    assert command in study.help_text(None)
+
+
+def test_sets_of_states_taps_and_paths_are_lists_of_their_kind():
+    found = DECODER.read_command(["sweep", "photos", "--states=0:3,7:0,1;2", "--taps=9,1", "--size=112"])
+    assert (found.states, found.taps, found.size) == (((0,), (3, 7), (0, 1, 1002)), (1, 9), 112)
+    assert DECODER.read_command(["reconstruct", "x.npy", "--images=a.png,b c.png"]).images == ("a.png", "b c.png")
+    with pytest.raises(UserError, match="--states=0:x: must be hidden states, with : between the sets"):
+        DECODER.read_command(["sweep", "photos", "--states=0:x"])
+    with pytest.raises(UserError, match=r"the input is missing; write: python studies/feature_decoder\.py recon"):
+        DECODER.read_command(["reconstruct"])
 
 
 @pytest.mark.script
-def test_help_is_there_without_torch():
-    command = [sys.executable, "-X", "importtime", ROOT / "studies/style_folders.py", "classify", "--help"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+@pytest.mark.parametrize(("script", "option"), [("style_folders", "--resample"), ("feature_decoder", "--perceptor")])
+def test_help_is_there_without_torch(script, option):
+    command = {"style_folders": "classify", "feature_decoder": "train"}[script]
+    words = [sys.executable, "-X", "importtime", ROOT / f"studies/{script}.py", command, "--help"]
+    result = subprocess.run(words, capture_output=True, text=True, check=False)
     assert result.returncode == 0
-    assert "--resample" in result.stdout
+    assert option in result.stdout
     assert "| torch\n" not in result.stderr

@@ -34,11 +34,12 @@ function apply(state) {
 
 // What the ratings rest on, and what they are worth. A line more or less leaves the images another size.
 function showStanding() {
-  const { basis, standing } = page.state;
+  const { basis, progress } = page.state;
   const line = $("standing"), before = line.offsetHeight;
-  line.firstElementChild.textContent = standing || "How right the order is, is not known yet.";
+  $("order").value = progress.share;
+  $("order").nextElementSibling.textContent = progress.text;
   $("basis").textContent = basis;
-  line.hidden = !basis && !standing;
+  line.querySelector("button").hidden = !basis;
   if (line.offsetHeight !== before) layOutAll();
 }
 

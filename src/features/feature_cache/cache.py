@@ -23,8 +23,9 @@ from .shards import SUFFIX, DamagedShard, Shard, compact, merged, read_shard, wr
 FOLDER_NAME = ".aesthetic_cache"
 ROWS_IN_MEMORY = 512  # of one hidden state, then they are written
 SECONDS_IN_MEMORY = 10.0
-SMALL_SHARD = 256  # rows
-SMALL_SHARDS = 16  # so many are made into one
+# Rows, and how many shards of fewer rows are made into one: first what ten seconds gave, then what memory held. Of a
+# larger one all would be read for a few of its rows.
+MERGED = ((256, 16), (2048, 8))
 STALE_PART_SECONDS = 3600.0
 
 
@@ -114,6 +115,8 @@ class FeatureCache:
             if not damaged:
                 break
             self._put_right(damaged)
+        # What is extracted together is written together: then all hidden states share one table in memory.
+        places = places.in_common((others for (name, _), others in self._places.items() if name == extractor))
         self._places[extractor, hidden_state] = places
         return places
 
@@ -235,9 +238,13 @@ class FeatureCache:
         self._index.write(lambda tables: self._merge(tables, extractor, hidden_state))
 
     def _merge(self, tables: Tables, extractor: str, hidden_state: int) -> None:
-        names = tables.small_shards(extractor, hidden_state, SMALL_SHARD * HASH_BYTES)
-        if len(names) < SMALL_SHARDS:
-            return
+        for rows, count in MERGED:
+            names = tables.small_shards(extractor, hidden_state, rows * HASH_BYTES)
+            if len(names) >= count:
+                self._make_one(tables, names)
+
+    def _make_one(self, tables: Tables, names: list[str]) -> None:
+        """The new file is there before the others go: a crash in between leaves some rows twice, and loses none."""
         with suppress(DamagedShard, FileNotFoundError):  # reported when they are loaded
             whole = merged([read_shard(self._shards / name) for name in names])
             tables.add_shards([_row(write_shard(self._shards, whole), whole)])

@@ -1,6 +1,6 @@
 """Where the features of many contents are, in few bytes: a million take 24 MB, a dictionary would take 250."""
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,6 +44,14 @@ class Places(Set[str]):
             np.insert(self.shards, where, shards[order]),
             np.insert(self.rows, where, rows[order]),
         )
+
+    def in_common(self, others: Iterable["Places"]) -> "Places":
+        """These, in the memory of those of the others that say the same of other shards' names."""
+        for other in others:
+            pairs = ((self.keys, other.keys), (self.shards, other.shards), (self.rows, other.rows))
+            if all(own is there or np.array_equal(own, there) for own, there in pairs):
+                return Places(self.names, other.keys, other.shards, other.rows)
+        return self
 
     def find(self, hashes: bytes) -> tuple[np.ndarray, np.ndarray]:
         """(N,) place of the shard in `names`, -1 where there is none, and (N,) row there, of N joined hashes."""

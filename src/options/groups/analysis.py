@@ -29,7 +29,7 @@ ANALYSIS = Group(
         looking("--save_error_scorefile", "write a score file of model score minus score", TEXT),
         of(TRAIN, LOOK)(
             "--report",
-            "write a page of numbers, plots and thumbnails: a path from where you are, such as report.html",
+            "write a page of numbers, plots and thumbnails into the directory, such as report.html",
             TEXT,
         ),
         looking("--plots", "write the plots into this folder as PNG", TEXT),

@@ -49,6 +49,11 @@ MAIN = Group(
         ),
         with_scores("--seed", "where all random numbers start", whole(0, 2**32 - 1), SEED),
         shared("--device", "where networks run", choice("auto", "cpu", "cuda", "mps"), "auto"),
-        shared("--cache_directory", "where features are kept (default: .aesthetic_cache in the directory)", TEXT),
+        shared(
+            "--cache_directory",
+            "where features are kept (default: .aesthetic_cache in the directory)",
+            TEXT,
+            idle_with=("engine=ray",),
+        ),
     ),
 )

@@ -57,6 +57,18 @@ SCORING = Group(
             alone=OF_A_MERGE,
         ),
         scoring(
+            "--engine",
+            "what images go through: threads of this process, or Ray, here or on a cluster (requirements-ray.txt)",
+            choice("threads", "ray"),
+            "threads",
+        ),
+        scoring(
+            "--ray_address",
+            "the Ray cluster to join: auto, or its head's host:port (none: Ray is started on this machine)",
+            TEXT,
+            needs=("engine=ray",),
+        ),
+        scoring(
             "--convert",
             "only write the --model, whoever made it, to this file in our own format",
             TEXT,

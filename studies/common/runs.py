@@ -14,10 +14,9 @@ from torch import Tensor, nn
 
 from src.common import UserError, named_in_text, replacing, write_text
 
-from .folders import Styles
-
 CONFIGURATION, RESULTS, BEST, LAST = "run.json", "results.json", "best.safetensors", "last.safetensors"
-NOT_COMPARED = {"resume", "log", "runs", "device", "cache_directory"}  # options that may differ when a run goes on
+# Options that may differ when a run goes on.
+NOT_COMPARED = {"resume", "log", "runs", "device", "cache_directory", "visualize_each_step"}
 
 
 def runs_folder(arguments: Namespace) -> Path:
@@ -53,6 +52,8 @@ def find_run(folder: Path, name: str, given: str | None = None) -> Path:
         there = [path for path in (Path(given).expanduser(), folder / given) if (path / CONFIGURATION).is_file()]
         if not there:
             raise UserError(f"--model={given}: is no output folder with a {CONFIGURATION}; name one of {name}'s")
+        if (other := read_configuration(there[0])["command"]) != name:
+            raise UserError(f"--model={given}: is an output folder of {other}; name one of {name}'s")
         return there[0]
     finished = [path for path in numbered(folder, name).values() if (path / CONFIGURATION).is_file()]
     if not finished:
@@ -69,18 +70,22 @@ def read_configuration(path: Path) -> dict[str, Any]:
     """Of an output folder. Raises UserError where it is damaged."""
     try:
         found = json.loads((path / CONFIGURATION).read_text(encoding="utf-8"))
-        return {"options": found["options"], "styles": found["styles"], "split": found["split"], **found}
+        return {"command": found["command"], "options": found["options"], "split": found["split"], **found}
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{path / CONFIGURATION}: is not what this script wrote there; run the sub-command again")
 
 
-def begin_run(arguments: Namespace, name: str, styles: Styles, identity: Mapping[str, Any]) -> tuple[Path, "Log"]:
-    """A new output folder with its run.json, or with --resume the newest one, and the log."""
-    split = dict(zip(styles.paths, styles.split.tolist(), strict=True))
+def begin_run(
+    arguments: Namespace, name: str, split: Mapping[str, str], identity: Mapping[str, Any], **more: Any
+) -> tuple[Path, "Log"]:
+    """A new output folder with its run.json, or with --resume the newest one, and the log.
+
+    split: train, val or test, by path. more: what else run.json should say.
+    """
     configuration = {
         "command": name,
         "options": options_of(arguments),
-        "styles": {style: code for code, style in enumerate(styles.names)},
+        **more,
         "identity": identity,
         "split": split,
         "torch": torch.__version__,
@@ -114,7 +119,7 @@ def check_same(path: Path, arguments: Namespace, split: Mapping[str, str]) -> No
     if configuration["split"] != split:
         raise UserError(f"--resume: images came or went since {path} began; leave --resume out")
     if (path / RESULTS).is_file():
-        raise UserError(f"--resume: {path} is finished, its test images were looked at; leave --resume out")
+        raise UserError(f"--resume: {path} is finished; leave --resume out")
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:

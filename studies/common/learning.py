@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,13 +23,16 @@ from .pictures import draw_history
 from .runs import BEST, LAST, Log, fill, fill_optimiser, load_weights, optimiser_tensors, save_weights
 
 Row = dict[str, float]
+PATIENCE = 4  # epochs
 
 
 @dataclass
 class Training:
     """How a network is trained. identity: what its weights are of. best_by: the number of an epoch that decides.
 
-    only: parameters that are trained; None for all of them.
+    schedule: the learning rate falls to `least` in a cosine, or by half after each PATIENCE epochs that were not
+    better (plateau). clip: the longest gradient, 0 for any. accumulate: batches a step. only: parameters that are
+    trained; None for all of them.
     """
 
     folder: Path
@@ -42,13 +46,17 @@ class Training:
     weight_decay: float = 0.0
     highest: bool = True
     only: Sequence[nn.Parameter] | None = None
+    schedule: str = "cosine"
+    least: float = 0.0
+    clip: float = 0.0
+    accumulate: int = 1
 
     @classmethod
     def of(
         cls, arguments: Namespace, folder: Path, network: nn.Module, identity: Mapping[str, Any], **others: Any
     ) -> "Training":
         """By the options of a command, where it has them. others: the other fields, and those of another value."""
-        shared = ("epochs", "batch_size", "learning_rate", "weight_decay", "seed")
+        shared = ("epochs", "batch_size", "learning_rate", "weight_decay", "seed", "schedule", "clip", "accumulate")
         named = {name: getattr(arguments, name) for name in shared if hasattr(arguments, name)}
         return cls(folder, network, identity, **{**named, **others})
 
@@ -56,6 +64,7 @@ class Training:
         parameters = list(self.network.parameters()) if self.only is None else list(self.only)
         self.optimiser = torch.optim.AdamW(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
         self.rows: list[Row] = []
+        self.speed = 0.0  # images a second, of the last epoch's steps
 
     def resume(self) -> None:
         """Go on where the folder's last epoch ended. Raises UserError where there is none, or none left to do."""
@@ -80,7 +89,7 @@ class Training:
                         row = one_epoch(number)
                     self.rows.append({"epoch": number + 1, **row})
                     self._save()
-                    log.say(_line(self.rows[-1], self.epochs))
+                    log.say(f"{_line(self.rows[-1], self.epochs)}  {self.speed:.1f} images/s")
         except KeyboardInterrupt:
             kept = (
                 f"the best of them is {self.best_epoch()}, in {self.folder / BEST}"
@@ -97,19 +106,27 @@ class Training:
         generator = np.random.default_rng([self.seed, number])
         order = torch.from_numpy(generator.permutation(rows))
         batches = list(order.split(self.batch_size))
-        total = 0.0
+        total, began = 0.0, time.perf_counter()
         self.network.train()
+        self.optimiser.zero_grad()
         with tqdm(total=len(order), desc=f"epoch {number + 1}", unit="image", leave=False) as bar:
             for i, batch in enumerate(batches):
                 self._set_learning_rate((number + i / len(batches)) / self.epochs)
                 loss = loss_of(batch)
-                self.optimiser.zero_grad()
-                loss.backward()
-                self.optimiser.step()
+                (loss / self.accumulate).backward()
+                if (i + 1) % self.accumulate == 0 or i + 1 == len(batches):
+                    self._step()
                 total += float(loss.detach()) * len(batch)
                 bar.update(len(batch))
         self.network.eval()
+        self.speed = len(order) / (time.perf_counter() - began)
         return total / max(1, len(order))
+
+    def _step(self) -> None:
+        if self.clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
+        self.optimiser.step()
+        self.optimiser.zero_grad()
 
     def best_epoch(self) -> int:
         """The first of those that are best, from 1."""
@@ -124,8 +141,24 @@ class Training:
             yield
 
     def _set_learning_rate(self, done: float) -> None:
+        """done: the share of all epochs, in [0, 1]."""
+        if self.schedule == "plateau":
+            rate = max(self.least, self.learning_rate * 0.5 ** self._halvings())
+        else:
+            rate = self.least + (self.learning_rate - self.least) * 0.5 * (1 + math.cos(math.pi * done))
         for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+            group["lr"] = rate
+
+    def _halvings(self) -> int:
+        """How often PATIENCE epochs, one after the other, were no better than the best before them."""
+        sign, best, waited, halvings = (1 if self.highest else -1), -math.inf, 0, 0
+        for row in self.rows:
+            value = sign * row[self.best_by]
+            waited = 0 if value > best else waited + 1
+            best = max(best, value)
+            if waited == PATIENCE:
+                waited, halvings = 0, halvings + 1
+        return halvings
 
     def _save(self) -> None:
         """The best first: who is killed in between trains this epoch again, to the same weights."""

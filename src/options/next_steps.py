@@ -1,0 +1,101 @@
+"""What comes after a script: the command that goes on where it ended, ready to be copied."""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from ..common import command_of
+
+ROOT = Path(__file__).resolve().parents[2]
+CHOOSE_SCRIPT, TRAIN_SCRIPT, SCORE_SCRIPT, LOOK_SCRIPT = (
+    "aesthetic_ab_scorer.py",
+    "aesthetic_predictor_training.py",
+    "aesthetic_score_from_model.py",
+    "aesthetic_data_analysis.py",
+)
+BEST = 100  # images, of those that are copied next
+# What else was said on the command line of the same images, and is to be said again.
+OF_IMAGES = ("--exclude", "--cache_directory")
+
+
+def after_choosing(directory: Path, scores: Path) -> str:
+    """The command that trains on the scores."""
+    return _command(TRAIN_SCRIPT, _at(directory), f"--scores={scores.resolve()}", *_said(*OF_IMAGES))
+
+
+def after_training(arguments: argparse.Namespace, directory: Path, model: Path) -> str:
+    """How to see what the model is worth, and how to use it. arguments: --scores is filled in."""
+    known = _at(directory), f"--modelpath={model.resolve()}", f"--scores={arguments.scores}"
+    said = _said("--score_column", *OF_IMAGES)
+    look = _command(LOOK_SCRIPT, *known, *said, "--confidence", "--report=report.html")
+    return f"\n{_next('to see what it misjudges', look)}\n{_next('to score images', _gallery(directory, [model]))}"
+
+
+def after_looking(directory: Path, models: Sequence[Path]) -> str:
+    """How to use the models; nothing where there are only scores of some."""
+    return f"\n{_next('to score images', _gallery(directory, models))}" if models else ""
+
+
+def after_scoring(
+    arguments: argparse.Namespace, directory: Path, models: Sequence[Path], outfile: Path | None
+) -> str:
+    """How to copy the best; where that is done, to choose between them; with --shard to put shards together."""
+    handed_on = arguments.copy_to or arguments.move_to or arguments.link_to
+    if outfile and arguments.shard:
+        whole = f"--outfile={Path(arguments.outfile).expanduser().resolve()}"
+        return _next("when all shards are there", _command(SCORE_SCRIPT, whole, "--merge", files=False))
+    if handed_on:
+        folder = Path(handed_on).expanduser()
+        return _next("to choose between them", _command(CHOOSE_SCRIPT, _at(folder), files=False))
+    best = directory.resolve()
+    best = best.with_name(f"{best.name}_best")
+    words = _at(directory), *_of(models), *_said(*OF_IMAGES), f"--top={BEST}", f"--copy_to={best}"
+    return _next(f"to copy the {BEST} best", _command(SCORE_SCRIPT, *words, files=False))
+
+
+def _gallery(directory: Path, models: Sequence[Path]) -> str:
+    page = f"--gallery={directory.resolve() / 'gallery.html'}"
+    return _command(SCORE_SCRIPT, _at(directory), *_of(models), *_said(*OF_IMAGES), page, "--open")
+
+
+def _at(directory: Path) -> str:
+    return f"--directory={directory.resolve()}"
+
+
+def _of(models: Sequence[Path]) -> list[str]:
+    return [f"--modelpath={model.resolve()}" for model in models]
+
+
+def _said(*names: str) -> list[str]:
+    """Options of these names as this script was given them, with a whole path where one is a path."""
+    found = []
+    for word, following in pairwise([*sys.argv[1:], ""]):
+        name, sign, value = word.partition("=")
+        if name in names:
+            value = value if sign else following
+            found.append(f"{name}={Path(value).expanduser().resolve() if name == '--cache_directory' else value}")
+    return found
+
+
+def _next(what: str, command: str) -> str:
+    return f"Next, {what}:\n{command}"
+
+
+def _command(script: str, *options: str, files: bool = True) -> str:
+    """A script of the toolkit with these options, behind the argument files that this one was given, by whole paths.
+
+    Bytes of a path that are no text can't be shown, and stand as question marks.
+    """
+    given = [f"@{Path(word[1:]).resolve()}" for word in sys.argv[1:] if files and word.startswith("@")]
+    words = [_python(), str(ROOT / script), *given, *options]
+    return command_of(words).encode("utf-8", "replace").decode()
+
+
+def _python() -> str:
+    """The word that starts this Python: the short one, where that is what a shell would find."""
+    found = shutil.which("python")
+    same = found and Path(found).absolute().parent == Path(sys.executable).absolute().parent
+    return "python" if same else sys.executable

@@ -1,0 +1,124 @@
+"""The commands that scripts end with: they are to be copied, so they must be whole and must parse."""
+
+import shlex
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from src.common import words
+from src.options import (
+    LOOK,
+    SCORE,
+    TRAIN,
+    after_choosing,
+    after_looking,
+    after_scoring,
+    after_training,
+    next_steps,
+    parse_arguments,
+)
+
+SCORING = {"copy_to": None, "move_to": None, "link_to": None, "shard": None, "outfile": None}
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """A folder with a space and a quote in its name, from elsewhere by a relative path and an argument file."""
+    folder = tmp_path / "anna's photos"
+    folder.mkdir()
+    (tmp_path / "my arguments.txt").write_text("--directory=wrong\n--seed=7\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["script", "@my arguments.txt", "--seed=3"])
+    return Path("anna's photos")
+
+
+def read(command, script):
+    """What the script takes the command for, typed in another folder."""
+    python, path, *given = shlex.split(command)
+    assert Path(python).name.startswith("python")
+    assert Path(path).is_file()
+    return parse_arguments(script, "", given)
+
+
+def commands(text):
+    """The lines below "Next, …:"."""
+    lines = text.strip().splitlines()
+    assert all(line.startswith("Next, ") and line.endswith(":") for line in lines[::2])
+    return lines[1::2]
+
+
+def test_what_follows_choosing_trains_on_its_scores_with_the_same_arguments(photos, monkeypatch, tmp_path):
+    command = after_choosing(photos, photos / "scores.csv")
+    monkeypatch.chdir("/")
+    found = read(command, TRAIN)
+    folder = tmp_path / photos
+    assert (found.directory, found.scores, found.seed) == (str(folder), str(folder / "scores.csv"), 7)
+
+
+def test_what_follows_training_looks_at_the_model_and_uses_it(photos, monkeypatch, tmp_path):
+    text = after_training(Namespace(scores="scores.csv"), photos, photos / "model.safetensors")
+    monkeypatch.chdir("/")
+    look, score = commands(text)
+    model = str(tmp_path / photos / "model.safetensors")
+    found = read(look, LOOK)
+    assert (found.modelpath, found.report, found.scores) == ([model], "report.html", "scores.csv")
+    found = read(score, SCORE)
+    assert (found.modelpath, found.gallery) == ([model], str(tmp_path / photos / "gallery.html"))
+
+
+def test_what_was_said_of_the_same_images_is_said_again(photos, monkeypatch, tmp_path):
+    given = ["script", "--score_column=beauty", "--exclude", "*.gif", "--exclude=old", "--cache_directory=kept"]
+    monkeypatch.setattr(sys, "argv", given)
+    model = photos / "model.safetensors"
+    look, score = commands(after_training(Namespace(scores="scores.csv"), photos, model))
+    (copy,) = commands(after_scoring(Namespace(**SCORING), photos, [model], None))
+    train = after_choosing(photos, photos / "scores.csv")
+    monkeypatch.chdir("/")
+    assert read(look, LOOK).score_column == "beauty"
+    for command, script in ((look, LOOK), (score, SCORE), (copy, SCORE), (train, TRAIN)):
+        found = read(command, script)
+        assert (found.exclude, found.cache_directory) == (["*.gif", "old"], str(tmp_path / "kept"))
+
+
+def test_a_script_that_was_given_no_words_has_a_next_command_too(photos, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["script"])
+    assert read(after_choosing(photos, photos / "scores.csv"), TRAIN).scores.endswith("scores.csv")
+
+
+def test_what_follows_looking_uses_the_models_if_there_are_any(photos):
+    assert after_looking(photos, []) == ""
+    (score,) = commands(after_looking(photos, [photos / "a.safetensors", photos / "b.safetensors"]))
+    assert len(read(score, SCORE).modelpath) == 2
+
+
+def test_what_follows_scoring_copies_the_best_then_chooses_between_them(photos, tmp_path):
+    scored = Namespace(**SCORING)
+    (copy,) = commands(after_scoring(scored, photos, [photos / "model.safetensors"], None))
+    found = read(copy, SCORE)
+    assert (found.top, found.copy_to) == (100, str(tmp_path / "anna's photos_best"))
+    (choose,) = commands(after_scoring(Namespace(**{**SCORING, "move_to": "best"}), photos, [], None))
+    assert choose.endswith(f"aesthetic_ab_scorer.py --directory={tmp_path / 'best'}")
+
+
+def test_shards_are_put_together_next(photos, tmp_path):
+    scored = Namespace(**{**SCORING, "shard": "1/4", "outfile": "all.csv"})
+    (merge,) = commands(after_scoring(scored, photos, [], tmp_path / "all.1-of-4.csv"))
+    found = read(merge, SCORE)
+    assert (found.merge, found.outfile) == (True, str(tmp_path / "all.csv"))
+
+
+def test_the_short_word_stands_for_python_only_where_a_shell_finds_this_one(tmp_path, monkeypatch):
+    other = tmp_path / "python"
+    other.write_text("")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert shlex.split(after_choosing(tmp_path, tmp_path / "a.csv"))[0] == sys.executable
+    monkeypatch.setattr(next_steps.sys, "executable", str(other))
+    assert shlex.split(after_choosing(tmp_path, tmp_path / "a.csv"))[0] == "python"
+
+
+def test_argument_files_are_quoted_for_powershell(monkeypatch):
+    monkeypatch.setattr(words.os, "name", "nt")
+    assert words.command_of(["python", "@a.txt", "@b c.txt", "-d", "x y"]) == 'python "@a.txt" "@b c.txt" -d "x y"'
