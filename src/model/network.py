@@ -204,6 +204,28 @@ def fold_scaling(predictor: Predictor, shift: Tensor, scale: Tensor, score_shift
         bias.sub_(weight[0] * score_shift)
 
 
+def first_linears(predictor: Predictor) -> list[tuple[nn.Sequential, nn.Linear]]:
+    """The first of each head, and the head."""
+    head = predictor.main_process
+    found = []
+    for plain in (head.primary, head.high_end) if isinstance(head, HighEndHead) else (head,):
+        assert isinstance(plain, nn.Sequential)
+        assert isinstance(plain[1], nn.Linear)
+        found.append((plain, plain[1]))
+    return found
+
+
+@torch.no_grad()
+def fold_directions(predictor: Predictor, directions: Tensor, config: PredictorConfig) -> None:
+    """Turn a network of K components into one of the W features that `config` says, in place; directions: (W, K)."""
+    for plain, first in first_linears(predictor):
+        wide = nn.utils.skip_init(nn.Linear, len(directions), len(first.bias), device=first.bias.device)
+        wide.weight.copy_(first.weight @ directions.T)
+        wide.bias.copy_(first.bias)
+        plain[0], plain[1] = nn.Dropout(config.dropouts[0]), wide
+    predictor.config = config
+
+
 def _fold_plain(head: nn.Module, shift: Tensor, scale: Tensor, score_shift: float, score_scale: float) -> None:
     linears = [module for module in head.modules() if isinstance(module, nn.Linear)]
     first, last = linears[0], linears[-1]  # in a head without hidden layers the same

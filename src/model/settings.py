@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from .components import Components
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -31,12 +33,12 @@ class Comparisons:
 class TrainingData:
     """The train split: inputs as `predictor.arrange` gives them, scores (N,) and weights (N,), on one device.
 
-    comparisons: of loss choices, which takes the scale alone from scores. is_scaled: inputs are as they should enter
-    the network, principal components such as `components` gives; else training standardises them.
+    comparisons: of loss choices, which takes the scale alone from scores. components: of these inputs, which networks
+    are trained on in their place, in modes that mix nothing.
     """
 
     inputs: Tensor
     scores: Tensor
     weights: Tensor
     comparisons: Comparisons | None = None
-    is_scaled: bool = False
+    components: Components | None = None

@@ -4,6 +4,7 @@ Zeros stay zeros: a unit that is filled up says relu(0) = 0, so nothing comes ba
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -53,11 +54,6 @@ class Stack:
         leaves = [part.detach().requires_grad_() for part in shaped[0]]
         self.weights = {**dict(zip(self.trained, leaves, strict=True)), **self.constants}
         self._gradients = shaped[1]
-        own = torch.tensor([each.config.number_of_features for each in self.predictors])
-        columns = torch.arange(self.widths()[0])
-        # (P, 1, W): 0 for columns of the inputs that one does not take, None where all take all.
-        takes = (columns < own.unsqueeze(1)).unsqueeze(1).to(self.values)
-        self._takes = None if bool(takes.all()) else takes
 
     def widths(self) -> list[int]:
         """Of what enters each Linear, filled up; of the high-end fix those of both heads."""
@@ -103,7 +99,6 @@ class Stack:
 
     def outputs(self, inputs: Tensor, masks: Sequence[Tensor | None]) -> Tensor:
         """(P, N, W) -> (P, N, C). masks: what dropout multiplies with before each Linear, (P, N, its width)."""
-        inputs = inputs if self._takes is None else inputs * self._takes
         if self.config.high_end_fix == "none":
             return self._head("main_process", inputs, masks)
         primary = self._head("main_process.primary", inputs, masks[: len(masks) // 2])
@@ -115,14 +110,42 @@ class Stack:
         return primary + high_end * (torch.tanh(primary[..., :1] * before + shift) * after + offset) * 0.5
 
     def _head(self, name: str, values: Tensor, masks: Sequence[Tensor | None]) -> Tensor:
+        linears = [f"{name}.{3 * place + 1}" for place in range(len(masks))]  # behind a dropout; a ReLU follows
+        weights = [self.weights[f"{linear}.{part}"] for linear in linears for part in ("weight", "bias")]
+        found: Tensor = _Head.apply(values, masks, *weights)
+        return found
+
+
+class _Head(torch.autograd.Function):
+    """Dropout, Linear, ReLU for each hidden layer, then Dropout, Linear; half as long as torch's own way through it."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, masks: Sequence[Tensor | None], *weights: Tensor) -> Tensor:
+        """values (P, N, W); masks (P, N, ...), None for no dropout; weights: weight, bias of each Linear."""
+        entered = []
         for place, mask in enumerate(masks):
-            if mask is not None:
-                values = values * mask
-            linear = f"{name}.{3 * place + 1}"  # behind the dropout; a ReLU follows
-            bias = self.weights[f"{linear}.bias"].unsqueeze(1)
-            values = torch.baddbmm(bias, values, self.weights[f"{linear}.weight"].mT)
-            values = values.relu() if place + 1 < len(masks) else values
+            values = values if mask is None else values * mask
+            entered.append(values)
+            values = torch.baddbmm(weights[2 * place + 1].unsqueeze(1), values, weights[2 * place].mT)
+            values = values.relu_() if place + 1 < len(masks) else values
+        ctx.entered, ctx.masks, ctx.weights = entered, masks, weights[::2]
         return values
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Where a mask or a ReLU let nothing through, 0 entered the next Linear."""
+        (gradient,) = gradients
+        found: list[Tensor | None] = []
+        for place in reversed(range(len(ctx.masks))):
+            entered, mask = ctx.entered[place], ctx.masks[place]
+            found = [gradient.mT @ entered, gradient.sum(dim=1), *found]
+            if place == 0 and not ctx.needs_input_grad[0]:
+                return None, None, *found
+            gradient = gradient @ ctx.weights[place]
+            gradient = gradient if mask is None else gradient.mul_(mask)
+            if place > 0:
+                gradient.mul_(entered > 0)
+        return gradient, None, *found
 
 
 def _largest(parameters: Sequence[Tensor]) -> torch.Size:

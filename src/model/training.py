@@ -17,7 +17,7 @@ from ..common import standardisation, torch_threads
 from .batches import BLOCK, Block, Examples, Noise, draw_block
 from .config import PredictorConfig
 from .losses import LOSS_FUNCTIONS, WITHOUT_SCALE
-from .network import Predictor, fold_scaling
+from .network import Predictor, fold_directions, fold_scaling
 from .settings import Comparisons, TrainingConfig, TrainingData
 from .stack import Stack
 
@@ -61,8 +61,7 @@ def train_population(
 ) -> list[Predictor | None]:
     """Train all of them, each as `train` does; None where `after_epoch` ended one.
 
-    They have their loss, mode, number of layers and high-end fix in common. Of scaled inputs each may take the first
-    columns alone, as many as its `widths` say.
+    They have their loss, mode, number of layers and high-end fix in common.
     """
     devices = [data.inputs.device] if data.inputs.is_cuda else []
     # One thread: on a busy machine, threads that wait for each other in matrices this small cost many times what
@@ -75,15 +74,15 @@ class _Member:
     """One network of a population: what its seed draws, its learning rate, and how far it is."""
 
     def __init__(
-        self, place: int, predictor: Predictor, config: TrainingConfig, examples: Examples, device: torch.device
+        self, place: int, predictor: Predictor, whole: PredictorConfig, config: TrainingConfig, examples: Examples
     ) -> None:
-        self.place, self.predictor, self.config, self.step = place, predictor, config, 0
+        self.place, self.predictor, self.whole, self.config, self.step = place, predictor, whole, config, 0
         self.batches = examples.batches(config.batch_size, torch.Generator().manual_seed(config.seed))
         self.steps_per_epoch = math.ceil(len(examples.rows) / config.batch_size)
         self.total_steps = config.train_epochs * self.steps_per_epoch
         heads = 1 if predictor.config.high_end_fix == "none" else 2
         widths = (predictor.config.number_of_features, *predictor.config.layers)
-        noise = torch.Generator(device).manual_seed(config.seed)
+        noise = torch.Generator(examples.rows.device).manual_seed(config.seed)
         self.noise = Noise(tuple(predictor.config.dropouts) * heads, widths * heads, noise)
 
     def begin(self, values: Tensor, gradients: Tensor, own_rate: int) -> None:
@@ -124,26 +123,29 @@ class _Population:
         self.loss_model = configs[0][1].loss_model
         self.mean, self.deviation = _mean_and_deviation(data.scores)
         self.targets = (data.scores - self.mean) / self.deviation
-        networks = [self._start(network, config.seed, fixed_weights) for network, config in configs]
-        self.mixes = networks[0].config.hidden_states_mode == "weight"
+        known = [replace(own, score_mean=self.mean, score_deviation=self.deviation) for own, _ in configs]
+        networks = [
+            self._start(own, config.seed, fixed_weights) for own, (_, config) in zip(known, configs, strict=True)
+        ]
+        self.mixes = known[0].hidden_states_mode == "weight"
         self.shift, self.scale = self._scaling(networks[0])
-        # Where nothing is mixed, the inputs are standardised once and for all.
-        self.inputs = data.inputs if self.mixes or data.is_scaled else (data.inputs - self.shift) / self.scale
+        self.inputs = self._inputs()
         examples = _examples(data, self.targets, self.loss_model)
         self.members = [
-            _Member(place, network, config, examples, data.inputs.device)
+            _Member(place, network, known[place], config, examples)
             for place, (network, (_, config)) in enumerate(zip(networks, configs, strict=True))
         ]
         self.stack = Stack(networks)
-        if data.is_scaled:
-            self.inputs = self.inputs[:, : self.stack.widths()[0]]
         for place, member in enumerate(self.members):
             member.begin(self.stack.values[place], self.stack.gradients[place], self.stack.own_rate)
         self.finished: list[Predictor | None] = [None] * len(configs)
 
     def _start(self, config: PredictorConfig, seed: int, fixed_weights: Tensor | None) -> Predictor:
         torch.manual_seed(seed)
-        predictor = Predictor(replace(config, score_mean=self.mean, score_deviation=self.deviation))
+        components = self.data.components
+        predictor = Predictor(config if components is None else components.config(config))
+        if components is not None:
+            components.start(predictor)
         if config.hidden_states_mode == "weight":
             _start_mixing(predictor, fixed_weights)
         return predictor.to(self.data.inputs.device)
@@ -151,12 +153,18 @@ class _Population:
     @torch.no_grad()
     def _scaling(self, predictor: Predictor) -> tuple[Tensor, Tensor]:
         """What is subtracted from inputs, mixed as it stands before training, and what they are divided by; (W,)."""
+        if self.data.components is not None:
+            return self.data.components.shift, self.data.components.scale
         inputs = self.data.inputs
-        if self.data.is_scaled:
-            return inputs.new_zeros(inputs.shape[1]), inputs.new_ones(inputs.shape[1])
         found = standardisation(predictor.mix(inputs).cpu().numpy())
         shift, scale = (torch.from_numpy(values).float().to(inputs.device) for values in found)
         return shift, scale
+
+    def _inputs(self) -> Tensor:
+        """What enters a network; where nothing is mixed, that is scaled once and for all."""
+        if self.data.components is not None:
+            return self.data.components.values
+        return self.data.inputs if self.mixes else (self.data.inputs - self.shift) / self.scale
 
     def run(self) -> list[Predictor | None]:
         """Until all are done."""
@@ -193,22 +201,24 @@ class _Population:
         epoch, rest = divmod(member.step, member.steps_per_epoch)
         if rest or member not in self.members:
             return
-        goes_on = self.after_epoch is None or self.after_epoch(member.place, epoch, lambda: self._finish(place))
+        goes_on = self.after_epoch is None or self.after_epoch(
+            member.place, epoch, lambda: self._finish(place, member)
+        )
         if goes_on and member.step == member.total_steps:
-            self.finished[member.place] = self._finish(place)
+            self.finished[member.place] = self._finish(place, member)
         if not goes_on or member.step == member.total_steps:
             self.members.remove(member)
 
     @torch.no_grad()
-    def _finish(self, place: int) -> Predictor:
+    def _finish(self, place: int, member: _Member) -> Predictor:
         """A copy that takes raw features and returns scores on the score file's own scale."""
-        finished = copy.deepcopy(
-            self.stack.predictor(place)
-        ).eval()  # drawing no random number, unlike a new Predictor
+        # Drawing no random number, unlike a new Predictor.
+        finished = copy.deepcopy(self.stack.predictor(place)).eval()
         slope, offset = self._calibration(finished) if self.loss_model in WITHOUT_SCALE else (1.0, 0.0)
-        width = finished.config.number_of_features
+        if self.data.components is not None:
+            fold_directions(finished, self.data.components.directions, member.whole)
         shift = self.mean + self.deviation * offset
-        fold_scaling(finished, self.shift[:width], self.scale[:width], shift, self.deviation * slope)
+        fold_scaling(finished, self.shift, self.scale, shift, self.deviation * slope)
         return finished
 
     def _calibration(self, predictor: Predictor) -> tuple[float, float]:
@@ -216,7 +226,7 @@ class _Population:
         inputs = self.inputs
         if self.mixes:
             inputs = (predictor.mix(inputs) - self.shift) / self.scale
-        outputs = predictor.main_process(inputs[:, : predictor.config.number_of_features])[:, 0]
+        outputs = predictor.main_process(inputs)[:, 0]
         variance = outputs.var(correction=0)
         if float(variance) == 0.0:
             return 0.0, 0.0

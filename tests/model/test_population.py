@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from src.model.batches import BLOCK, Noise
+from src.model.components import fit_components
 from src.model.config import PredictorConfig
 from src.model.settings import Comparisons, TrainingConfig, TrainingData
 from src.model.training import train, train_population
@@ -53,8 +54,7 @@ def assert_alike(together, alone, inputs):
     """To a ten-thousandth of a deviation: Adam makes steps of rounding errors where a gradient is nearly 0."""
     for mine, other in zip(together, alone, strict=True):
         assert mine.config == other.config
-        own = inputs[..., : mine.config.number_of_features]
-        for found, expected in zip(mine.predict(own), other.predict(own), strict=True):
+        for found, expected in zip(mine.predict(inputs), other.predict(inputs), strict=True):
             difference = np.abs(found - expected) / mine.config.score_deviation
             assert np.isnan(expected).all() or difference.max() < 1e-4
 
@@ -68,17 +68,17 @@ def test_side_by_side_each_comes_out_as_alone(loss, mode, fix):
     assert max(each.predict(known.inputs)[0].std() for each in alone) > 0.01
 
 
-def test_of_scaled_inputs_each_takes_the_first_columns_that_it_is_to_take():
-    known = replace(data(), is_scaled=True)
-    configs = [
-        (replace(network, widths=(width,)), training)
-        for width, (network, training) in zip((4, 10, 7, 4), configurations(), strict=True)
-    ]
-    alone = [
-        train(*one, replace(known, inputs=known.inputs[:, : one[0].number_of_features].contiguous()))
-        for one in configs
-    ]
-    assert_alike(train_population(configs, known), alone, known.inputs)
+@pytest.mark.parametrize("fix", ["none", "variable"])
+def test_trained_on_components_each_takes_all_features(fix):
+    known = data()
+    known = replace(known, components=fit_components(known.inputs, (6, 4), 5))
+    configs = configurations(fix=fix)
+    found = train_population(configs, known)
+    assert [each.config.widths for each in found] == [(W,)] * len(configs)
+    assert_alike(found, [train(*one, known) for one in configs], known.inputs)
+    with torch.no_grad():
+        weights = found[0].main_process.primary[1].weight if fix == "variable" else found[0].main_process[1].weight
+    assert torch.linalg.matrix_rank(weights) <= 5
 
 
 def test_one_that_is_ended_leaves_and_the_others_go_on():
