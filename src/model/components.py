@@ -1,7 +1,7 @@
 """Principal components of features: what networks are trained on in their place, in a fraction of the time.
 
-A network of K components is one of all W features whose first weights lie in K directions, and that is what becomes of
-it once it is trained. Adam moves each weight by about the learning rate, whatever it weighs, so of W features that
+A network of K components is one of all W features whose first weights lie in K directions, and that is what it becomes
+once it is trained. Adam moves each weight by about the learning rate, whatever it weighs, so of W features that
 vary together it moves what the network says W / K times as far as of K; and dropout of single features takes less of
 that away. Both are made up for, so that metaparameters mean the same with components and without. Turned at random
 within their directions, all components vary alike, as features do; Adam goes by axes.
@@ -42,8 +42,8 @@ class Components:
         first, *others = config.dropouts
         odds = first / (1 - first) / self.features_each
         count = self.directions.shape[1]
-        used = {"hidden_states_used": (0,), "hidden_states_mode": "join", "widths": (count,)}
-        return replace(config, dropouts=(odds / (1 + odds), *others), **used)
+        dropouts = (odds / (1 + odds), *others)
+        return replace(config, hidden_states_used=(0,), hidden_states_mode="join", widths=(count,), dropouts=dropouts)
 
     @torch.no_grad()
     def start(self, predictor: Predictor) -> None:
@@ -71,7 +71,5 @@ def fit_components(inputs: Tensor, widths: Sequence[int], count: int, seed: int 
     turn, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((count, count)))
     deviation = np.sqrt(max(found.explained_variance_.mean(), np.finfo(np.float32).tiny))
     directions = shares[:, None] * found.components_.T @ turn * (width / count / deviation)
-    parts = (
-        torch.from_numpy(part).float().to(inputs.device) for part in (shift, scale, directions, standard @ directions)
-    )
-    return Components(*parts)
+    parts = shift, scale, directions, standard @ directions
+    return Components(*(torch.from_numpy(part).float().to(inputs.device) for part in parts))

@@ -21,7 +21,7 @@ def inputs():
     """Features that vary in few directions, of very different size."""
     generator = torch.Generator().manual_seed(1)
     varying = torch.randn(N, K, generator=generator) @ torch.randn(K, W, generator=generator)
-    return 5 + (varying + 0.1 * torch.randn(N, W, generator=generator)) * torch.logspace(-2, 2, W)
+    return 5 + (varying + 0.1 * torch.randn(N, W, generator=generator)) * torch.logspace(-0.3, 0.3, W)
 
 
 def test_they_say_what_principal_components_say(inputs):
