@@ -36,8 +36,9 @@ from src.search.dataset import Dataset, train_data
 from src.search.first_results import best_of, first_results, put
 from src.search.objective import make_objective
 from src.search.run_files import RunFiles
-from src.search.search import configure, suggest
+from src.search.search import suggest
 from src.search.settings import MetaparameterRanges
+from src.search.trainer import configure
 
 SIZES = (300, 1000, 5000)
 FEATURES = "lite0, 4 states"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
         shown_path,
         write_text,
     )
-    from .helpers import be_a_helper, ignoring_ctrl_c
+    from .helpers import available_cores, be_a_helper, ignoring_ctrl_c
     from .hidden_states import by_place, number, place_and_state, read_states, write_states
     from .html import page_head
     from .interruption import Interruption

@@ -1,4 +1,4 @@
-"""Processes that do heavy work for a program: of low priority, deaf to Ctrl-C, gone when the program is."""
+"""Processes that do heavy work for a program: mostly of low priority, deaf to Ctrl-C, gone when the program is."""
 
 import multiprocessing
 import multiprocessing.connection
@@ -10,9 +10,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+def available_cores() -> int:
+    """Cores that this process may use, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @contextmanager
 def ignoring_ctrl_c() -> Iterator[None]:
-    """A process begun here ignores it from the first: a terminal sends it to all, but the program ends its helper."""
+    """A process begun here ignores it from the first: a terminal sends it to all, but the program ends its helper.
+
+    Nothing outside the main thread, where that can't be set.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
@@ -20,11 +33,12 @@ def ignoring_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def be_a_helper() -> None:
-    """What such a process does first."""
+def be_a_helper(yields: bool = True) -> None:
+    """What such a process does first. yields: it is of low priority."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Windows nothing is inherited
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _yield_to_others()
+    if yields:
+        _yield_to_others()
 
 
 def _end_with_parent() -> None:

@@ -8,7 +8,6 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .batches import pixels_of
     from .extraction import Features, extract_features, fill_cache
     from .extractors import EMBEDDED, Extractor, load_extractor
-    from .extractors.base import available_cores
     from .extractors.efficientnet import embedded_network
     from .extractors.known import list_extractors
     from .feature_cache import FeatureCache, default_folder

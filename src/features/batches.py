@@ -15,8 +15,8 @@ from typing import Generic, TypeVar
 import numpy as np
 from PIL import Image
 
-from ..common import UserError, note
-from .extractors.base import Extractor, available_cores
+from ..common import UserError, available_cores, note
+from .extractors.base import Extractor
 from .images import UnreadableImage
 
 MOST_THREADS = 16

@@ -7,6 +7,7 @@ from ..common.lazy import lazily
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .about import said_by
     from .blend import Blend, networks_of
+    from .components import Components, fit_components
     from .config import PredictorConfig, arrange
     from .conversion import convert
     from .export import export_onnx

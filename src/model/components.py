@@ -1,6 +1,6 @@
 """Principal components of features: what networks are trained on in their place, in a fraction of the time.
 
-A network of K components is one of all W features whose first weights lie in K directions, and that is what it becomes
+A network of K components is one of all W features whose first weights lie in K directions; that is what it becomes
 once it is trained. Adam moves each weight by about the learning rate, whatever it weighs, so of W features that
 vary together it moves what the network says W / K times as far as of K; and dropout of single features takes less of
 that away. Both are made up for, so that metaparameters mean the same with components and without. Turned at random
@@ -14,17 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..common import standardisation
 from .config import PredictorConfig
 from .network import Predictor, first_linears
+from .projection import fit_projection
 
 
 @dataclass(frozen=True)
 class Components:
     """K of them in place of W features.
 
-    shift, scale: (W,), of features (see `standardisation`). directions: (W, K), by which standardised features become
-    components. values: (N, K), of the images that they were fitted to.
+    shift, scale: (W,), of features. directions: (W, K), by which features so scaled become components.
+    values: (N, K), of the images that they were fitted to.
     """
 
     shift: Tensor
@@ -56,20 +56,17 @@ def fit_components(inputs: Tensor, widths: Sequence[int], count: int, seed: int 
     """So many components of (N, W) inputs, or N - 1; None where that is not less than W.
 
     widths: of the hidden states side by side, each of which counts alike, as in a Gaussian process. Source: Jolliffe
-    (2002), "Principal Component Analysis"; by scikit-learn.
+    (2002), "Principal Component Analysis".
     """
-    rows, width = inputs.shape
-    count = min(count, rows - 1)
-    if not 0 < count < width:
+    count = min(count, len(inputs) - 1)
+    if not 0 < count < sum(widths):
         return None
-    from sklearn.decomposition import PCA
-
-    shift, scale = (part.astype(np.float32) for part in standardisation(inputs.cpu().numpy()))
-    standard = (inputs.cpu().numpy() - shift) / scale
-    shares = np.concatenate([np.full(own, np.sqrt(width / len(widths) / own), np.float32) for own in widths])
-    found = PCA(count, random_state=seed).fit(standard * shares)
+    raw = inputs.cpu().numpy()
+    found = fit_projection(raw, widths, count, seed)
+    values, count = found.of(raw), len(found.components)
+    if count == 0:  # all images have the same features
+        return None
     turn, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((count, count)))
-    deviation = np.sqrt(max(found.explained_variance_.mean(), np.finfo(np.float32).tiny))
-    directions = shares[:, None] * found.components_.T @ turn * (width / count / deviation)
-    parts = shift, scale, directions, standard @ directions
+    turn = turn * (sum(widths) / count / max(float(values.std()), np.finfo(np.float32).tiny))
+    parts = found.shift, found.scale, found.components.T @ turn, values @ turn
     return Components(*(torch.from_numpy(part).float().to(inputs.device) for part in parts))

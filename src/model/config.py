@@ -70,8 +70,13 @@ class PredictorConfig:
     @property
     def number_of_features(self) -> int:
         """Width of what enters the first Linear."""
+        return sum(self.column_blocks)
+
+    @property
+    def column_blocks(self) -> list[int]:
+        """Widths of the blocks of columns in what enters the first Linear, one for each hidden state or average."""
         joined = self.hidden_states_mode == "join"
-        return sum(sum(widths) if joined else widths[0] for widths in self.widths_by_model)
+        return [width for widths in self.widths_by_model for width in (widths if joined else widths[:1])]
 
     @property
     def widths_by_model(self) -> list[tuple[int, ...]]:

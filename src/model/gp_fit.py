@@ -15,20 +15,18 @@ from torch import Tensor
 from ..common import (
     draw_landmarks,
     low_rank,
-    principal_components,
     squared_distances,
-    standardisation,
     torch_threads,
     vectors_of,
 )
 from .config import PredictorConfig
 from .gp import GaussianProcess, refuse_weighing
+from .projection import Projection, fit_projection
 
 Floats = NDArray[np.float64]
 COMPONENTS = 512  # principal components of the features; half as many cost 0.005 Spearman on OASIS
 WHOLE_UP_TO, LANDMARKS = 2000, 2000  # up to so many images it is exact, beyond by so many of them
 FOR_HYPERPARAMETERS = 1000  # images that length, variance and noise are found on
-BLOCK = 4096  # images that are projected at once
 COLUMNS = 512  # of root
 WIDE = 100.0  # variance of the constant mean's own prior, in variances of the scores: nothing is known of it
 SMALLEST_NOISE = 0.02  # of the scores' variance; below, weights grow so large that float32 rounds them
@@ -82,7 +80,7 @@ def fit_gaussian_process(
     with threadpool_limits(1, user_api="blas"), torch_threads(1):
         rows = np.arange(len(scores)) if weights is None else np.flatnonzero(np.asarray(weights) > 0)
         taken = inputs.cpu().numpy()[rows]
-        projection = _projection(taken, _widths(config), seed)
+        projection = fit_projection(taken, config.column_blocks, COMPONENTS, seed)
         mean, deviation = float(np.mean(np.asarray(scores)[rows])), float(np.std(np.asarray(scores)[rows])) or 1.0
         known = Examples(
             projection.of(taken),
@@ -97,40 +95,8 @@ def fit_gaussian_process(
         return predictor.to(inputs.device)
 
 
-def _widths(config: PredictorConfig) -> list[int]:
-    """Of the blocks of columns that weigh alike."""
-    if config.hidden_states_mode == "join":
-        return [width for widths in config.widths_by_model for width in widths]
-    return [widths[0] for widths in config.widths_by_model]
-
-
 def _normalised(weights: Floats) -> Floats:
     return weights / weights.mean()
-
-
-@dataclass(frozen=True)
-class Projection:
-    """z(x) = (x − shift) / scale @ components.T. shift, scale: (W,). components: (p, W), orthonormal rows."""
-
-    shift: Floats
-    scale: Floats
-    components: Floats
-
-    def of(self, inputs: np.ndarray) -> NDArray[np.float32]:
-        """(N, p) of raw features (N, W)."""
-        parts = np.array_split(inputs, max(1, len(inputs) // BLOCK))
-        return np.concatenate([((x - self.shift) / self.scale) @ self.components.T for x in parts]).astype(np.float32)
-
-
-def _projection(inputs: np.ndarray, widths: list[int], seed: int) -> Projection:
-    """Principal components of standardised features, each block of columns weighing alike."""
-    shift, scale = standardisation(inputs)
-    scale = scale * np.repeat(np.sqrt(np.array(widths) * len(widths)), widths)  # (W,)
-    some = (inputs[draw_landmarks(len(inputs), WHOLE_UP_TO, LANDMARKS, seed)] - shift) / scale
-    wanted = min(COMPONENTS, len(some) - 1)
-    if wanted >= some.shape[1]:
-        return Projection(shift, scale, np.eye(some.shape[1]))
-    return Projection(shift, scale, principal_components(some, wanted))
 
 
 def find_hyperparameters(examples: Examples, seed: int = 0) -> Hyperparameters:

@@ -117,7 +117,7 @@ class Stack:
 
 
 class _Head(torch.autograd.Function):
-    """Dropout, Linear, ReLU for each hidden layer, then Dropout, Linear; in fewer steps than torch takes on its own."""
+    """Dropout, Linear, ReLU for each hidden layer, then Dropout, Linear; fewer steps than on torch's own way."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, masks: Sequence[Tensor | None], *weights: Tensor) -> Tensor:

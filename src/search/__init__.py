@@ -13,10 +13,10 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .objective import Objective, make_objective
     from .run import Run, comparison_counts, describe_run
     from .run_files import Found, RunFiles
-    from .search import train_again
     from .settings import MetaparameterRanges, ObjectiveSettings, SearchSettings, StudySettings, TrainingSettings
     from .storage import elsewhere, existing_storage, shown_database
     from .study import dashboard, open_study, quiet
+    from .trainer import train_again
     from .training import found_first, search_networks, write_first
     from .worker_files import worker_model
 else:

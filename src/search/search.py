@@ -2,37 +2,31 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import optuna
-import torch
 from optuna.trial import Trial, TrialState
 from tqdm import tqdm
 
-from ..common import Interruption, UserError
-from ..model import (
-    OUTPUT_CHANNELS,
-    Blend,
-    GaussianProcess,
-    Predictor,
-    PredictorConfig,
-    TrainingConfig,
-    combine,
-    train,
-)
+from ..common import Interruption, UserError, available_cores
+from ..model import Blend, GaussianProcess, Predictor, PredictorConfig, combine
+from .ahead import Ahead
 from .crew import OWN_ATTRIBUTES, Crew, count_finished
-from .dataset import Dataset, train_data
+from .dataset import Dataset
 from .first_results import First, best_of, better
+from .known_good import known_good
 from .objective import SUBSETS, Objective
 from .run_files import RunFiles
-from .settings import MetaparameterRanges, SearchSettings, TrainingSettings
+from .settings import MetaparameterRanges, SearchSettings
+from .team import Team
+from .trainer import Trainer, Tried
 
-WHOLE = ("train_epochs", "batch_size", "first_layer_size", "second_layer_size")
+WHOLE = ("train_epochs", "batch_size", "first_layer_size", "second_layer_size", "components")
 REAL = ("warmup_ratio", "log_lr", "log_weight_lr", "dropout", "input_dropout", "output_dropout")
-# The trial's predictor, where there is one to keep already, and its metrics.
-Tried = tuple[Predictor | None, dict[str, float]]
+TRIALS_A_PROCESS = 10  # with fewer, its start takes longer than it saves
+SIDE_BY_SIDE = 16  # on a GPU
 
 
 @dataclass(frozen=True)
@@ -67,8 +61,8 @@ class Search:
         assert files.study is not None
         self.settings, self.objective, self.files, self.study = settings, objective, files, files.study
         self.data = files.data
-        self.parts, self.crew, self.is_worker = self.data.parts(), Crew(self.study), is_worker
-        self.fixed_weights = _fixed_weights(settings.training, self.data.config)
+        self.trainer = Trainer(settings.training, objective, self.data)
+        self.crew, self.is_worker = Crew(self.study), is_worker
         self.interruption = Interruption()
         self.members: list[Member] = []  # the best first
         self._unsaved = False
@@ -87,7 +81,9 @@ class Search:
         with tqdm(total=self.settings.trials, initial=finished, unit="trial", desc="Searching") as bar:
             try:
                 with self.interruption.listening():
-                    self.crew.work(self.settings.trials, self._try, lambda: self._show(bar))
+                    if not self.is_worker and self.settings.pruner == "none":
+                        self._work_ahead(bar)
+                    self.crew.work(self.settings.trials, self._try, lambda: self._show(bar))  # beside others
                     if not self.is_worker:
                         self._restore()  # what others found
                 complete = True
@@ -104,6 +100,30 @@ class Search:
             )
         return complete
 
+    def _work_ahead(self, bar: tqdm) -> None:
+        """Without anybody else, in several processes."""
+        ranges, left = self.settings.ranges, self.settings.trials - count_finished(self.study)
+
+        def take(number: int, value: float, tried: Tried, parameters: Mapping[str, Any]) -> None:
+            if np.isfinite(value) and self._is_among_the_best(value, number):
+                predictor = tried.predictor or self._train(parameters)
+                self._keep(Member(number, value, predictor, parameters, tried.metrics))
+            self._show(bar)
+
+        def suggested(trial: Trial) -> dict[str, Any]:
+            return suggest(trial, ranges, self.data.config)
+
+        if left <= 0 or self.study.get_trials(deepcopy=False, states=(TrialState.WAITING, TrialState.RUNNING)):
+            return
+        ahead = Ahead(self.study, self.objective.name, suggested, known_good(ranges, len(self.data.scores)), take)
+        on_gpu = self.data.inputs.device.type != "cpu"
+        together = self.settings.parallel_trials or (SIDE_BY_SIDE if on_gpu else 1)
+        team = Team(0 if on_gpu else self._jobs(left) - 1, self.trainer, max(ranges.components))
+        ahead.work(self.settings.trials, self.trainer, team, together, self.interruption)
+
+    def _jobs(self, left: int) -> int:
+        return min(self.settings.jobs or available_cores(), max(1, left // TRIALS_A_PROCESS))
+
     def best(self) -> optuna.trial.FrozenTrial | None:
         """The best trial so far, None before the first."""
         done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
@@ -114,7 +134,7 @@ class Search:
         test split by networks of the same metaparameters that were not trained on them.
         """
         found = predictor.predict(self.data.inputs.cpu())
-        for part in self.parts if self.data.folds is not None else ():
+        for part in self.trainer.parts if self.data.folds is not None else ():
             rows = part.rows("eval")
             for whole, values in zip(found, self.again(part).predict(part.inputs), strict=True):
                 whole[rows] = values[rows]
@@ -122,7 +142,7 @@ class Search:
 
     def again(self, data: Dataset) -> Predictor:
         """Networks of the best trials' metaparameters, trained on the train split of `data`."""
-        return combine([self._train(member.parameters, data) for member in self.members])
+        return combine([self.trainer.train(member.parameters, data) for member in self.members])
 
     def _restore(self) -> None:
         """The study's best trials, from this run's model file or its workers'; trained once more where they are in
@@ -136,7 +156,7 @@ class Search:
         found = {**self.files.kept_by_workers(), **kept}
         self.members = []
         for trial in best:
-            predictor = found[trial.number] if trial.number in found else self._train(trial.params, self.data)
+            predictor = found[trial.number] if trial.number in found else self._train(trial.params)
             value = float("nan") if trial.value is None else trial.value
             metrics = {name: metric for name, metric in trial.user_attrs.items() if name not in OWN_ATTRIBUTES}
             self.members.append(Member(trial.number, value, predictor, trial.params, metrics))
@@ -176,7 +196,7 @@ class Search:
             self.write(networks)
         elif self.data.folds is None:
             blend = Blend(self.process, networks)
-            value = self._measure(blend, self.data, self.objective.subset)[self.objective.name]
+            value = self.trainer.measure(blend, self.objective.subset)[self.objective.name]
             if self.to_beat is None or better(self.objective, value, self.to_beat.value):
                 self.write(blend)
 
@@ -189,7 +209,7 @@ class Search:
         if (
             predictor is not best.predictor and self.data.folds is None
         ):  # with folds, the first member's stand for all
-            metrics = self._measure(predictor, self.data, *SUBSETS, self.objective.subset)
+            metrics = self.trainer.measure(predictor, *SUBSETS, self.objective.subset)
             about["single_best_metrics"] = dict(sorted(best.metrics.items()))
         if isinstance(predictor, Blend):
             about["blend_share"] = predictor.share
@@ -197,45 +217,32 @@ class Search:
 
     def _try(self, trial: Trial) -> float:
         parameters = suggest(trial, self.settings.ranges, self.data.config)
-        try_out = self._train_once if self.data.folds is None else self._cross_validate
-        predictor, metrics = try_out(parameters, trial)
-        for name, metric in metrics.items():
+        with self.interruption.safe():
+            after_epoch = None if self.settings.pruner == "none" else self._pruning(trial)
+            tried = self.trainer.try_out([parameters], after_epoch)[0]
+        for name, metric in tried.metrics.items():
             trial.set_user_attr(name, metric)
-        value = metrics[self.objective.name]
+        value = tried.metrics[self.objective.name]
         if not np.isfinite(value):
             raise optuna.TrialPruned(f"{self.objective.name} is undefined for this network")
         if self._is_among_the_best(value, trial.number):
-            predictor = predictor or self._train(parameters, self.data)
-            self._keep(Member(trial.number, value, predictor, trial.params, metrics))
+            predictor = tried.predictor or self._train(parameters)
+            self._keep(Member(trial.number, value, predictor, trial.params, tried.metrics))
         return value
 
-    def _train_once(self, parameters: Mapping[str, Any], trial: Trial) -> Tried:
-        predictor = self._train(parameters, self.data, trial)
-        return predictor, self._measure(predictor, self.data, *SUBSETS, self.objective.subset)
-
-    def _cross_validate(self, parameters: Mapping[str, Any], trial: Trial) -> Tried:
-        """Means over the folds of each metric, of the images trained on and of those of the fold."""
-        found = [self._measure(self._train(parameters, part), part, "train", "eval") for part in self.parts]
-        return None, {name: float(np.mean([metrics[name] for metrics in found])) for name in found[0]}
-
-    def _train(self, parameters: Mapping[str, Any], data: Dataset, trial: Trial | None = None) -> Predictor:
-        config, training = configure(parameters, self.settings.training, data.config)
-        after_epoch = None if trial is None or self.settings.pruner == "none" else self._pruning(trial)
+    def _train(self, parameters: Mapping[str, Any]) -> Predictor:
         with self.interruption.safe():
-            return train(config, training, train_data(self.settings.training, data), self.fixed_weights, after_epoch)
+            return self.trainer.train(parameters, self.data)
 
     def _pruning(self, trial: Trial) -> Callable[[int, Predictor], None]:
         def after_epoch(epoch: int, predictor: Predictor) -> None:
-            value = self._measure(predictor, self.data, self.objective.subset)[self.objective.name]
+            value = self.trainer.measure(predictor, self.objective.subset)[self.objective.name]
             with self.interruption.safe(False):
                 trial.report(value, epoch)
                 if trial.should_prune():
                     raise optuna.TrialPruned()
 
         return after_epoch
-
-    def _measure(self, predictor: Predictor, data: Dataset, *subsets: str) -> dict[str, float]:
-        return self.objective.measure_all(data, predictor, *subsets)
 
     def _show(self, bar: tqdm) -> None:
         if self._unsaved:
@@ -253,42 +260,8 @@ def suggest(trial: Trial, ranges: MetaparameterRanges, config: PredictorConfig) 
     for name in (*WHOLE, *REAL):
         if name == "log_weight_lr" and config.hidden_states_mode != "weight" and config.high_end_fix != "variable":
             continue
+        if name == "components" and config.hidden_states_mode == "weight":
+            continue
         pick = trial.suggest_int if name in WHOLE else trial.suggest_float
         parameters[name] = pick(name, *getattr(ranges, name))
     return parameters
-
-
-def configure(
-    parameters: Mapping[str, Any], settings: TrainingSettings, config: PredictorConfig
-) -> tuple[PredictorConfig, TrainingConfig]:
-    """From the metaparameters of a trial to what `training.train` takes."""
-    predictor = replace(
-        config,
-        layers=(parameters["first_layer_size"], parameters["second_layer_size"]),
-        dropouts=(parameters["input_dropout"], parameters["dropout"], parameters["output_dropout"]),
-        output_channels=OUTPUT_CHANNELS[settings.loss_model],
-    )
-    training = TrainingConfig(
-        train_epochs=parameters["train_epochs"],
-        batch_size=parameters["batch_size"],
-        log_lr=parameters["log_lr"],
-        log_weight_lr=parameters.get("log_weight_lr", 0.0),
-        warmup_ratio=parameters["warmup_ratio"],
-        loss_model="wmse" if settings.weight_by_error else settings.loss_model,
-        seed=settings.model_seed,
-    )
-    return predictor, training
-
-
-def train_again(parameters: Mapping[str, Any], settings: TrainingSettings, data: Dataset) -> Predictor:
-    """A network of a trial's metaparameters, trained on the train split of `data`, whatever its hidden states."""
-    config, training = configure(parameters, settings, data.config)
-    return train(config, training, train_data(settings, data))
-
-
-def _fixed_weights(settings: TrainingSettings, config: PredictorConfig) -> torch.Tensor | None:
-    """(L + 1,): one weight a hidden state and the bias, 0 if it was not given; None where weights are trained."""
-    fixed = settings.fixed_hidden_state_weights
-    if fixed is None:
-        return None
-    return torch.tensor([*fixed, 0.0][: len(config.hidden_states_used) + 1])

@@ -14,7 +14,8 @@ class MetaparameterRanges:
     train_epochs: passes over the train split, 1 or more. warmup_ratio: share of the steps in which the learning rate
     rises, 0 to 1. log_lr, log_weight_lr: log10 of the learning rate, and of that of hidden state weights. batch_size:
     images a step. first_layer_size, second_layer_size: of the hidden layers. dropout, input_dropout, output_dropout:
-    before the second layer, of the features, before the output, 0 to below 1.
+    before the second layer, of the features, before the output, 0 to below 1. components: principal components of the
+    features that networks are trained on; 0, or no fewer than the features: on these themselves.
     """
 
     train_epochs: tuple[int, int] = (5, 50)
@@ -27,6 +28,7 @@ class MetaparameterRanges:
     dropout: tuple[float, float] = (0.0, 0.8)
     input_dropout: tuple[float, float] = (0.0, 0.8)
     output_dropout: tuple[float, float] = (0.0, 0.0)
+    components: tuple[int, int] = (256, 256)
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,9 @@ class SearchSettings:
 
     trials: networks, those of a resumed study included. ensemble: so many of the best are kept as one model, 1 or
     more. sampler: tpe, CmaEs, gp, random or QMC. pruner: none, median, percentile, hyperband or successive_halving.
-    seed: of the sampler.
+    seed: of the sampler. jobs: processes that train at once, None for as many as the machine has cores and the trials
+    are worth; 1 where a pruner compares trials while they are trained. parallel_trials: trained side by side as one
+    network by one process; None for 1 on a CPU and 16 on a GPU.
     """
 
     trials: int = 60
@@ -77,6 +81,8 @@ class SearchSettings:
     sampler: str = "tpe"
     pruner: str = "none"
     seed: int = SEED
+    jobs: int | None = None
+    parallel_trials: int | None = None
     ranges: MetaparameterRanges = MetaparameterRanges()
     training: TrainingSettings = TrainingSettings()
     objective: ObjectiveSettings = ObjectiveSettings()

@@ -14,8 +14,9 @@ import torch
 from PIL import Image
 
 from src.common.errors import UserError
+from src.common.helpers import available_cores
 from src.features.extractors import load_extractor
-from src.features.extractors.base import available_cores, weights_hash
+from src.features.extractors.base import weights_hash
 from src.features.extractors.checkpoint import Checkpoint
 from src.features.extractors.efficientnet import EfficientNet
 from src.features.extractors.onnx_network import onnx_runtime

@@ -24,8 +24,8 @@ from src.options.option import TRAIN
 from src.report import plots
 from src.report.layer_sweep import Layer, best_of, check_eval, check_extractor, lines, measure, report_layers, sweep
 from src.search.dataset import Dataset
-from src.search.search import train_again
 from src.search.settings import TrainingSettings
+from src.search.trainer import train_again
 from tests.toys import ToyExtractor, make_gallery, make_old
 
 PARAMETERS = {

@@ -23,8 +23,8 @@ from src.scores.weights import check_loss, error_weights, weights_of
 from src.search.dataset import Dataset, train_data
 from src.search.objective import Objective
 from src.search.run import about, comparable
-from src.search.search import configure
 from src.search.settings import TrainingSettings
+from src.search.trainer import configure
 from tests.toys import ToyExtractor
 
 

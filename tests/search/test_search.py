@@ -28,9 +28,10 @@ from src.options.settings import settings_of
 from src.search.dataset import Dataset
 from src.search.objective import make_objective
 from src.search.run_files import RunFiles
-from src.search.search import Search, configure
+from src.search.search import Search
 from src.search.settings import StudySettings, TrainingSettings
 from src.search.study import open_study
+from src.search.trainer import configure
 from tests import ROOT
 from tests.waiting import wait_for
 
@@ -200,7 +201,7 @@ def test_resume_makes_a_lost_or_foreign_model_again(tmp_path):
 
 
 def test_ctrl_c_keeps_the_best_so_far(tmp_path, monkeypatch):
-    import src.search.search as search
+    import src.search.trainer as search
 
     real, calls = search.train, []
 
@@ -321,7 +322,7 @@ def test_ctrl_c_before_the_first_trial_is_said(tmp_path, monkeypatch):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("src.search.search.train", interrupted)
+    monkeypatch.setattr("src.search.trainer.train", interrupted)
     with pytest.raises(UserError, match="stopped before the first trial was finished, so there is no model yet"):
         run(tmp_path)
 
@@ -387,6 +388,6 @@ def test_a_resumed_search_makes_the_ensemble_as_large_as_is_asked_now(tmp_path, 
 def test_a_resumed_ensemble_takes_its_members_from_the_file(tmp_path, monkeypatch):
     _, best, _ = run_on_disk(tmp_path, "--ensemble=3", "--trials=4")
     before = content(best.path)
-    monkeypatch.setattr("src.search.search.train", None)  # whoever trained now would fail
+    monkeypatch.setattr("src.search.trainer.train", None)  # whoever trained now would fail
     run_on_disk(tmp_path, "--ensemble=3", "--trials=4", "--resume")
     assert content(best.path) == before

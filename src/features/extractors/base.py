@@ -81,13 +81,6 @@ class Extractor(abc.ABC):
             raise UserError(f"hidden states {', '.join(map(str, hidden_states))}: one is named twice; {valid}")
 
 
-def available_cores() -> int:
-    """Cores that this process may use, at least 1."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def weights_hash(files: Iterable[Path]) -> str:
     """32 hexadecimal characters for weights files, from each one's size, first and last megabyte.
 

@@ -19,8 +19,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad, relu6
 
-from ...common import UserError
-from .base import available_cores, stable_text, weights_hash
+from ...common import UserError, available_cores
+from .base import stable_text, weights_hash
 from .on_torch import TorchExtractor
 from .onnx_network import OnnxNetwork, onnx_runtime
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...common import pick_device, torch_threads
-from .base import Extractor, available_cores
+from ...common import available_cores, pick_device, torch_threads
+from .base import Extractor
 
 
 class TorchExtractor(Extractor):

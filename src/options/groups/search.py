@@ -41,6 +41,18 @@ SEARCH = Group(
             idle_with=NO_SEARCH,
         ),
         option(
+            "--jobs",
+            "processes that train at once (default: as many as cores, and one for each 10 trials; 1 with --pruner)",
+            whole(1),
+            idle_with=(*NO_SEARCH, "worker"),
+        ),
+        option(
+            "--parallel_trials",
+            "networks that one process trains side by side as one (default: 1, on a GPU 16)",
+            whole(1),
+            idle_with=NO_SEARCH,
+        ),
+        option(
             "--ensemble",
             "keep so many of the best networks as one model, which gives their mean (default: 5 in a blend, else 1)",
             whole(1),
@@ -116,6 +128,13 @@ METAPARAMETERS = Group(
         ),
         *span("dropout", "dropout before the second layer", number(0, 0.99), MetaparameterRanges.dropout),
         *span("input_dropout", "dropout of the features", number(0, 0.99), MetaparameterRanges.input_dropout),
+        *span(
+            "components",
+            "principal components of the features that networks are trained on, 0: on all features",
+            whole(0),
+            MetaparameterRanges.components,
+            idle_with=(*NO_SEARCH, "hidden_states_mode=weight"),
+        ),
         *span("output_dropout", "dropout before the output", number(0, 0.99), MetaparameterRanges.output_dropout),
     ),
 )

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...common import UserError, first_line, note, working
-from ...features import available_cores
+from ...common import UserError, available_cores, first_line, note, working
 
 SECONDS_TO_ANSWER = 5.0
 SECONDS_BETWEEN_STARTS = 3.0

@@ -1,0 +1,143 @@
+"""Processes of our own that train beside this one. Each takes trials through a pipe, and ends when that is closed."""
+
+import pickle
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..common import be_a_helper, ignoring_ctrl_c, note
+from .trainer import Trainer, Tried
+
+AHEAD = 2  # trials that wait in a process's pipe, so that it need not wait for us
+
+
+@dataclass
+class _Helper:
+    process: BaseProcess
+    pipe: Connection
+    trials: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # that it has not answered
+
+
+class Team:
+    """So many processes; the features are one file that all of them have in memory, not copies.
+
+    components: which most trials will ask for.
+    """
+
+    def __init__(self, count: int, trainer: Trainer, components: int) -> None:
+        self._helpers: list[_Helper] = []
+        if count < 1:
+            return
+        self._folder = tempfile.TemporaryDirectory(prefix="aesthetic-", ignore_cleanup_errors=True)
+        file = Path(self._folder.name, "features.npy")
+        np.save(file, trainer.data.inputs.numpy())
+        ready = [trainer.ready(part, components) for part in trainer.parts] if components else []
+        data = replace(trainer.data, inputs=torch.empty(0))
+        sent = pickle.dumps((file, trainer.settings, trainer.objective, data, components, ready))
+        context = get_context("spawn")
+        for _ in range(count):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_work, args=(theirs,), daemon=True)
+            with ignoring_ctrl_c():
+                process.start()
+            theirs.close()
+            helper = _Helper(process, ours)
+            self._helpers.append(helper)
+            self._send(helper, sent)
+
+    @property
+    def size(self) -> int:
+        """Processes that are left."""
+        return len(self._helpers)
+
+    def give(self, trials: Mapping[int, Mapping[str, Any]]) -> set[int]:
+        """Hand out as many as are wanted, the first first; those that were."""
+        given: set[int] = set()
+        for number, parameters in trials.items():
+            helper = min(self._helpers, key=lambda one: len(one.trials), default=None)
+            if helper is None or len(helper.trials) >= AHEAD:
+                break
+            helper.trials[number] = parameters
+            given.add(number)
+            self._send(helper, pickle.dumps((number, parameters)))
+        return given
+
+    def collect(self, patient: bool) -> tuple[dict[int, Tried], set[int]]:
+        """What is done, and which trials are back undone, as their process was killed. patient: wait for something.
+
+        Raises what training raised.
+        """
+        done: dict[int, Tried] = {}
+        lost: set[int] = set()
+        pipes = {helper.pipe: helper for helper in self._helpers}
+        for pipe in wait(list(pipes), None if patient else 0):
+            assert isinstance(pipe, Connection)
+            helper = pipes[pipe]
+            try:
+                number, found = pickle.loads(pipe.recv_bytes())
+            except (EOFError, OSError):
+                lost |= self._remove(helper)
+                continue
+            if isinstance(found, Exception):
+                raise found
+            done[number] = found
+            del helper.trials[number]
+        return done, lost
+
+    def close(self) -> None:
+        """End them all, whatever they are at."""
+        for helper in self._helpers:
+            helper.pipe.close()
+            helper.process.terminate()
+        for helper in self._helpers:
+            helper.process.join()
+        if self._helpers:
+            self._folder.cleanup()
+        self._helpers = []
+
+    def _send(self, helper: _Helper, message: bytes) -> None:
+        with suppress(OSError):  # it is gone: `collect` will say so
+            helper.pipe.send_bytes(message)
+
+    def _remove(self, helper: _Helper) -> set[int]:
+        helper.process.join()
+        helper.pipe.close()
+        self._helpers.remove(helper)
+        note(
+            f"note: a process that trained beside this one was ended from outside (exit code "
+            f"{helper.process.exitcode}; too little memory?); the search goes on without it"
+        )
+        return set(helper.trials)
+
+
+def _work(pipe: Connection) -> None:
+    """What each process does."""
+    be_a_helper(yields=False)
+    torch.set_num_threads(1)
+    with suppress(EOFError, OSError):  # whoever started us is gone
+        trainer = _receive(pipe.recv_bytes())
+        while True:
+            number, parameters = pickle.loads(pipe.recv_bytes())
+            try:
+                found: Tried | Exception = trainer.try_out([parameters])[0]
+            except Exception as error:
+                found = error
+            pipe.send_bytes(pickle.dumps((number, found)))
+
+
+def _receive(message: bytes) -> Trainer:
+    file, settings, objective, data, components, ready = pickle.loads(message)
+    inputs = torch.from_numpy(np.load(file, mmap_mode="c"))  # a copy only of what is written to: nothing
+    trainer = Trainer(settings, objective, replace(data, inputs=inputs))
+    for part, known in zip(trainer.parts, ready, strict=False):
+        trainer.keep(part, components, known)
+    return trainer
