@@ -64,9 +64,8 @@ class Ahead:
         """
         window = max(WINDOW, 2 * team.size, 2 * together)
         with closing(team):
-            while self._is_alone() and (left := trials - count_finished(self.study)) > 0:
-                while len(self.asked) < min(window, left):
-                    self._ask()
+            while self._is_alone() and count_finished(self.study) < trials:
+                self._ask(min(window, trials - count_finished(self.study)))
                 team_has = self._hand_out(team)
                 ours = [each for each in self.asked if not each.is_given][:together]
                 with interruption.safe():
@@ -76,14 +75,17 @@ class Ahead:
                         self._collect(team, patient=not ours)
                 while self.asked and self.asked[0].tried and self._is_alone():
                     self._tell(self.asked.popleft())
+                    # After each, not after all that are there: what is asked must not depend on who was quick.
+                    self._ask(min(window, trials - count_finished(self.study)))
 
     def _is_alone(self) -> bool:
         """Whether nobody else has put anything into the study."""
         return len(self.study.get_trials(deepcopy=False)) == self.known
 
-    def _ask(self) -> None:
-        trial = self.twin.ask()
-        self.asked.append(_Asked(trial, self.suggest(trial)))
+    def _ask(self, count: int) -> None:
+        while len(self.asked) < count:
+            trial = self.twin.ask()
+            self.asked.append(_Asked(trial, self.suggest(trial)))
 
     def _hand_out(self, team: Team) -> bool:
         """To the team what it has room for; whether it is at anything."""

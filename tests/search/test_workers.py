@@ -12,8 +12,8 @@ from src.options.command_line import parse_arguments
 from src.options.groups.search import search_settings
 from src.options.option import TRAIN
 from src.options.settings import settings_of
-from src.search import trainer as searching
 from src.search import study as studying
+from src.search import trainer as searching
 from src.search.likeness import FEATURES, are_alike, summary
 from src.search.objective import make_objective
 from src.search.run_files import RunFiles

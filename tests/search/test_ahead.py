@@ -1,0 +1,134 @@
+"""A search by several processes is the search of one, and nobody's end loses a trial or leaves a process behind."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from src.model.file import load_predictor
+from src.search.objective import make_objective
+from src.search.settings import SearchSettings
+from src.search.team import Team
+from src.search.trainer import Trainer
+from tests import ROOT
+from tests.search.test_search import content, run, run_on_disk, toy_data
+from tests.waiting import wait_for
+
+METAPARAMETERS = {
+    "train_epochs": 3,
+    "batch_size": 20,
+    "first_layer_size": 9,
+    "second_layer_size": 5,
+    "components": 4,
+    "warmup_ratio": 0.1,
+    "log_lr": -2.5,
+    "dropout": 0.1,
+    "input_dropout": 0.1,
+    "output_dropout": 0.0,
+}
+
+
+def trainer():
+    data = toy_data()
+    settings = SearchSettings()
+    return Trainer(settings.training, make_objective(settings, data, True), data)
+
+
+def values(study):
+    return [(trial.params, trial.value) for trial in study.trials]
+
+
+@pytest.mark.script
+def test_a_team_finds_what_one_process_finds(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    one = run_on_disk(tmp_path / "one", "--jobs=1", "--trials=20", "--max_components=4", "--min_components=4")
+    two = run_on_disk(tmp_path / "two", "--jobs=2", "--trials=20", "--max_components=4", "--min_components=4")
+    assert values(one[0]) == values(two[0])
+    assert content(one[1].path) == content(two[1].path)
+    assert {trial.state for trial in two[0].trials} == {TrialState.COMPLETE}
+
+
+def test_side_by_side_trials_are_those_one_by_one(tmp_path):
+    for name in ("one", "four"):
+        (tmp_path / name).mkdir()
+    words = "--trials=8", "--sampler=random"
+    one, four = (
+        run(tmp_path / name, *words, f"--parallel_trials={count}") for name, count in (("one", 1), ("four", 4))
+    )
+    for (params, value), (others, other) in zip(values(one[0]), values(four[0]), strict=True):
+        assert params == others
+        assert value == pytest.approx(other, rel=1e-3)
+
+
+@pytest.mark.script
+def test_a_trial_of_a_killed_process_is_given_back_and_the_others_go_on(capsys):
+    known = trainer()
+    team = Team(1, known, 4)
+    (process,) = (helper.process for helper in team._helpers)
+    try:
+        assert team.give({0: METAPARAMETERS, 1: METAPARAMETERS, 2: METAPARAMETERS}) == {0, 1}
+        done, lost = team.collect(patient=True)
+        assert not lost
+        (found,) = done.values()
+        assert found.metrics == known.try_out([METAPARAMETERS])[0].metrics
+        process.kill()
+        process.join()
+        done, lost = {}, set()
+        while team.size:
+            now, gone = team.collect(patient=True)
+            done, lost = done | now, lost | gone
+        assert set(done) | lost == {1}
+        assert "was ended from outside" in capsys.readouterr().err
+        assert team.give({2: METAPARAMETERS}) == set()
+    finally:
+        team.close()
+
+
+@pytest.mark.script
+def test_what_training_raises_in_a_process_is_raised_here():
+    team = Team(1, trainer(), 0)
+    try:
+        team.give({0: {}})
+        with pytest.raises(KeyError, match="first_layer_size"):
+            team.collect(patient=True)
+    finally:
+        team.close()
+
+
+@pytest.mark.script
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are looked up in /proc")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_however_a_search_is_ended_no_process_stays(tmp_path, how):
+    code = (
+        "import sys; from pathlib import Path; sys.path.insert(0, '.')\n"
+        "import tests.search.test_search as t\n"
+        "if __name__ == '__main__': t.run_on_disk(Path(sys.argv[1]), '--trials=100000', '--jobs=2')"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: (tmp_path / "model.safetensors").exists() and _children(process.pid))
+        children = _children(process.pid)
+    finally:
+        process.send_signal(how)
+        process.wait()
+    wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
+    study = optuna.load_study(study_name="toy", storage=f"sqlite:///{tmp_path / 'db.sqlite'}")
+    assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
+    assert load_predictor(tmp_path / "model.safetensors")[1]["trial"] == str(study.best_trial.number)
+
+
+def _children(pid):
+    """Processes that it started, without those that only look after memory."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, IndexError):
+            parent = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]
+            if parent == str(pid) and "spawn_main" in (folder / "cmdline").read_text(encoding="utf-8"):
+                found.append(folder.name)
+    return found
