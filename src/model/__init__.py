@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .gp_fit import fit_gaussian_process
     from .losses import OUTPUT_CHANNELS
     from .network import Ensemble, Predictor, combine, fold_scaling
-    from .settings import Comparisons, TrainingConfig, TrainingData
     from .training import train, train_population
+    from .training_data import Comparisons, TrainingConfig, TrainingData
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

@@ -18,8 +18,8 @@ from .batches import BLOCK, Block, Examples, Noise, draw_block
 from .config import PredictorConfig
 from .losses import LOSS_FUNCTIONS, WITHOUT_SCALE
 from .network import Predictor, fold_directions, fold_scaling
-from .settings import Comparisons, TrainingConfig, TrainingData
 from .stack import Stack
+from .training_data import Comparisons, TrainingConfig, TrainingData
 
 GRADIENT_CLIP = 1.0
 # Called after each epoch with the network's place, how many of its epochs are done (from 1), and what makes a

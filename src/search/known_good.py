@@ -1,16 +1,15 @@
 """Metaparameters that were found good before, which a new search tries first: samplers begin at random."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from .settings import MetaparameterRanges
 
 
 @dataclass(frozen=True)
-class _Good:
-    """Found by a search on so many images; steps: of training."""
+class Good:
+    """Of networks of principal components; steps: of training, whatever the number of images."""
 
-    images: int
     steps: int
     batch_size: int
     log_lr: float
@@ -21,31 +20,25 @@ class _Good:
     input_dropout: float
 
 
-GOOD: tuple[_Good, ...] = ()
+# The best together on OASIS: mean ratings, and 50 and 175 ratings of single people; benchmarks/known_good.py.
+GOOD: tuple[Good, ...] = ()
 
 
 def known_good(ranges: MetaparameterRanges, images: int) -> list[dict[str, Any]]:
-    """Those that differ within these ranges, for so many images: as many steps, so fewer passes over more images."""
+    """Those that differ within these ranges, for so many images that are trained on."""
     found: list[dict[str, Any]] = []
     for good in GOOD:
-        steps_an_epoch = max(1, images / good.batch_size)
-        wanted = {
-            "train_epochs": round(good.steps / steps_an_epoch),
-            "batch_size": good.batch_size,
-            "log_lr": good.log_lr,
-            "warmup_ratio": good.warmup_ratio,
-            "first_layer_size": good.first_layer_size,
-            "second_layer_size": good.second_layer_size,
-            "dropout": good.dropout,
-            "input_dropout": good.input_dropout,
-        }
-        inside = {
-            name: min(max(value, getattr(ranges, name)[0]), getattr(ranges, name)[1])
-            for name, value in wanted.items()
-        }
+        inside = {name: _within(getattr(ranges, name), value) for name, value in fitted(good, images).items()}
         if inside not in found:
             found.append(inside)
     return found
+
+
+def fitted(good: Good, images: int) -> dict[str, Any]:
+    """As a trial has it: as many steps, in passes over so many images."""
+    parameters = asdict(good)
+    steps = parameters.pop("steps")
+    return {"train_epochs": max(1, round(steps * good.batch_size / images)), **parameters}
 
 
 def _within(span: tuple[float, float], value: float) -> float:

@@ -115,7 +115,8 @@ class Search:
 
         if left <= 0 or self.study.get_trials(deepcopy=False, states=(TrialState.WAITING, TrialState.RUNNING)):
             return
-        ahead = Ahead(self.study, self.objective.name, suggested, known_good(ranges, len(self.data.scores)), take)
+        first = known_good(ranges, len(self.data.rows("train")))
+        ahead = Ahead(self.study, self.objective.name, suggested, first, take)
         on_gpu = self.data.inputs.device.type != "cpu"
         together = self.settings.parallel_trials or (SIDE_BY_SIDE if on_gpu else 1)
         team = Team(0 if on_gpu else self._jobs(left) - 1, self.trainer, max(ranges.components))

@@ -10,8 +10,8 @@ from sklearn.decomposition import PCA
 
 from src.model.components import fit_components
 from src.model.config import PredictorConfig
-from src.model.settings import TrainingConfig, TrainingData
 from src.model.training import train
+from src.model.training_data import TrainingConfig, TrainingData
 
 N, W, K = 120, 40, 8
 

@@ -9,8 +9,8 @@ import torch
 from src.model.batches import BLOCK, Noise
 from src.model.components import fit_components
 from src.model.config import PredictorConfig
-from src.model.settings import Comparisons, TrainingConfig, TrainingData
 from src.model.training import train, train_population
+from src.model.training_data import Comparisons, TrainingConfig, TrainingData
 
 N, W, L = 60, 10, 2
 # They differ in all that may differ: sizes, dropouts, epochs, batches, rates and seeds.

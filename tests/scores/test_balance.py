@@ -8,7 +8,7 @@ from src.model.file import load_predictor
 from src.model.training import train as train_network
 from src.scores.balance import Groups, balance_table, balanced, group_size, score_bins
 from src.scores.settings import BalanceSettings
-from src.search import search
+from src.search import trainer as search
 from src.search.dataset import Dataset, train_data
 from src.search.settings import TrainingSettings
 from tests.search.test_search import content, run, toy_data

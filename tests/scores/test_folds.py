@@ -9,7 +9,7 @@ import torch
 from optuna.trial import TrialState
 from PIL import Image, ImageEnhance
 
-import src.search.search as search_module
+import src.search.trainer as search_module
 from src.common.errors import UserError
 from src.common.metrics import METRICS
 from src.features import near_duplicates

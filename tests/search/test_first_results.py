@@ -186,7 +186,7 @@ def test_ctrl_c_before_the_first_trial_leaves_what_was_there_first(tmp_path, mon
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("src.search.search.Search._try", stop)
+    monkeypatch.setattr("src.search.trainer.Trainer.try_out", stop)
     for blend in (False, True):
         found, finished = search_networks(settings, run, files, blend)
         assert (finished, found.metadata["model_type"]) == (False, "gp")
