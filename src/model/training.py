@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 from ..common import standardisation, torch_threads
 from .batches import BLOCK, Block, Examples, Noise, draw_block
@@ -87,26 +88,48 @@ class _Member:
 
     def begin(self, values: Tensor, gradients: Tensor, own_rate: int) -> None:
         """values, gradients: (M,), its rows in a `Stack`."""
-        groups = []
-        for part, rate in ((slice(own_rate), self.config.log_lr), (slice(own_rate, None), self.config.log_weight_lr)):
-            if len(values[part]):
-                groups.append({"params": [values[part]], "lr": 10**rate, "full": 10**rate, "part": part})
-        self.optimizer = torch.optim.AdamW(groups, fused=True)
+        parts = (slice(own_rate), self.config.log_lr), (slice(own_rate, None), self.config.log_weight_lr)
+        self.optimizers = [_Adam(part, 10**rate, values[part]) for part, rate in parts if len(values[part])]
         self.move(values, gradients)
 
     def move(self, values: Tensor, gradients: Tensor) -> None:
         """Its rows are elsewhere now."""
-        for group in self.optimizer.param_groups:
-            (parameter,) = group["params"]
-            parameter.data, parameter.grad = values[group["part"]], gradients[group["part"]]
+        self.values, self.gradients = values, gradients
 
     def take_step(self) -> None:
         """With the gradients as they are."""
         factor = learning_rate_factor(self.step, self.total_steps, self.config.warmup_ratio)
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["full"] * factor
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.take_step(self.values, self.gradients, factor)
         self.step += 1
+
+
+class _Adam:
+    """Torch's AdamW with its defaults, as a function: its class would import for a second what is never used."""
+
+    def __init__(self, part: slice, rate: float, values: Tensor) -> None:
+        self.part, self.rate = part, rate
+        self.first, self.second = [torch.zeros_like(values)], [torch.zeros_like(values)]  # moments
+        self.steps = [values.new_zeros(())]
+
+    def take_step(self, values: Tensor, gradients: Tensor, factor: float) -> None:
+        """Of these (M,), of which `part` is its own, at this share of the rate."""
+        adamw(
+            [values[self.part]],
+            [gradients[self.part]],
+            self.first,
+            self.second,
+            [],
+            self.steps,
+            fused=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=self.rate * factor,
+            weight_decay=0.01,
+            eps=1e-8,
+            maximize=False,
+        )
 
 
 class _Population:
