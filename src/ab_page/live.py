@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..common import Steps
+from ..features import extractor_in_words
 from ..ratings import (
     AssistedFit,
     Bools,
@@ -117,7 +118,7 @@ class LiveRatings:
         with self._lock:
             self._assisted, self.assisted_by = AssistedFit(similarity, steps=self.steps), extractor
             self._fitted = None  # what was fitted by now was not assisted
-        self.basis = f"The ratings are assisted by the features of {extractor}."
+        self.basis = f"The ratings are assisted by the features of {extractor_in_words(extractor)}."
         print(self.basis, flush=True)
         self._fit_behind()
 
