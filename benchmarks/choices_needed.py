@@ -208,7 +208,7 @@ def said_by_took(bench: Bench, agreement: float, name: str, last: float = 0.85) 
 
 
 def held_by_range(bench: Bench, agreement: float, name: str, first: float = 0.1) -> list[float]:
-    """The share of the refits from `first` to the goal whose range held the choices that were left, of each course."""
+    """Of each course the share of the refits, from `first` to the goal, whose range held what was left."""
     shares, images = [], len(bench.truth)
     for course in bench.courses("assisted", agreement):
         end = goal_of(course, name)
