@@ -43,9 +43,10 @@ from src.ratings.fit import fit_ratings
 from src.ratings.hyperparameters import DEFAULT, REFRESHED_AT, Hyperparameters, prior_of
 from src.ratings.log import make_log
 from src.ratings.similarity import make_similarity
-from src.ratings.statistics import EARLY, GOOD_ORDER, LIKELY
+from src.ratings.statistics import EARLY, GOOD_ORDER, likely_range
 
 POINTS = (1.0, 2.0, 2.7, 4.0)
+CLOSE = 1.5  # the factor within which an estimate of what is left is wanted
 NAMES = {
     "elo": "sequential Elo, K 0.7, classic pairing",
     "classic": "Bradley-Terry over the same choices",
@@ -182,10 +183,10 @@ def advised(bench: Bench) -> None:
     for name, goal in (("expected", "the estimate is that"), ("spearman", "the order truly is that")):
         factors = [one for agreement in AGREEMENTS for one in said_by_took(bench, agreement, name)]
         low, middle, high = np.percentile(factors, (0, 50, 100))
-        within = np.mean([1 / LIKELY <= one <= LIKELY for one in factors])
-        print(
-            f"left / choices until {goal}: {low:.2f}, median {middle:.2f}, {high:.2f}; {within:.0%} within {LIKELY}"
-        )
+        within = np.mean([1 / CLOSE <= one <= CLOSE for one in factors])
+        print(f"left / choices until {goal}: {low:.2f}, median {middle:.2f}, {high:.2f}; {within:.0%} within {CLOSE}")
+        held = [one for agreement in AGREEMENTS for one in held_by_range(bench, agreement, name)]
+        print(f"the range held what was left in {np.mean(held):.0%}, the mean over courses; least {min(held):.0%}")
 
 
 def mean_left(bench: Bench, courses: list[Course], point: float, name: str) -> str:
@@ -204,6 +205,18 @@ def said_by_took(bench: Bench, agreement: float, name: str, last: float = 0.85) 
             if EARLY <= at <= last * end and left > 0:
                 factors.append(left / ((end - at) * len(bench.truth)))
     return factors
+
+
+def held_by_range(bench: Bench, agreement: float, name: str, first: float = 0.1) -> list[float]:
+    """Of each course the share of the refits, from `first` to the goal, whose range held what was left."""
+    shares, images = [], len(bench.truth)
+    for course in bench.courses("assisted", agreement):
+        end = goal_of(course, name)
+        left = [(at, said) for at, said in zip(course.at, course.left, strict=True) if first <= at < end and said > 0]
+        ranges = [likely_range(said, round(at * images)) for at, said in left]
+        took = [(end - at) * images for at, _ in left]
+        shares += [np.mean([a <= one <= b for (a, b), one in zip(ranges, took, strict=True)])] if took else []
+    return shares
 
 
 def goal_of(course: Course, name: str) -> float:

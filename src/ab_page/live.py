@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..common import Steps
+from ..features import extractor_in_words
 from ..ratings import (
     AssistedFit,
     Bools,
@@ -31,6 +32,7 @@ from ..ratings import (
     speed_weights,
 )
 from .behind import Behind
+from .furthest import Furthest
 
 WAITING = "The features of your pictures are being read; until then the ratings come from your choices alone."
 TOO_LATE = "The features of your pictures were not ready in time; the ratings come from your choices alone."
@@ -63,7 +65,7 @@ class LiveRatings:
         self.log: Log
         self.ratings: Ratings
         self._start: Ratings | None = None
-        self._furthest = 0.0
+        self._furthest = Furthest(comparisons)
         self.read()
         self._begun = self.log.ids
 
@@ -117,7 +119,7 @@ class LiveRatings:
         with self._lock:
             self._assisted, self.assisted_by = AssistedFit(similarity, steps=self.steps), extractor
             self._fitted = None  # what was fitted by now was not assisted
-        self.basis = f"The ratings are assisted by the features of {extractor}."
+        self.basis = f"The ratings are assisted by the features of {extractor_in_words(extractor)}."
         print(self.basis, flush=True)
         self._fit_behind()
 
@@ -182,15 +184,15 @@ class LiveRatings:
         self.log = replace(log, starting_ratings=ratings, starting_errors=errors, began_at=began_at)
 
     def progress(self, at_once: int) -> Progress:
-        """How far the way to a good order is: never less of it than was said before. at_once: images on a screen.
+        """How far the way to a good order is: never less of it than was said before, in earlier
+        sessions too. at_once: images on a screen.
 
         While there are features to come it isn't known: with them fewer choices do.
         """
+        images = len(self.log.images)
         if self.waits:
-            return Progress(self._furthest, waits=True)
-        now = progress_of(self.log, self.ratings, at_once)
-        self._furthest = max(self._furthest, now.share)
-        return replace(now, share=self._furthest)
+            return Progress(self._furthest.share("order", images), waits=True)
+        return self._furthest.keep(progress_of(self.log, self.ratings, at_once), images)
 
     def predict(self, screen: Ints) -> int:
         """The row on `screen` which the ratings favour now; −1 if they have no opinion."""

@@ -36,6 +36,6 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .parts import has_ended, new_part, process_name, remove_parts
     from .scaling import standardisation
     from .waiting import Steps, counted, working
-    from .words import command_of, number_of
+    from .words import all_of, command_of, number_of
 else:
     __getattr__, __dir__, __all__ = lazily(__name__, __file__)

@@ -14,6 +14,11 @@ def number_of(count: int, what: str, verb: str = "") -> str:
     return f"{counted} {verb if count == 1 else PLURAL[verb]}" if verb else counted
 
 
+def all_of(names: Sequence[str]) -> str:
+    """Names in a sentence: "a", "a and b", "a, b and c"."""
+    return ", ".join([*names[:-2], " and ".join(names[-2:])])
+
+
 def command_of(words: Sequence[str]) -> str:
     """Words as a line that can be typed: for a shell, or on Windows for its command prompt and PowerShell."""
     if os.name != "nt":

@@ -97,7 +97,9 @@ class Batches(Generic[Item, Work]):
         if not (isinstance(error, MemoryError) or "memory" in f"{type(error).__name__} {error}".lower()):
             raise error
         if tried == 1:
-            raise UserError(f"{self.extractor.name}: no memory for a single image; free some, or use --device=cpu")
+            raise UserError(
+                f"{self.extractor.in_words}: no memory for a single image; free some, or use --device=cpu"
+            )
         self.batch_size = tried // 2
         note(f"note: no memory for {tried} images at once; going on with {self.batch_size}")
 
@@ -121,7 +123,7 @@ def pixels_of(extractor: Extractor, open_it: Callable[[], Image.Image]) -> tuple
     except UserError:
         raise
     except (ValueError, ArithmeticError, MemoryError) as error:  # a picture of a shape that it can't resize
-        return None, f"{extractor.name} can't take it: {error}"
+        return None, f"{extractor.in_words} can't take it: {error}"
 
 
 def finite_rows(features: dict[int, np.ndarray]) -> np.ndarray:

@@ -219,7 +219,7 @@ class _Extraction:
             if finite[row]:
                 lacking.setdefault(tuple(self._missing(key)), []).append(row)
             else:
-                self.unusable[key] = f"{self.extractor.name} gives no finite features; leave out --fp16_features"
+                self.unusable[key] = f"{self.extractor.in_words}: no finite features; leave out --fp16_features"
         for states, rows in lacking.items():
             blocks: dict[str, dict[int, np.ndarray]] = {}  # by identity: all states of one are written together
             for k in states:

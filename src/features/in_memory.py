@@ -94,7 +94,7 @@ def _features(
         for batch, features in done:
             for image, finite in zip(batch, finite_rows(features), strict=True):
                 if not finite:
-                    raise UserError(f"{image.place}: {extractor.name} gives no finite features; load it without fp16")
+                    raise UserError(f"{image.place}: {extractor.in_words}: no finite features; load it without fp16")
             found.append(features)
     return {k: as_kept(np.concatenate([features[k] for features in found])) for k in states}
 

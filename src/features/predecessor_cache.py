@@ -60,7 +60,9 @@ def _take_over(
     checked = sorted(found)[:: max(1, len(found) // CHECKED)][:CHECKED]
     anew = extractor([extractor.prepare(open_image(directory / path)) for path in checked], [state])[state]
     if wrong := [path for path, row in zip(checked, anew, strict=True) if not _agree(found[path], row)]:
-        return f"its features of {wrong[0]} are not those of {extractor.name} as it is here; all are extracted anew"
+        return (
+            f"its features of {wrong[0]} are not those of {extractor.in_words} as it is here; all are extracted anew"
+        )
     cache.add(extractor.identity, [lacking[path] for path in found], {state: np.stack(list(found.values()))})
     cache.flush()
     return (

@@ -103,7 +103,7 @@ def complete(arguments: argparse.Namespace, directory: Path, extractor: Extracto
     arguments.hidden_states_mode = hidden_states_mode(arguments, extractor.default_hidden_states_mode)
     for name, default in (("fp16_features", False), ("aim_batch_norm", "eval")):
         if name in extractor.heedless and getattr(arguments, name) != default:
-            note(f"note: --{name} makes no difference to {extractor.name}")
+            note(f"note: --{name} makes no difference to {extractor.in_words}")
     if arguments.trials == 0 and (unwritten := [n for n in ("savefile", "report") if getattr(arguments, n)]):
         note(f"note: --trials=0 trains nothing, so that --{' and --'.join(unwritten)} will not be written")
     ranges = search_settings(arguments).ranges != MetaparameterRanges()

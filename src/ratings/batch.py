@@ -142,7 +142,7 @@ def batch_statistics(
     if after.expected_spearman is None:
         advice = advice_by_count(after.comparisons[allowed], met.agreement, repeats, at_once)
     else:
-        advice = advice_by_order(after.expected_spearman, after.choices_to_good, missing)
+        advice = advice_by_order(after.expected_spearman, after.choices_to_good, log.judged, missing)
     return Batch(
         at_once=at_once,
         choices=int(chosen.sum()),

@@ -156,7 +156,7 @@ def _stand_in(new: sqlite3.Connection) -> None:
             "INSERT OR IGNORE INTO images SELECT ?, ?, '' WHERE NOT EXISTS (SELECT 1 FROM images WHERE id = ?)",
             (image, f"lost {image}", image),
         )
-    for table in ("comparisons", "events", "starting_ratings", "held_out"):
+    for table in ("comparisons", "events", "starting_ratings", "held_out", "reached"):
         missing = f"SELECT DISTINCT session_id FROM {table} WHERE session_id NOT IN (SELECT id FROM sessions)"
         new.execute(f"INSERT INTO sessions SELECT session_id, 'unknown', '{{}}', '' FROM ({missing})")
 

@@ -192,6 +192,18 @@ class Comparisons(Store):
                 self._insert_in_session("held_out", image_id=image)
             return len(added)
 
+    def reach(self, share: float, way: str, images: int) -> None:
+        """Keep how far this rater came on the way to a good order of so many images: see `reached`."""
+        with self._writing():
+            self._insert_in_session("reached", share=share, way=way, images=images)
+
+    def reached(self, way: str, images: int) -> float:
+        """The furthest, 0…1, that this rater came in this way of counting it while there were so many images."""
+        mine = "session_id IN (SELECT id FROM sessions WHERE rater = ?)"
+        query = f"SELECT ifnull(max(share), 0) FROM reached WHERE way = ? AND images = ? AND {mine}"
+        with self._reading():
+            return float(self._rows(query, way, images, self.rater)[0][0])
+
     def log(self, rater: str | None = None) -> Log:
         """All comparisons that aren't undone, in order, as arrays; with `rater`, only that person's."""
         with self._reading():

@@ -7,9 +7,8 @@ import numpy as np
 from ..common import number_of
 from .fitted import Ratings
 from .log import Log
-from .statistics import GOOD_ORDER, LIKELY, WANTED, likely_range, too_early
+from .statistics import GOOD_ORDER, WANTED, likely_range, too_early
 
-FIRST = 2.5  # as LIKELY, of estimates that are made too early
 LATEST = 50  # choices, whose pace counts
 LONG = 100  # minutes, from which on hours are said
 
@@ -19,7 +18,8 @@ class Progress:
     """share: 0…1 of the way that is done. low, high: choices that are left, at least and at most; 0 and 0: none are.
 
     seconds: one of them takes, screens that tell nothing with it; nan where that isn't known. order: how right the
-    order is, nan where it can't be said. waits: for what it takes to say any of this.
+    order is, nan where it can't be said. waits: for what it takes to say any of this. way: what it goes by, "order"
+    or "count" of comparisons.
     """
 
     share: float
@@ -28,6 +28,7 @@ class Progress:
     seconds: float = float("nan")
     order: float = float("nan")
     waits: bool = False
+    way: str = "order"
 
     @property
     def text(self) -> str:
@@ -35,12 +36,11 @@ class Progress:
         if self.waits:
             return "known when the features of your pictures are read"
         if not self.high:
-            return f"{self._right}good enough to train a model; more choices sharpen it"
-        return f"{self._right}{self._left}"
+            return f"{self._right('')}good enough to train a model; more choices sharpen it"
+        return f"{self._right(f' of {GOOD_ORDER}')}{self._left}"
 
-    @property
-    def _right(self) -> str:
-        return "" if np.isnan(self.order) else f"{max(0.0, self.order):.2f} of {GOOD_ORDER} right · "
+    def _right(self, goal: str) -> str:
+        return "" if np.isnan(self.order) else f"{max(0.0, self.order):.2f}{goal} right · "
 
     @property
     def _left(self) -> str:
@@ -56,16 +56,18 @@ def progress_of(log: Log, ratings: Ratings, at_once: int) -> Progress:
     By comparisons per image where the ratings can't say how right they are.
     """
     judged, missing, order = log.judged, too_early(log), ratings.expected_spearman
+    way = "count" if order is None or ratings.choices_to_good is None else "order"
     if order is None or ratings.choices_to_good is None:
         left = _by_count(log, at_once)
         low = high = left
     else:
         is_good = round(order, 2) >= GOOD_ORDER and not missing  # as the advice has it
         left = 0 if is_good else max(ratings.choices_to_good, missing, 1)
-        low, high = likely_range(left, FIRST if missing else LIKELY) if left else (0, 0)
+        low, high = likely_range(left, judged) if left else (0, 0)
     known = float("nan") if order is None or missing else order
     ahead = high if missing else left  # what is shown never goes back, so that an early estimate is taken with care
-    return Progress(judged / (judged + ahead) if judged else 0.0, low, high, _pace(log, judged), known)
+    share = judged / (judged + ahead) if judged else 0.0
+    return Progress(share, low, high, _pace(log, judged), known, way=way)
 
 
 def _by_count(log: Log, at_once: int) -> int:

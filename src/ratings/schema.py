@@ -73,11 +73,28 @@ CREATE TABLE held_out (
     image_id INTEGER NOT NULL UNIQUE REFERENCES images (id),
     made_at TEXT NOT NULL
 );
+CREATE TABLE reached (
+    id INTEGER PRIMARY KEY,
+    session_id INTEGER NOT NULL REFERENCES sessions (id),
+    share REAL NOT NULL CHECK (share BETWEEN 0 AND 1),
+    way TEXT NOT NULL,
+    images INTEGER NOT NULL,
+    made_at TEXT NOT NULL
+);
 """
 _LATER = {  # columns that files of earlier versions lack
     "starting_ratings": {"model": "TEXT NOT NULL DEFAULT ''", "error": "REAL CHECK (error > 0)"},
 }
-APPEND_ONLY = ("images", "image_paths", "sessions", "comparisons", "events", "starting_ratings", "held_out")
+APPEND_ONLY = (
+    "images",
+    "image_paths",
+    "sessions",
+    "comparisons",
+    "events",
+    "starting_ratings",
+    "held_out",
+    "reached",
+)
 _TRIGGERS = """
 CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table}
 BEGIN SELECT RAISE(ABORT, '{table} is append-only: rows are never changed'); END;

@@ -10,7 +10,9 @@ from .log import CHOICE, SKIP, Bools, Floats, Ints, Log
 WANTED = 3.0  # comparisons per image; beyond that, each further choice teaches a model less and less
 AS_GOOD_AS_PEOPLE_GET = 0.75  # agreement of choices with ratings, over pairs drawn at random
 GOOD_ORDER = 0.85  # expected Spearman; a model learns little more from better scores
-LIKELY = 1.5  # in two of three estimates the choices that are left are within this factor: choices_needed.py
+# In nine of ten simulated cases the choices that were left lay between these: choices_needed.py --only advised.
+LEAST, LEAST_OF_MADE = 1 / 2.2, -0.02  # of those foreseen, and of those made
+MOST, MOST_OF_MADE = 1.7, 0.15
 EARLY = 0.5  # choices per image; with fewer the expected Spearman may be far off: see docs/how-ratings-work.md
 ENOUGH_REPEATS = 20  # for the person's own consistency to say more than that
 _Z95 = 1.959963984540054
@@ -203,15 +205,16 @@ def standing(expected_spearman: float | None, choices_for_next: int | None, miss
     return f"{right}; about {number_of(more, 'more choice')} for the next 0.01."
 
 
-def likely_range(choices: float, factor: float = LIKELY) -> tuple[int, int]:
-    """Between what counts an estimate of choices lies, in two digits, as it is one."""
-    low, high = (int(float(f"{count:.1e}")) for count in (max(1.0, choices / factor), choices * factor))
-    return low, max(low, high)
+def likely_range(choices: float, made: int) -> tuple[int, int]:
+    """Between what counts those lie that are left, in two digits. choices: as foreseen, after so many were made."""
+    low = max(1.0, LEAST * choices + LEAST_OF_MADE * made)
+    high = max(low, MOST * choices + MOST_OF_MADE * made)
+    return int(float(f"{low:.1e}")), int(float(f"{high:.1e}"))
 
 
-def advice_by_order(expected_spearman: float, choices_to_good: int | None, missing: int = 0) -> str:
-    """One sentence on what to do next, by how right the order is. choices_to_good: see `Ratings`; missing: see
-    `too_early`."""
+def advice_by_order(expected_spearman: float, choices_to_good: int | None, made: int, missing: int = 0) -> str:
+    """One sentence on what to do next, by how right the order is. choices_to_good: see `Ratings`; made: choices so
+    far; missing: see `too_early`."""
     if missing:
         return f"It is too early to say how right the order is: make {number_of(missing, 'more choice')}."
     right = f"The order is about {max(0.0, expected_spearman):.2f} right"
@@ -220,7 +223,7 @@ def advice_by_order(expected_spearman: float, choices_to_good: int | None, missi
     wanted = f"{right}; {GOOD_ORDER} is enough to train a good model"
     if choices_to_good is None:
         return f"{wanted}: make more choices."
-    low, high = likely_range(choices_to_good)
+    low, high = likely_range(choices_to_good, made)
     return f"{wanted}: make {number_of(high, 'more choice') if low == high else f'{low} to {high} more choices'}."
 
 

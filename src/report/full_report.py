@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..common import Steps, ab, address, correlations, number_of, working, write_text
-from ..features import data_url
+from ..features import data_url, extractor_in_words
 from ..model import said_by
 from ..scores import caution, errors_counted
 from . import plots
@@ -33,7 +33,7 @@ def build_page(material: Material, path: Path, steps: Steps | None = None) -> st
     """The page at this path as text. steps: counts its pictures, once it is known how many there are."""
     facts = [
         ("Model", material.model.name),
-        ("Image model", material.model.metadata.get("feature_extractor_model", "unknown")),
+        ("Image model", extractor_in_words(material.model.metadata.get("feature_extractor_model", "unknown"))),
         ("Images", str(material.directory)),
         ("Scores", material.table.document.name),
         ("Made", datetime.now().isoformat(sep=" ", timespec="minutes")),

@@ -79,7 +79,7 @@ def _features(
 def check_extractor(extractor: Extractor) -> None:
     """Raise UserError for several image models at once: their layers don't lie on one scale of depth."""
     if len(by_place(extractor.hidden_states)) > 1:
-        raise UserError(f"--layer_sweep looks at one image model at a time; {extractor.name} are several")
+        raise UserError(f"--layer_sweep looks at one image model at a time; {extractor.in_words} are several")
 
 
 def check_eval(data: Dataset) -> None:

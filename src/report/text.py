@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..common import ab, correlations
+from ..common import ab, all_of, correlations
 from ..ratings import ChoiceAgreement, Share, ceiling
 from ..scores import Counted
 from .analysis import FEWEST_IMAGES, Combination, Gain, Intervals, bootstrap, coverage, gain_interval, reliability
@@ -199,11 +199,7 @@ def models_verdict(names: Sequence[str], gains: Sequence[Gain]) -> str:
         "worse": "{} orders these images worse than {first}.",
         "neither": "That {} and {first} differ may be chance.",
     }
-    return " ".join(says[k].format(_and(v), first=names[0]) for k, v in kinds.items() if v)
-
-
-def _and(names: Sequence[str]) -> str:
-    return ", ".join([*names[:-2], " and ".join(names[-2:])])
+    return " ".join(says[k].format(all_of(v), first=names[0]) for k, v in kinds.items() if v)
 
 
 def combinations_table(names: Sequence[str], found: Sequence[Combination]) -> list[list[str]]:

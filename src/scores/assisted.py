@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..common import Expected, expected_order
+from ..common import Expected, all_of, expected_order
+from ..features import extractor_in_words
 from .scorefile import ScoreTable, column_values, read_numbers
 from .weights import COLUMN as ERRORS
 
@@ -25,7 +26,11 @@ def assisted_by(table: ScoreTable) -> str:
     """The extractors that assisted these scores, with commas between; "" if none did."""
     if COLUMN not in table.document.columns:
         return ""
-    return ", ".join(sorted(set(column_values(table, COLUMN)) - {""}))
+    return ", ".join(_extractors(table))
+
+
+def _extractors(table: ScoreTable) -> list[str]:
+    return sorted(set(column_values(table, COLUMN)) - {""})
 
 
 @dataclass(frozen=True)
@@ -55,9 +60,9 @@ def errors_counted(table: ScoreTable, model_scores: np.ndarray, rows: np.ndarray
 
 def caution(table: ScoreTable) -> str:
     """What to keep in mind where a model is measured by scores that features assisted; "" where none did."""
-    extractors = assisted_by(table)
-    if not extractors:
+    if not assisted_by(table):
         return ""
+    extractors = all_of([extractor_in_words(name) for name in _extractors(table)])
     better = ""
     if ERRORS in table.document.columns:
         better = " Go by those with the scores' errors counted, which are cautious"

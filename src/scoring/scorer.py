@@ -69,8 +69,8 @@ class Scorer:
         for model in self._models:
             if model.extractor is not self.extractor:
                 raise UserError(
-                    f"{self.name}: is behind a filter that takes features of {model.extractor.name}; use score(), or "
-                    "load it with gate=False"
+                    f"{self.name}: is behind a filter that takes features of {model.extractor.in_words}; use "
+                    "score(), or load it with gate=False"
                 )
         return self._scores(gated(self._model, lambda model: model.predict(features)))
 

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from ..model import Blend, combine
 from .dataset import Dataset
-from .first_results import put
+from .first_results import best_of, better, put, value_of
 from .processes import fit_process
 from .run import Run
 from .run_files import Found
@@ -34,7 +34,11 @@ class Unseen:
 
 
 def weigh(search: Search, run: Run) -> Found:
-    """The blend as it lies on disk at the end of a search; where networks add nothing, the Gaussian process."""
+    """The model as it lies on disk at the end of a search: the blend, if it is better than what was there first.
+
+    Its networks are the best of many on these images, and the others are not: what is no better in spite of that adds
+    nothing.
+    """
     data, process = run.data, search.process
     assert process is not None
     first = next(first for first in run.firsts if first.name == "gp")
@@ -43,18 +47,19 @@ def weigh(search: Search, run: Run) -> Found:
     if len(data.rows("train")) >= FEWEST:
         unseen = _predict_unseen(search, parts_of(data, search.settings.seed))
         share, factor = shares(data.scores[unseen.rows], unseen.process, unseen.networks)
-    if share < 1:
-        search.write(Blend(process, networks, share, factor))
-    else:
-        best = dict(sorted(search.members[0].parameters.items()))
-        put(first, run.objective, search.files, blend_share=share, metaparameters=best)
-    inputs = data.inputs.cpu()
-    if data.folds is None or unseen is None:
-        return search.files.found(lambda predictor: predictor.predict(inputs))
-    others = networks.predict(inputs)[0]
-    others[unseen.rows] = unseen.networks
-    held_out = share * first.held_out + (1 - share) * others
-    return search.files.found(lambda _: (held_out, factor * first.errors))
+    blend = Blend(process, networks, share, factor)
+    held_out, errors = blend.predict(data.inputs.cpu())
+    if data.folds is not None and unseen is not None:
+        others = networks.predict(data.inputs.cpu())[0]
+        others[unseen.rows] = unseen.networks
+        held_out, errors = share * first.held_out + (1 - share) * others, factor * first.errors
+    best = best_of(run.objective, run.firsts)
+    if share < 1 and better(run.objective, value_of(run.objective, data, held_out, errors), best.value):
+        search.write(blend)
+        return search.files.found(lambda _: (held_out, errors))
+    metaparameters = dict(sorted(search.members[0].parameters.items()))
+    put(best, run.objective, search.files, blend_share=share, metaparameters=metaparameters)
+    return search.files.found(lambda _: (best.held_out, best.errors))
 
 
 def _predict_unseen(search: Search, parts: Sequence[Dataset]) -> Unseen:

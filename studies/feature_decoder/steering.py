@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from src.common import UserError
-from src.features import Extractor
+from src.features import Extractor, extractor_in_words
 from src.model import arrange, check_extractor, load_predictor
 
 STOPS = 5  # pictures on the way, after the first
@@ -24,8 +24,8 @@ class Taste:
         config = self.predictor.config
         if config.feature_extractor_model != extractor.name:
             raise UserError(
-                f"{path}: takes features of {config.feature_extractor_model}, and the decoder those of "
-                f"{extractor.name}; give a model, or a decoder, of the same image model"
+                f"{path}: takes features of {extractor_in_words(config.feature_extractor_model)}, and the decoder "
+                f"those of {extractor.in_words}; give a model, or a decoder, of the same image model"
             )
         check_extractor(path, config, extractor.identity, extractor.earlier_identity)
         if lacking := [k for k in config.hidden_states_used if k not in states]:

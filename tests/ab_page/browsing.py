@@ -65,6 +65,13 @@ def stored(folder):
 
 
 def assert_nothing_covers_the_buttons(page, message):
-    box = page.locator(message).bounding_box()
+    above, below = _span(page.locator(message))
     for button in page.locator("#controls button:visible").all():
-        assert box["y"] + box["height"] <= button.bounding_box()["y"]
+        top, bottom = _span(button)
+        assert below <= top or bottom <= above
+
+
+def _span(element):
+    """Where it begins and ends, from the top."""
+    box = element.bounding_box()
+    return box["y"], box["y"] + box["height"]

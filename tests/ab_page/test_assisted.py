@@ -107,21 +107,23 @@ def test_until_there_are_features_ratings_are_bradley_terrys_and_the_page_says_s
     settle(live)
     shown = state(session, "", set())
     assert shown["basis"] == "The ratings are assisted by the features of toy."
-    assert shown["progress"] == {"share": round(8 / 1508, 4), "text": "about 4 to 25 min left at your pace"}
+    assert shown["progress"] == {"share": round(8 / 1008, 4), "text": "about 4 to 17 min left at your pace"}
     assert live.ratings.rating.sum() == 8
     for _ in range(2):
         choose(session)
     settle(live)
-    assert state(session, "", set())["progress"]["text"] == "0.70 of 0.85 right · about 7 to 15 min left at your pace"
+    assert state(session, "", set())["progress"]["text"] == "0.70 of 0.85 right · about 4 to 17 min left at your pace"
     live._assisted.order = 0.846
     choose(session)
     settle(live)
-    enough = {"share": 1.0, "text": "0.85 of 0.85 right · good enough to train a model; more choices sharpen it"}
+    enough = {"share": 1.0, "text": "0.85 right · good enough to train a model; more choices sharpen it"}
     assert state(session, "", set())["progress"] == enough
     live._assisted.order = 0.8
     choose(session)
     settle(live)
     assert state(session, "", set())["progress"]["share"] == 1.0
+    again = LiveRatings(comparisons, live.settings)
+    assert (again.waits, again.progress(2).share) == (True, 1.0)  # the scorer is started again
 
 
 def test_a_fit_under_way_delays_no_screen_and_no_undo_and_pairing_counts_on(comparisons, live):

@@ -170,6 +170,8 @@ def test_a_phone_shows_everything_within_390_pixels_and_works_by_touch(browser, 
             assert box["x"] + box["width"] <= 390
         names = [image.get_attribute("alt") for image in page.locator(f"{SHOWN} img").all()]
         assert names == ["Upper image", "Lower image"]
+        undo = page.get_by_role("button", name="Undo").bounding_box()
+        assert undo["y"] + undo["height"] <= first["y"]  # above the images, and skip below them
         page.wait_for_timeout(180)
         shown = images_on(page)
         page.locator(f"{SHOWN} .choice").nth(1).tap()

@@ -319,7 +319,7 @@ def test_the_page_says_what_assists_the_ratings_and_how_right_they_are(browser, 
         expect(page.locator("#basis")).to_be_hidden()
         page.get_by_role("button", name="What is this based on?").click()
         expect(page.locator("#basis")).to_have_text(
-            "The ratings are assisted by the features of efficientnet-lite0__efficientnet-lite2."
+            "The ratings are assisted by the features of efficientnet-lite0 and efficientnet-lite2."
         )
         expect(page.locator("#basis")).to_be_visible()
         expect(line).to_contain_text(

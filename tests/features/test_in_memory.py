@@ -194,7 +194,7 @@ def test_features_that_are_no_numbers_are_said():
         def __call__(self, prepared, hidden_states):
             return {k: block / (block[:, :1] > 0) for k, block in super().__call__(prepared, hidden_states).items()}
 
-    with np.errstate(all="ignore"), pytest.raises(UserError, match=r"images\[1\]: toy gives no finite features"):
+    with np.errstate(all="ignore"), pytest.raises(UserError, match=r"images\[1\]: toy: no finite features"):
         extract([PICTURES[1], np.zeros((2, 2, 3), np.uint8)], Overflowing())
 
 

@@ -15,7 +15,7 @@ import aesthetic_score_from_model
 from src.common.errors import UserError
 from src.common.hidden_states import read_states, write_states
 from src.features.extraction import extract_features
-from src.features.extractors import load_extractor
+from src.features.extractors import extractor_in_words, load_extractor
 from src.features.extractors.several import SeveralExtractors
 from src.features.feature_cache import FeatureCache
 from src.model.config import PredictorConfig, arrange
@@ -152,8 +152,14 @@ def test_embedded_names_the_two_that_predict_best():
     several = load_extractor("embedded", "cpu")
     assert several.name == "efficientnet-lite0__efficientnet-lite2"
     assert several.identity == load_extractor(several.name, "cpu").identity
+    assert several.in_words == extractor_in_words(several.name) == "efficientnet-lite0 and efficientnet-lite2"
     with pytest.raises(UserError, match="did you mean embedded"):
         load_extractor("Embeded", "cpu")
+
+
+@pytest.mark.parametrize("name", ["someone/my__clip", "", "unknown", "a__b", "openai/clip__openai/clip"])
+def test_a_name_that_is_none_of_several_is_said_as_it_is(name):
+    assert extractor_in_words(name) == name
 
 
 @pytest.mark.parametrize("name", ["efficientnet-lite0,", "efficientnet-lite0,efficientnet-lite0", ","])

@@ -224,6 +224,7 @@ def test_rows_can_not_be_changed_removed_or_replaced(path, database, table, stat
     database.undo(first)
     database.add_starting_ratings({1: 0.5})
     assert database.hold_out(1.0, 0)
+    database.reach(0.5, "order", 2)
     before = query(path, f"SELECT * FROM {table}")
     with pytest.raises(sqlite3.IntegrityError, match=f"{table} is append-only"):
         query(path, statement.format(table, table))

@@ -33,7 +33,7 @@ def rated(log, order, left):
         (1, 3, 2.0, 0.8449, "0.84 of 0.85 right · about a minute left at your pace"),
         (400, 900, 3.0, -0.1, "0.00 of 0.85 right · about 20 to 45 min left at your pace"),
         (2000, 4500, 3.0, NAN, "about 1.7 to 3.8 hours left at your pace"),
-        (0, 0, 3.0, 0.9, "0.90 of 0.85 right · good enough to train a model; more choices sharpen it"),
+        (0, 0, 3.0, 0.9, "0.90 right · good enough to train a model; more choices sharpen it"),
     ],
 )
 def test_what_is_left_in_words(low, high, seconds, order, said):
@@ -43,15 +43,15 @@ def test_what_is_left_in_words(low, high, seconds, order, said):
 def test_where_ratings_say_how_right_they_are_it_goes_by_that():
     log = log_of(6, seconds=2.0)
     found = progress_of(log, rated(log, 0.6, 30), 2)
-    assert (found.share, found.low, found.high, found.seconds, found.order) == (6 / 36, 20, 45, 2.0, 0.6)
+    assert (found.share, found.low, found.high, found.seconds, found.order) == (6 / 36, 14, 52, 2.0, 0.6)
     done = progress_of(log, rated(log, 0.846, 2), 2)
     assert (done.share, done.low, done.high) == (1.0, 0, 0)
 
 
-def test_early_estimates_have_a_wider_range_and_are_not_said():
+def test_early_estimates_are_not_said_and_the_bar_goes_by_the_most_that_may_be_left():
     log = log_of(4)
     found = progress_of(log, rated(log, 0.6, 30), 2)
-    assert (found.low, found.high, found.share) == (12, 75, 4 / 79)
+    assert (found.low, found.high, found.share) == (14, 52, 4 / 56)
     assert np.isnan(found.order)
     assert progress_of(log, rated(log, 0.9, 0), 2).high > 0  # half a choice per image has to be there
 

@@ -260,5 +260,5 @@ def test_what_cannot_be_swept_is_said_before_any_training(photos, monkeypatch, c
 
 
 def test_several_image_models_are_not_swept_at_once():
-    with pytest.raises(UserError, match="one image model at a time; a__b are several"):
+    with pytest.raises(UserError, match="one image model at a time; a and b are several"):
         check_extractor(SeveralExtractors([ToyExtractor("a"), ToyExtractor("b")]))

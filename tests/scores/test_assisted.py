@@ -37,8 +37,10 @@ def test_without_assistance_there_is_no_column_and_an_old_one_is_emptied(tmp_pat
 def test_all_extractors_are_named_and_no_caution_is_given_without_one(tmp_path):
     scores = table(tmp_path, "relative_path,score,assisted_by\na.png,1,toy\nb.png,2,clip\nc.png,3,\n")
     assert assisted_by(scores) == "clip, toy"
-    assert "features of clip, toy assisted these scores" in caution(scores)
+    assert "features of clip and toy assisted these scores" in caution(scores)
     assert "errors counted" not in caution(scores)
+    together = table(tmp_path, "relative_path,score,assisted_by\na.png,1,efficientnet-lite0__efficientnet-lite2\n")
+    assert "features of efficientnet-lite0 and efficientnet-lite2 assisted these scores" in caution(together)
     assert caution(table(tmp_path, "relative_path,score\na.png,1\n")) == ""
 
 

@@ -86,6 +86,9 @@ def test_with_the_keyboard_alone_images_are_found_enlarged_compared_and_saved(br
             lambda: page.evaluate("[...document.querySelectorAll('.tile img')].every(i => i.naturalWidth > 50)"), 20
         )
         assert_accessible(page)
+        assert page.evaluate(
+            "[...document.querySelectorAll('.stars')].every(s => s.offsetTop === s.previousSibling.offsetTop)"
+        )
         right = "ArrowRight"  # the first time only to the first image
         for key in (right, right, "p", right, "p", "c", right, right, "c", "p", "Enter"):
             page.keyboard.press(key)

@@ -127,6 +127,7 @@ def test_networks_replace_what_was_there_first(tmp_path):
 
 def test_a_blend_has_the_share_that_folds_give_and_the_networks_of_the_best_trials(tmp_path, monkeypatch):
     monkeypatch.setattr("src.search.blending.shares", lambda *_: (0.25, 1.5))
+    monkeypatch.setattr("src.search.blending.better", lambda *_: True)
     run, settings = run_of(bent_data())
     run.about["model_type"] = "blend"
     files = files_of(run, settings, tmp_path)
@@ -138,6 +139,21 @@ def test_a_blend_has_the_share_that_folds_give_and_the_networks_of_the_best_tria
     np.testing.assert_array_equal(found.held_out, found.predictor.predict(run.data.inputs)[0])
     again, _ = search_networks(settings, run, files, blend=True)  # resumed: nothing is left to try
     np.testing.assert_array_equal(again.held_out, found.held_out)
+
+
+def test_a_blend_that_is_worse_at_the_end_than_what_was_there_first_does_not_replace_it(tmp_path):
+    generator = np.random.default_rng(3)
+    x = generator.normal(size=(90, 6)).astype(np.float32)
+    data = replace(bent_data(90), inputs=torch.from_numpy(x), scores=5 + x @ np.arange(6.0))  # a straight line
+    run, settings = run_of(data)
+    run.about["model_type"] = "blend"
+    files = files_of(run, settings, tmp_path)
+    best = best_of(run.objective, run.firsts)
+    write_first(best, run, files)
+    found, finished = search_networks(settings, run, files, blend=True)
+    assert (finished, best.name, found.metadata["model_type"]) == (True, "ridge", "ridge")
+    np.testing.assert_array_equal(found.held_out, best.held_out)
+    assert json.loads(found.metadata["metrics"])["eval_mse"] == pytest.approx(best.value)
 
 
 def test_percentiles_are_among_scores_of_train_images_of_which_the_process_did_not_know(tmp_path):

@@ -56,7 +56,7 @@ function figures(image, place) {
   if (image.score === null) return ["not compared yet"];
   const times = `${image.comparisons} comparison${image.comparisons === 1 ? "" : "s"}`;
   const error = image.error === null ? "" : ` ± ${image.error.toFixed(2)}`;
-  return [make("b", "", `${place + 1}. ${image.score.toFixed(2)}`), make("span", "soft", `${error} · ${times}`)];
+  return [make("b", "", `${place + 1}. ${image.score.toFixed(2)}`), make("span", "soft", error, make("br"), times)];
 }
 
 function bringBack(image, item) {

@@ -95,4 +95,5 @@ function openHelp(count) {
   const keys = count === 2 ? ["1", "2", "←", "→"] : ["1", "…", String(count)];
   $("choosing-keys").replaceChildren(...keys.flatMap((key) => [key === "…" ? key : make("kbd", "", key), " "]));
   $("help").showModal();
+  $("help").scrollTo(0, 0); // the button that has the focus is at its end
 }

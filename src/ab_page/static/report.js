@@ -42,9 +42,12 @@ function ending({ scores, choices, command }) {
   const rows = [["Your scores", scores], ["Your choices", choices]].map(([name, path]) => make("div", "", make("dt", "", name), make("dd", "", path)));
   const copy = make("button", "plain", "Copy");
   copy.dataset.act = "copy";
-  const next = make("div", "card", make("h2", "", "Next: train a model on them"), make("code", "", command), copy);
+  const next = make("div", "card", make("h2", "", "Next: train a model on them"), make("code", "", ...words(command)), copy);
   return [make("p", "", "The scorer has stopped; you can close this tab."), make("dl", "ending", ...rows), next];
 }
+
+// With the spaces between them as they are.
+const words = (command) => command.split(/( +)/).map((part, i) => (i % 2 ? part : make("span", "", part)));
 
 function actions() {
   const button = (act, text, key, kind = "") => {

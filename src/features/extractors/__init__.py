@@ -4,7 +4,7 @@ import difflib
 import importlib
 from pathlib import Path
 
-from ...common import UserError
+from ...common import UserError, all_of
 from .base import Extractor
 
 EMBEDDED = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
@@ -50,6 +50,14 @@ def load_extractor(name: str, device: str = "auto", fp16: bool = False, aim_batc
         extractor = SeveralExtractors([load_extractor(one, device, fp16, aim_batch_norm) for one in names])
     extractor.fp16, extractor.aim_batch_norm = fp16, aim_batch_norm
     return extractor
+
+
+def extractor_in_words(name: str) -> str:
+    """The name of an extractor as a person reads it: of several "a and b", which files know as a__b."""
+    try:
+        return all_of(_split(name))
+    except UserError:  # another program's, which need not follow our rules
+        return name
 
 
 def _load(name: str, device: str, fp16: bool, aim_batch_norm: str) -> Extractor:

@@ -38,6 +38,11 @@ class Extractor(abc.ABC):
     heedless: Collection[str] = ("aim_batch_norm",)
 
     @property
+    def in_words(self) -> str:
+        """Its name as a person reads it."""
+        return self.name
+
+    @property
     def earlier_identity(self) -> str:
         """What model files of before name it by: of their features it is not known in which order Pillow resized."""
         return earlier(self.identity)

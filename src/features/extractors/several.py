@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from ...common import UserError, by_place, number, place_and_state, write_states
+from ...common import UserError, all_of, by_place, number, place_and_state, write_states
 from .base import Extractor, stable_text
 
 SEPARATOR = "__"  # between their names, in model files
@@ -25,6 +25,10 @@ class SeveralExtractors(Extractor):
         modes = {part.default_hidden_states_mode for part in parts if len(part.default_hidden_states) > 1}
         self.default_hidden_states_mode = modes.pop() if len(modes) == 1 else "join"
         self.n_hidden_states = sum(part.n_hidden_states for part in parts)
+
+    @property
+    def in_words(self) -> str:
+        return all_of([part.in_words for part in self.parts])
 
     @property
     def hidden_states(self) -> list[int]:

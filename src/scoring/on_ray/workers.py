@@ -94,7 +94,7 @@ class Asking:
             features, finite = extract_prepared(held, extractor, states, self._batch_size)
             known |= {id(model): model.predict(features) for model in own}
             for row in np.flatnonzero(~finite):
-                reasons[row] = f"{extractor.name} gives no finite features; leave out --fp16_features"
+                reasons[row] = f"{extractor.in_words}: no finite features; leave out --fp16_features"
         return judge(self._models, known), reasons
 
 

@@ -1,6 +1,7 @@
 // The grid: of any number of images only those near the window are elements.
 
-const GAP = 14, CAPTION = 46, TOUCHING = 12;
+const GAP = 14, CAPTION = 46, NARROW_CAPTION = 58, TOUCHING = 12; // px
+const narrow = matchMedia("(max-width: 700px)"); // as in the style sheet
 const tiles = new Map(); // row -> its element
 let columns = 1, rowHeight = 1, width = 1, drawing = 0;
 
@@ -8,7 +9,7 @@ function layOut() {
   const room = $("grid").clientWidth;
   columns = Math.max(1, Math.floor((room + GAP) / (Number($("size").value) + GAP)));
   width = Math.floor((room + GAP) / columns) - GAP;
-  rowHeight = width + CAPTION + GAP;
+  rowHeight = width + (narrow.matches ? NARROW_CAPTION : CAPTION) + GAP;
   $("grid").style.setProperty("--width", `${width}px`);
   $("grid").style.height = `${Math.ceil(page.shown.length / columns) * rowHeight}px`;
   for (const row of [...tiles.keys()]) drop(row); // their places have changed
