@@ -223,5 +223,6 @@ def _is_power_of_ten(step: int) -> bool:
 
 def _finish(log: Log, folder: Path, training: Training) -> None:
     best = training.rows[training.best_epoch() - 1]
-    write_text(folder / RESULTS, json.dumps({**best, "images_per_second": training.speed}, indent=1) + "\n")
+    speed = {"images_per_second": training.speed} if training.speed else {}  # a run that only ends has none
+    write_text(folder / RESULTS, json.dumps({**best, **speed}, indent=1) + "\n")
     log.say(f"\nthe best epoch is {int(best['epoch'])}; weights, history and grids are in {folder}")

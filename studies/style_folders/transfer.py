@@ -49,7 +49,7 @@ class Transfer(nn.Module):
 def main(arguments: Namespace) -> Path:
     """Train, draw test images in other styles; returns the output folder."""
     embedded = find_run(runs_folder(arguments), "embed", arguments.model)
-    network, encoder, configuration = load_parts(embedded, arguments.device)
+    network, encoder, configuration = load_parts(embedded, arguments.device, arguments.seed)
     styles, x = seen_by(configuration, arguments.root)
     single = _row_of(styles, arguments.single_image)
     identity = {"embed": str(embedded.resolve()), "styles": styles.names, "layers": arguments.layers}
@@ -62,14 +62,16 @@ def main(arguments: Namespace) -> Path:
     return folder
 
 
-def load_parts(embedded: Path, device: str) -> tuple[Transfer, Autoencoder, dict]:
-    """An untrained transfer, the frozen autoencoder whose encoder it goes with, and that one's run.json."""
+def load_parts(embedded: Path, device: str, seed: int = 0) -> tuple[Transfer, Autoencoder, dict]:
+    """An untrained transfer, its first weights the seed's; the frozen autoencoder that it goes with; its run.json."""
     identity = read_configuration(embedded)["identity"]
     autoencoder, configuration = load_autoencoder(Path(identity["model"]), device)
     embeddings = Embeddings(torch.zeros(len(identity["styles"]), identity["latent"]))
     fill(embeddings, load_weights(embedded / BEST, identity)[0], embedded / BEST)
     own, _ = load_autoencoder(Path(identity["model"]), device)
-    network = Transfer(own.decoder, embeddings.vectors.detach()).to(next(own.parameters()).device)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = Transfer(own.decoder, embeddings.vectors.detach()).to(next(own.parameters()).device)
     return network.requires_grad_(True), autoencoder, configuration
 
 

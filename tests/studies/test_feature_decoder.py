@@ -11,7 +11,6 @@ import onnxruntime
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 
 from src.common import UserError
 from src.features import embedded_network
@@ -21,7 +20,7 @@ from studies.feature_decoder import reconstruct, sweep, train, validate
 from studies.feature_decoder.export import export_onnx
 from studies.feature_decoder.options import read_command
 from studies.feature_decoder.steering import Taste, walk
-from tests.studies.conftest import make_styles
+from tests.studies.conftest import make_styles, same_weights, stopping_after
 from tests.toys import ToyExtractor
 
 SMALL = (
@@ -84,18 +83,6 @@ def test_training_says_its_configuration_first_then_each_loss_and_leaves_grids(g
     assert (folder / "log1.txt").read_text().startswith("command: train\n")
 
 
-def stopping_after(monkeypatch, epochs):
-    steps = train.Training.steps
-
-    def stop(self, rows, number, loss_of):
-        if number == epochs:
-            steps(self, rows[:8], number, loss_of)  # in the middle of an epoch
-            raise KeyboardInterrupt
-        return steps(self, rows, number, loss_of)
-
-    monkeypatch.setattr(train.Training, "steps", stop)
-
-
 @pytest.mark.parametrize(
     "words", [("--schedule=plateau",), ("--augment=3", "--accumulate=2", "--adversarial_weight=0.1")]
 )
@@ -108,10 +95,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights_bit_for_bit(gallery, tmp_path
     with pytest.raises(UserError, match=r"decoder1 was run with --lr=0\.001, not 0\.002; say the same, or leave"):
         run(gallery, "--resume", "--lr=0.002", *words)
     folder = run(gallery, "--resume", "--visualize_each_step=0", *words)
-    for name in ("best.safetensors", "last.safetensors"):
-        own, other = load_file(folder / name), load_file(whole / name)
-        assert own.keys() == other.keys()
-        assert all(torch.equal(own[key], other[key]) for key in own), name
+    assert same_weights(folder, whole)
     assert (folder / "history.csv").read_text() == (whole / "history.csv").read_text()
     with pytest.raises(UserError, match="decoder1 is finished; leave --resume out"):
         run(gallery, "--resume", *words)
