@@ -37,7 +37,8 @@ def main(arguments: Namespace) -> Path:
 
 
 def _one(arguments: Namespace, folder: Path, states: tuple[int, ...]) -> Report:
-    changed = {"hidden_states_used": states, "runs": str(folder), "resume": False, "command": "train", "set": None}
+    changed = {"hidden_states_used": states, "runs": str(folder), "resume": False, "command": "train"}
+    changed |= {"set": None, "weights": "best"}
     own = Namespace(**{name: value for name, value in vars(arguments).items() if name != "states"} | changed)
     return validate(own, train.main(own))
 

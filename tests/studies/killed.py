@@ -3,8 +3,8 @@
     python -m tests.studies.killed < jobs.json
 
 jobs.json: a list of {"study", "words", "kills": [[file, n], …]}: the first child dies where it writes that file for
-the n-th time, the next one resumes and dies at its own. Children are forked, as torch takes seconds to load. The image
-model is a toy, and what transfer looks at is small.
+the n-th time, the next one resumes and dies at its own. Children are forked, as torch takes seconds to load. The
+image model is a toy, and what transfer looks at is small.
 """
 
 import json

@@ -163,6 +163,15 @@ def test_validation_judges_in_both_image_models_in_text_tables_and_pictures(trai
         validate.main(arguments("validate", root, f"--model={folder}", f"--set={few}"))
 
 
+def test_the_last_weights_draw_too_and_are_others_than_the_best(gallery):
+    folder = run(gallery, "--lr=0.05", "--epochs=8", "--visualize_each_step=0")
+    best, last = (train.load_decoder(folder, "cpu", which)[0].state_dict() for which in ("best", "last"))
+    kept = json.loads((folder / "results.json").read_text())["epoch"]
+    assert all(torch.equal(best[key], last[key]) for key in best) == (kept == 8)
+    words = (f"--model={folder}", "--images=bars/000.png", "--weights=last")
+    assert reconstruct.main(arguments("reconstruct", gallery, *words)).name == "reconstruction1"
+
+
 def test_features_of_another_image_model_are_refused(trained, tmp_path, monkeypatch):
     root, folder = trained
     np.save(tmp_path / "wide.npy", np.zeros((2, 5), np.float32))
