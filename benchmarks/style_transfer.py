@@ -1,6 +1,6 @@
 """Do transferred images have the style, and still the content? The figures of docs/style-folders.md on transfer.
 
-    python benchmarks/style_transfer.py ../shared/data/oasis [--seeds 1,2,3] [-- --style_weight=4]
+    python benchmarks/style_transfer.py ../shared/data/oasis [--seeds 1,2,3] [--transfer=--style_weight=4]
 
 Photographs of harmless themes (lakes, flowers, dogs, …), each through five filters of Pillow: grey, sepia, posterise,
 contour, mode. A photograph is on one side of a split in all styles. Trains autoencode, embed and transfer, then asks,
@@ -59,13 +59,13 @@ def main() -> None:
     parser.add_argument("oasis", type=Path)
     parser.add_argument("--seeds", default="1")
     parser.add_argument("--work", type=Path, default=Path("style_transfer_benchmark"), help="pictures and runs")
-    parser.add_argument("words", nargs="*", help="options of transfer, after --")
+    parser.add_argument("--transfer", default="", help="options of transfer, such as --transfer=--style_weight=4")
     arguments = parser.parse_args()
     work = arguments.work.resolve()
     make_folders(arguments.oasis.resolve() / "images", work / "filters")
     for seed in arguments.seeds.split(","):
         began = time.process_time()
-        folder = train(work, int(seed), arguments.words)
+        folder = train(work, int(seed), arguments.transfer.split())
         print(f"seed {seed}: trained in {time.process_time() - began:.0f} CPU seconds, {folder.name}", flush=True)
         ask(work / "filters", folder, int(seed))
     print(f"\n{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, torch {torch.__version__}, a thread")

@@ -29,9 +29,9 @@ LEARNING_RATES = {"linear": 3e-4, "mlp": 1e-4, "conv": 2e-3}
 def main(arguments: Namespace) -> Path:
     """Train, judge on the test images, and write everything into a numbered folder, which is returned."""
     styles, seen, identity = see(arguments)
-    folder, log = begin_run(arguments, "classify", styles.split_by_path(), identity, styles=styles.numbers())
     train = resampled(styles.codes, styles.rows("train"), arguments.resample, arguments.seed, "resample")
     test = resampled(styles.codes, styles.rows("test"), arguments.test_resample, arguments.seed, "test_resample")
+    folder, log = begin_run(arguments, "classify", styles.split_by_path(), identity, styles=styles.numbers())
     log.say(*_counts(folder, styles, {"train": train, "val": styles.rows("val"), "test": test}), "")
     network = build(identity, arguments.dropout, arguments.seed)
     if isinstance(network, FeatureHead):

@@ -52,12 +52,13 @@ def main(arguments: Namespace) -> Path:
     network, encoder, configuration = load_parts(embedded, arguments.device, arguments.seed)
     styles, x = seen_by(configuration, arguments.root)
     single = _row_of(styles, arguments.single_image)
+    observer = StyleObserver(arguments.layers, arguments.statistics, next(network.parameters()).device)
     identity = {"embed": str(embedded.resolve()), "styles": styles.names, "layers": arguments.layers}
     folder, log = begin_run(arguments, "transfermodel", styles.split_by_path(), identity, styles=styles.numbers())
     training = Training.of(arguments, folder, network, identity, best_by="val_loss", highest=False)
     if arguments.resume:
         training.resume()
-    _Learning(arguments, styles, x, encoder, training).learn(log)
+    _Learning(arguments, styles, x, encoder, observer, training).learn(log)
     _report(log, folder, styles, x, encoder, network, single)
     return folder
 
@@ -145,12 +146,18 @@ class _Learning:
     """An epoch: each train image once, in a style that is drawn; then val images, each in the style after its own."""
 
     def __init__(
-        self, arguments: Namespace, styles: Styles, x: np.ndarray, autoencoder: Autoencoder, training: Training
+        self,
+        arguments: Namespace,
+        styles: Styles,
+        x: np.ndarray,
+        autoencoder: Autoencoder,
+        observer: StyleObserver,
+        training: Training,
     ) -> None:
         self.styles, self.x, self.encoder, self.training = styles, torch.from_numpy(x), autoencoder.encoder, training
         self.weights = arguments.style_weight, arguments.content_weight
         self.device = next(autoencoder.parameters()).device
-        self.observer = StyleObserver(arguments.layers, arguments.statistics, self.device)
+        self.observer = observer
         self.means, self.deviations, self.content = self.observer.of_styles(styles, x)
 
     def learn(self, log: Log) -> None:

@@ -55,6 +55,12 @@ def test_a_target_beyond_memory_is_refused():
         resampled(np.array([0, 1]), np.arange(2), "1e18", 0, "resample")
 
 
+def test_what_is_refused_leaves_no_output_folder(gallery):
+    with pytest.raises(UserError, match="--test_resample=1e18: "):
+        run(gallery, "--test_resample=1e18")
+    assert not gallery.with_name("gallery_runs").exists()
+
+
 def test_the_weighted_sampler_draws_styles_equally_often():
     codes = np.repeat([0, 1], [900, 100])
     rows = drawn(codes, np.arange(1000), np.random.default_rng(0))
