@@ -3,8 +3,8 @@
     python benchmarks/feature_decoder_pictures.py ../shared/data/oasis [--work feature_decoder_benchmark] [--to docs]
 
 Takes the newest finished run of each set of that benchmark: head, pixels, blocks. Writes feature-decoder-drawn.jpg,
-val images and what each decoder draws of them; -way.jpg, between two images; and -taste.jpg: a Gaussian process of the
-mean beauty is fitted to all images' heads and written into --work, and features walk to what it would like better.
+val images and what each decoder draws of them; -way.jpg, between two images; and -taste.jpg: a Gaussian process of
+the mean beauty is fitted to all images' heads and written into --work, and features walk to what it likes better.
 """
 
 import argparse
