@@ -1,6 +1,6 @@
 """Do transferred images have the style, and still the content? The figures of docs/style-folders.md on transfer.
 
-    python benchmarks/style_transfer.py ../shared/data/oasis [--seeds 1]
+    python benchmarks/style_transfer.py ../shared/data/oasis [--seeds 1,2,3] [--transfer=--style_weight=4]
 
 Photographs of harmless themes (lakes, flowers, dogs, …), each through five filters of Pillow: grey, sepia, posterise,
 contour, mode. A photograph is on one side of a split in all styles. Trains autoencode, embed and transfer, then asks,
@@ -59,12 +59,13 @@ def main() -> None:
     parser.add_argument("oasis", type=Path)
     parser.add_argument("--seeds", default="1")
     parser.add_argument("--work", type=Path, default=Path("style_transfer_benchmark"), help="pictures and runs")
+    parser.add_argument("--transfer", default="", help="options of transfer, such as --transfer=--style_weight=4")
     arguments = parser.parse_args()
     work = arguments.work.resolve()
     make_folders(arguments.oasis.resolve() / "images", work / "filters")
     for seed in arguments.seeds.split(","):
         began = time.process_time()
-        folder = train(work, int(seed))
+        folder = train(work, int(seed), arguments.transfer.split())
         print(f"seed {seed}: trained in {time.process_time() - began:.0f} CPU seconds, {folder.name}", flush=True)
         ask(work / "filters", folder, int(seed))
     print(f"\n{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, torch {torch.__version__}, a thread")
@@ -82,14 +83,14 @@ def make_folders(photographs: Path, folder: Path) -> None:
                 filtered(image).save(target)
 
 
-def train(work: Path, seed: int) -> Path:
-    """An autoencoder that an earlier run of this seed left is used again."""
+def train(work: Path, seed: int, words: Sequence[str]) -> Path:
+    """An autoencoder that an earlier run of this seed left is used again. words: more options of transfer."""
     runs = f"--runs={work / 'runs'}"
     known = numbered(work / "runs", "ae").values()
     if not (own := [path for path in known if read_configuration(path)["options"]["seed"] == seed]):
         own = [command("autoencode", autoencode.main, work, runs, f"--seed={seed}", PHOTOGRAPH, "--epochs=10")]
     embedded = command("embed", embed.main, work, runs, f"--seed={seed}", f"--model={own[-1]}", "--epochs=1")
-    return command("transfer", transfer.main, work, runs, f"--seed={seed}", f"--model={embedded}")
+    return command("transfer", transfer.main, work, runs, f"--seed={seed}", f"--model={embedded}", *words)
 
 
 def command(name: str, run: Callable[..., Path], work: Path, *words: str) -> Path:

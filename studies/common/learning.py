@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from src.common import Interruption, UserError, write_text
+from src.common import Interruption, number_of, write_text
 
 from .pictures import draw_history
 from .runs import BEST, LAST, Log, fill, fill_optimiser, load_weights, optimiser_tensors, save_weights
@@ -31,8 +31,7 @@ class Training:
     """How a network is trained. identity: what its weights are of. best_by: the number of an epoch that decides.
 
     schedule: the learning rate falls to `least` in a cosine, or by half after each PATIENCE epochs that were not
-    better (plateau). clip: the longest gradient, 0 for any. accumulate: batches a step. only: parameters that are
-    trained; None for all of them.
+    better (plateau). clip: the longest gradient, 0 for any. accumulate: batches a step.
     """
 
     folder: Path
@@ -45,7 +44,6 @@ class Training:
     best_by: str
     weight_decay: float = 0.0
     highest: bool = True
-    only: Sequence[nn.Parameter] | None = None
     schedule: str = "cosine"
     least: float = 0.0
     clip: float = 0.0
@@ -61,15 +59,16 @@ class Training:
         return cls(folder, network, identity, **{**named, **others})
 
     def __post_init__(self) -> None:
-        parameters = list(self.network.parameters()) if self.only is None else list(self.only)
-        self.optimiser = torch.optim.AdamW(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
+        )
         self.rows: list[Row] = []
         self.speed = 0.0  # images a second, of the last epoch's steps
 
     def resume(self) -> None:
-        """Go on where the folder's last epoch ended. Raises UserError where there is none, or none left to do."""
+        """Go on where the folder's last epoch ended; from the beginning where the first one did not."""
         if not (self.folder / LAST).is_file():
-            raise UserError(f"--resume: {self.folder} ended before its first epoch did; leave --resume out")
+            return
         tensors, about = load_weights(self.folder / LAST, self.identity)
         fill(self.network, tensors, self.folder / LAST)
         fill_optimiser(self.optimiser, tensors)
@@ -91,15 +90,19 @@ class Training:
                     self._save()
                     log.say(f"{_line(self.rows[-1], self.epochs)}  {self.speed:.1f} images/s")
         except KeyboardInterrupt:
-            kept = (
-                f"the best of them is {self.best_epoch()}, in {self.folder / BEST}"
-                if self.rows
-                else "nothing to keep"
-            )
-            log.say(f"stopped after {len(self.rows)} epochs; {kept}; --resume goes on")
+            self._say_stopped(log)
             raise
+        self._write_history()  # a kill may have come between it and the weights
+        self._draw_history()
         fill(self.network, load_weights(self.folder / BEST, self.identity)[0], self.folder / BEST)
         self.network.eval()
+
+    def _say_stopped(self, log: Log) -> None:
+        kept = "there is nothing to keep"
+        if self.rows:
+            self._draw_history()
+            kept = f"the best of them is {self.best_epoch()}, in {self.folder / BEST}"
+        log.say(f"stopped after {number_of(len(self.rows), 'epoch')}; {kept}; --resume goes on")
 
     def steps(self, rows: np.ndarray, number: int, loss_of: Callable[[Tensor], Tensor]) -> float:
         """One epoch over these rows, shuffled; the mean of their losses. loss_of: the loss of a batch's rows (B,)."""
@@ -166,9 +169,14 @@ class Training:
         if self.best_epoch() == len(self.rows):
             save_weights(self.folder / BEST, weights, about)
         save_weights(self.folder / LAST, {**weights, **optimiser_tensors(self.optimiser)}, about)
+        self._write_history()
+
+    def _write_history(self) -> None:
         write_csv(self.folder / "history.csv", [list(self.rows[0]), *([*row.values()] for row in self.rows)])
-        if len(self.rows) == self.epochs:
-            draw_history(self.folder / "history.png", self.rows, self.best_epoch())
+
+    def _draw_history(self) -> None:
+        """Only at the end, as it takes longer than a short epoch."""
+        draw_history(self.folder / "history.png", self.rows, self.best_epoch())
 
 
 def _line(row: Row, epochs: int) -> str:

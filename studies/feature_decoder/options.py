@@ -53,6 +53,8 @@ TRAINED = (
         whole(0), 500),
 )  # fmt: skip
 USED = opt("hidden_states_used", "its layers that are decoded (default: its best)", STATES)
+WEIGHTS = opt("weights", "best on val, or those of the last epoch, as for images that are learnt by heart",
+              choice("best", "last"), "best")  # fmt: skip
 MODEL = opt("model", "the output folder of train, by its name there or as a path (default: the newest)", TEXT)
 COMMANDS = {
     "train": Command("train a decoder from features to pictures", "decoder", (*FOUND, USED, *TRAINED, RESUME, LOG)),
@@ -62,6 +64,7 @@ COMMANDS = {
         (
             opt("set", "judge by the images of this folder (default: the val images of the run)", TEXT),
             MODEL,
+            WEIGHTS,
             RUNS,
             CACHE,
             DEVICE,
@@ -73,6 +76,7 @@ COMMANDS = {
         "",
         (
             MODEL,
+            WEIGHTS,
             opt("images", "only these of the folder", PATHS),
             opt("average", "draw the mean of all their features", ON_OFF, False),
             opt("interpolate", "draw so many pictures on the way between two images", whole(3, 100)),

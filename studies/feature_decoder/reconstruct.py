@@ -49,7 +49,7 @@ class Drawing(NamedTuple):
 def main(arguments: Namespace) -> Path:
     """Write pictures, a sheet and a log into a numbered folder of the run, which is returned."""
     run = find_run(runs_folder(arguments), "decoder", arguments.model)
-    decoder, configuration = load_decoder(run, arguments.device)
+    decoder, configuration = load_decoder(run, arguments.device, arguments.weights)
     identity = configuration["identity"]
     extractor = load_again(identity, arguments.device)
     given = _given(arguments, identity, extractor)

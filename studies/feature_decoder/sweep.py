@@ -37,9 +37,10 @@ def main(arguments: Namespace) -> Path:
 
 
 def _one(arguments: Namespace, folder: Path, states: tuple[int, ...]) -> Report:
-    changed = {"hidden_states_used": states, "runs": str(folder), "resume": False, "command": "train", "set": None}
-    own = Namespace(**{name: value for name, value in vars(arguments).items() if name != "states"} | changed)
-    return validate(own, train.main(own))
+    changed = {"hidden_states_used": states, "runs": str(folder), "resume": False, "command": "train"}
+    own = {name: value for name, value in vars(arguments).items() if name != "states"} | changed
+    run = train.main(Namespace(**own))
+    return validate(Namespace(**own, set=None, weights="best"), run)
 
 
 def _report(log: Log, folder: Path, reports: dict[str, Report]) -> None:

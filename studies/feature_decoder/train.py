@@ -18,6 +18,7 @@ from ..common.observing import Observer
 from ..common.pictures import as_image, draw_sheet
 from ..common.runs import (
     BEST,
+    LAST,
     RESULTS,
     Log,
     begin_run,
@@ -83,11 +84,11 @@ def build(identity: dict[str, Any], seed: int = 0) -> Trained:
         return Trained(decoder, identity["critic"]).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def load_decoder(folder: Path, device: str) -> tuple[Decoder, dict[str, Any]]:
-    """The best one of an output folder, frozen, and its run.json."""
-    configuration = read_configuration(folder)
+def load_decoder(folder: Path, device: str, weights: str = "best") -> tuple[Decoder, dict[str, Any]]:
+    """That of an output folder, the best one or the last, frozen, and its run.json."""
+    configuration, path = read_configuration(folder), folder / {"best": BEST, "last": LAST}[weights]
     network = build(configuration["identity"])
-    fill(network, load_weights(folder / BEST, configuration["identity"])[0], folder / BEST)
+    fill(network, load_weights(path, configuration["identity"])[0], path)
     return network.decoder.eval().requires_grad_(False).to(pick_device(device)), configuration
 
 
@@ -223,5 +224,6 @@ def _is_power_of_ten(step: int) -> bool:
 
 def _finish(log: Log, folder: Path, training: Training) -> None:
     best = training.rows[training.best_epoch() - 1]
-    write_text(folder / RESULTS, json.dumps({**best, "images_per_second": training.speed}, indent=1) + "\n")
+    speed = {"images_per_second": training.speed} if training.speed else {}  # a run that only ends has none
+    write_text(folder / RESULTS, json.dumps({**best, **speed}, indent=1) + "\n")
     log.say(f"\nthe best epoch is {int(best['epoch'])}; weights, history and grids are in {folder}")

@@ -60,7 +60,7 @@ def main(arguments: Namespace) -> Path:
 
 def validate(arguments: Namespace, run: Path) -> Report:
     """Draw the images from their features, and look how near that comes."""
-    decoder, configuration = load_decoder(run, arguments.device)
+    decoder, configuration = load_decoder(run, arguments.device, arguments.weights)
     extractor = load_again(configuration["identity"], arguments.device)
     looked = _look(arguments, configuration, extractor)
     pictures = as_pixels(drawn(decoder, torch.from_numpy(looked.features))).numpy()

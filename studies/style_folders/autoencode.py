@@ -17,11 +17,12 @@ from src.scores import hash_of
 from ..common.learning import Row, Training
 from ..common.looking import cache_of, pixels_of
 from ..common.pictures import as_image, draw_sheet
-from ..common.runs import BEST, RESULTS, Log, begin_run, fill, load_weights, numbered, read_configuration
+from ..common.runs import BEST, RESULTS, Log, begin_run, fill, load_weights, read_configuration
 from .folders import Styles, find_styles, split_styles, without_unreadable
 from .painter import Autoencoder
 
 PAIRS = 10  # images in a comparison
+COMPARISONS = 3  # at most
 BATCH = 128  # images that are drawn at once
 TOY = {"size": 16, "latent": 16, "epochs": 2, "limit_per_class": 20}  # --toy: does it run at all?
 
@@ -129,7 +130,7 @@ def _compare(path: Path, x: np.ndarray, network: nn.Module) -> None:
 
 
 def _report(log: Log, folder: Path, styles: Styles, x: np.ndarray, network: Autoencoder) -> None:
-    """How near the test images are to what is drawn, beside the mean image; and ten of them, of all styles."""
+    """How near the test images are to what is drawn, beside the mean image; and some of them, of all styles."""
     test, train = styles.rows("test"), styles.rows("train")
     mean = x[train].astype(np.float32).mean(axis=0, keepdims=True) / 255
     results = {
@@ -139,11 +140,13 @@ def _report(log: Log, folder: Path, styles: Styles, x: np.ndarray, network: Auto
         ),
         "the mean image": psnr(x[test], mean),
     }
-    write_text(folder / RESULTS, json.dumps(results, indent=1) + "\n")
     log.say("", "test images, dB", *(f"{name:<28}{value:>8.2f}" for name, value in results.items()))
-    number = max(numbered(folder, "comparison"), default=0) + 1
-    _compare(folder / f"comparison{number}.png", x[some_of_each(styles, test, PAIRS)], network)
-    log.say(f"\nweights, history and comparison{number}.png are in {folder}")
+    shown = some_of_each(styles, test, PAIRS * COMPARISONS)
+    sheets = -(-len(shown) // PAIRS)
+    for i in range(sheets):
+        _compare(folder / f"comparison{i + 1}.png", x[shown[i::sheets]], network)
+    write_text(folder / RESULTS, json.dumps(results, indent=1) + "\n")
+    log.say(f"\nweights, history and comparisons are in {folder}")
 
 
 def _by_components(x: np.ndarray, train: np.ndarray, test: np.ndarray, network: Autoencoder) -> float:

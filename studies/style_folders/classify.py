@@ -29,9 +29,9 @@ LEARNING_RATES = {"linear": 3e-4, "mlp": 1e-4, "conv": 2e-3}
 def main(arguments: Namespace) -> Path:
     """Train, judge on the test images, and write everything into a numbered folder, which is returned."""
     styles, seen, identity = see(arguments)
-    folder, log = begin_run(arguments, "classify", styles.split_by_path(), identity, styles=styles.numbers())
     train = resampled(styles.codes, styles.rows("train"), arguments.resample, arguments.seed, "resample")
     test = resampled(styles.codes, styles.rows("test"), arguments.test_resample, arguments.seed, "test_resample")
+    folder, log = begin_run(arguments, "classify", styles.split_by_path(), identity, styles=styles.numbers())
     log.say(*_counts(folder, styles, {"train": train, "val": styles.rows("val"), "test": test}), "")
     network = build(identity, arguments.dropout, arguments.seed)
     if isinstance(network, FeatureHead):
@@ -156,7 +156,6 @@ def _report(
     codes, count = styles.codes[test], len(styles.names)
     taken = {"this network": probabilities.argmax(axis=1), **others}
     judged = {name: judge(confusion_of(codes, found, count)) for name, found in taken.items()}
-    write_text(folder / RESULTS, json.dumps({k: v._asdict() for k, v in judged.items()}, indent=1) + "\n")
     log.say("", f"{'test images':<26}{'accuracy':>10}{'balanced':>10}{'macro F1':>10}")
     log.say(*(f"{name[:25]:<26}{j[0]:>10.4f}{j[1]:>10.4f}{j[2]:>10.4f}" for name, j in judged.items()))
     confusion = confusion_of(codes, taken["this network"], count)
@@ -164,6 +163,7 @@ def _report(
     write_csv(folder / "confusion.csv", [["style", *styles.names], *cells])
     draw_confusion(folder / "confusion.png", styles.names, confusion)
     _write_confused(folder, styles, test, probabilities)
+    write_text(folder / RESULTS, json.dumps({k: v._asdict() for k, v in judged.items()}, indent=1) + "\n")
     log.say(f"\nweights, history, confusion and the images it confuses most are in {folder}")
 
 

@@ -101,7 +101,7 @@ def _report(
     ).astype(np.float32)
     codes = styles.codes[test]
     results = {"vectors": psnr(x[test], drawn[codes]), "mean images": psnr(x[test], means[codes])}
-    write_text(folder / RESULTS, json.dumps(results, indent=1) + "\n")
     rows = [[as_image(one) for one in means], [as_image(one) for one in drawn]]
     draw_sheet(folder / "styles.png", rows, ["mean image", "from its vector"], styles.names)
+    write_text(folder / RESULTS, json.dumps(results, indent=1) + "\n")
     log.say("", *(f"{name:<14}{value:>8.2f} dB" for name, value in results.items()), f"\nstyles.png is in {folder}")

@@ -49,27 +49,30 @@ class Transfer(nn.Module):
 def main(arguments: Namespace) -> Path:
     """Train, draw test images in other styles; returns the output folder."""
     embedded = find_run(runs_folder(arguments), "embed", arguments.model)
-    network, encoder, configuration = load_parts(embedded, arguments.device)
+    network, encoder, configuration = load_parts(embedded, arguments.device, arguments.seed)
     styles, x = seen_by(configuration, arguments.root)
     single = _row_of(styles, arguments.single_image)
+    observer = StyleObserver(arguments.layers, arguments.statistics, next(network.parameters()).device)
     identity = {"embed": str(embedded.resolve()), "styles": styles.names, "layers": arguments.layers}
     folder, log = begin_run(arguments, "transfermodel", styles.split_by_path(), identity, styles=styles.numbers())
     training = Training.of(arguments, folder, network, identity, best_by="val_loss", highest=False)
     if arguments.resume:
         training.resume()
-    _Learning(arguments, styles, x, encoder, training).learn(log)
+    _Learning(arguments, styles, x, encoder, observer, training).learn(log)
     _report(log, folder, styles, x, encoder, network, single)
     return folder
 
 
-def load_parts(embedded: Path, device: str) -> tuple[Transfer, Autoencoder, dict]:
-    """An untrained transfer, the frozen autoencoder whose encoder it goes with, and that one's run.json."""
+def load_parts(embedded: Path, device: str, seed: int = 0) -> tuple[Transfer, Autoencoder, dict]:
+    """An untrained transfer, its first weights the seed's; the frozen autoencoder that it goes with; its run.json."""
     identity = read_configuration(embedded)["identity"]
     autoencoder, configuration = load_autoencoder(Path(identity["model"]), device)
     embeddings = Embeddings(torch.zeros(len(identity["styles"]), identity["latent"]))
     fill(embeddings, load_weights(embedded / BEST, identity)[0], embedded / BEST)
     own, _ = load_autoencoder(Path(identity["model"]), device)
-    network = Transfer(own.decoder, embeddings.vectors.detach()).to(next(own.parameters()).device)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = Transfer(own.decoder, embeddings.vectors.detach()).to(next(own.parameters()).device)
     return network.requires_grad_(True), autoencoder, configuration
 
 
@@ -143,12 +146,18 @@ class _Learning:
     """An epoch: each train image once, in a style that is drawn; then val images, each in the style after its own."""
 
     def __init__(
-        self, arguments: Namespace, styles: Styles, x: np.ndarray, autoencoder: Autoencoder, training: Training
+        self,
+        arguments: Namespace,
+        styles: Styles,
+        x: np.ndarray,
+        autoencoder: Autoencoder,
+        observer: StyleObserver,
+        training: Training,
     ) -> None:
         self.styles, self.x, self.encoder, self.training = styles, torch.from_numpy(x), autoencoder.encoder, training
         self.weights = arguments.style_weight, arguments.content_weight
         self.device = next(autoencoder.parameters()).device
-        self.observer = StyleObserver(arguments.layers, arguments.statistics, self.device)
+        self.observer = observer
         self.means, self.deviations, self.content = self.observer.of_styles(styles, x)
 
     def learn(self, log: Log) -> None:

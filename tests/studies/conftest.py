@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from studies.common import looking
+from studies.common.learning import Training
 from studies.style_folders.options import read_command
 from tests.toys import ToyExtractor
 
@@ -44,6 +47,29 @@ def gallery(tmp_path):
 @pytest.fixture(autouse=True)
 def toy_model(monkeypatch):
     monkeypatch.setattr(looking, "load_extractor", lambda name, device="auto": ToyExtractor(name))
+
+
+def stopping_after(monkeypatch, epochs):
+    """Ctrl-C in the middle of the epoch after so many."""
+    steps = Training.steps
+
+    def stop(self, rows, number, loss_of):
+        if number == epochs:
+            steps(self, rows[: self.batch_size], number, loss_of)
+            raise KeyboardInterrupt
+        return steps(self, rows, number, loss_of)
+
+    monkeypatch.setattr(Training, "steps", stop)
+
+
+def same_weights(folder, other):
+    """Whether two runs ended with the same weights, the same best ones, and the same optimiser, bit for bit."""
+    for name in ("best.safetensors", "last.safetensors"):
+        own, others = load_file(folder / name), load_file(other / name)
+        assert own.keys() == others.keys()
+        if different := [key for key in own if not torch.equal(own[key], others[key])]:
+            raise AssertionError(f"{name}: {different}")
+    return True
 
 
 def arguments(command, root, *words):

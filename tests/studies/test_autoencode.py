@@ -10,7 +10,7 @@ from PIL import Image
 from src.common import UserError
 from studies.style_folders import autoencode
 from studies.style_folders.painter import Autoencoder, restyled
-from tests.studies.conftest import arguments
+from tests.studies.conftest import arguments, same_weights, stopping_after
 
 
 def run(root, *words):
@@ -52,7 +52,15 @@ def test_it_learns_writes_weights_history_and_a_comparison_and_counts_on(gallery
     results = json.loads((folder / "results.json").read_text())
     assert results["this network"] > results["the mean image"]
     names = {path.name for path in folder.iterdir()}
-    assert {"best.safetensors", "last.safetensors", "history.csv", "comparison1.png", "epoch3.png"} <= names
+    assert {
+        "best.safetensors",
+        "last.safetensors",
+        "history.csv",
+        "comparison1.png",
+        "comparison2.png",
+        "epoch3.png",
+    } <= names
+    assert "comparison3.png" not in names  # there are 13 test images
     assert Image.open(folder / "comparison1.png").width > 500
     network, configuration = autoencode.load_autoencoder(folder, "cpu")
     assert not any(p.requires_grad for p in network.parameters())
@@ -61,19 +69,13 @@ def test_it_learns_writes_weights_history_and_a_comparison_and_counts_on(gallery
 
 
 def test_a_stopped_one_goes_on(gallery, monkeypatch):
-    steps = autoencode.Training.steps
-
-    def stop(self, rows, number, loss_of):
-        if number == 2:
-            raise KeyboardInterrupt
-        return steps(self, rows, number, loss_of)
-
     with monkeypatch.context() as patch:
-        patch.setattr(autoencode.Training, "steps", stop)
+        stopping_after(patch, 2)
         with pytest.raises(KeyboardInterrupt):
             run(gallery)
     stopped, whole = run(gallery, "--resume"), run(gallery)
     assert (stopped.name, whole.name) == ("ae1", "ae2")
+    assert same_weights(stopped, whole)
     assert (stopped / "history.csv").read_text() == (whole / "history.csv").read_text()
 
 

@@ -10,11 +10,10 @@ from PIL import Image
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from src.common import UserError
-from studies.common.learning import Training
 from studies.common.runs import new_run
 from studies.style_folders import classify, predict
 from studies.style_folders.judging import confusion_of, drawn, judge, resampled
-from tests.studies.conftest import arguments, make_styles
+from tests.studies.conftest import arguments, make_styles, same_weights, stopping_after
 
 
 def run(root, *words):
@@ -54,6 +53,12 @@ def test_a_target_beyond_memory_is_refused():
     said = r"--resample=1e18: 1000000000000000000 images of each style are more than memory holds; give a smaller one"
     with pytest.raises(UserError, match=said):
         resampled(np.array([0, 1]), np.arange(2), "1e18", 0, "resample")
+
+
+def test_what_is_refused_leaves_no_output_folder(gallery):
+    with pytest.raises(UserError, match="--test_resample=1e18: "):
+        run(gallery, "--test_resample=1e18")
+    assert not gallery.with_name("gallery_runs").exists()
 
 
 def test_the_weighted_sampler_draws_styles_equally_often():
@@ -129,18 +134,6 @@ def test_weights_of_another_configuration_are_refused(gallery):
         predict.main(arguments("predict", gallery, "--model=nowhere"))
 
 
-def stopping_after(monkeypatch, epochs):
-    """Ctrl-C in the epoch after so many."""
-    steps = Training.steps
-
-    def stop(self, rows, number, loss_of):
-        if number == epochs:
-            raise KeyboardInterrupt
-        return steps(self, rows, number, loss_of)
-
-    monkeypatch.setattr(Training, "steps", stop)
-
-
 @pytest.mark.parametrize("head", ["mlp", "conv"])
 def test_a_run_stopped_by_ctrl_c_goes_on_to_what_it_would_have_become(gallery, tmp_path, monkeypatch, head, capsys):
     words = (f"--head={head}", "--size=16", "--sampler=weighted")
@@ -152,10 +145,12 @@ def test_a_run_stopped_by_ctrl_c_goes_on_to_what_it_would_have_become(gallery, t
     assert "stopped after 2 epochs; the best of them is" in capsys.readouterr().out
     folder = gallery.with_name("gallery_runs") / "classify1"
     assert (folder / "best.safetensors").is_file()
+    assert (folder / "history.png").is_file()
     assert not (folder / "results.json").exists()  # the test images were not looked at
     with pytest.raises(UserError, match=r"classify1 was run with --batch_size=8, not 9; say the same, or leave"):
         run(gallery, "--resume", "--batch_size=9", *words)
     assert run(gallery, "--resume", *words) == folder
+    assert same_weights(folder, whole)
     for name in ("history.csv", "results.json", "test.csv", "confusion.csv"):
         assert (folder / name).read_text() == (whole / name).read_text()
     with pytest.raises(UserError, match="is finished; leave --resume out"):

@@ -11,7 +11,6 @@ import onnxruntime
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 
 from src.common import UserError
 from src.features import embedded_network
@@ -21,7 +20,7 @@ from studies.feature_decoder import reconstruct, sweep, train, validate
 from studies.feature_decoder.export import export_onnx
 from studies.feature_decoder.options import read_command
 from studies.feature_decoder.steering import Taste, walk
-from tests.studies.conftest import make_styles
+from tests.studies.conftest import make_styles, same_weights, stopping_after
 from tests.toys import ToyExtractor
 
 SMALL = (
@@ -84,18 +83,6 @@ def test_training_says_its_configuration_first_then_each_loss_and_leaves_grids(g
     assert (folder / "log1.txt").read_text().startswith("command: train\n")
 
 
-def stopping_after(monkeypatch, epochs):
-    steps = train.Training.steps
-
-    def stop(self, rows, number, loss_of):
-        if number == epochs:
-            steps(self, rows[:8], number, loss_of)  # in the middle of an epoch
-            raise KeyboardInterrupt
-        return steps(self, rows, number, loss_of)
-
-    monkeypatch.setattr(train.Training, "steps", stop)
-
-
 @pytest.mark.parametrize(
     "words", [("--schedule=plateau",), ("--augment=3", "--accumulate=2", "--adversarial_weight=0.1")]
 )
@@ -108,10 +95,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights_bit_for_bit(gallery, tmp_path
     with pytest.raises(UserError, match=r"decoder1 was run with --lr=0\.001, not 0\.002; say the same, or leave"):
         run(gallery, "--resume", "--lr=0.002", *words)
     folder = run(gallery, "--resume", "--visualize_each_step=0", *words)
-    for name in ("best.safetensors", "last.safetensors"):
-        own, other = load_file(folder / name), load_file(whole / name)
-        assert own.keys() == other.keys()
-        assert all(torch.equal(own[key], other[key]) for key in own), name
+    assert same_weights(folder, whole)
     assert (folder / "history.csv").read_text() == (whole / "history.csv").read_text()
     with pytest.raises(UserError, match="decoder1 is finished; leave --resume out"):
         run(gallery, "--resume", *words)
@@ -177,6 +161,15 @@ def test_validation_judges_in_both_image_models_in_text_tables_and_pictures(trai
     few = make_styles(tmp_path / "few", {"dots": 3})
     with pytest.raises(UserError, match="few: 3 images are too few to judge by; give 9 or more"):
         validate.main(arguments("validate", root, f"--model={folder}", f"--set={few}"))
+
+
+def test_the_last_weights_draw_too_and_are_others_than_the_best(gallery):
+    folder = run(gallery, "--lr=0.05", "--epochs=8", "--visualize_each_step=0")
+    best, last = (train.load_decoder(folder, "cpu", which)[0].state_dict() for which in ("best", "last"))
+    kept = json.loads((folder / "results.json").read_text())["epoch"]
+    assert all(torch.equal(best[key], last[key]) for key in best) == (kept == 8)
+    words = (f"--model={folder}", "--images=bars/000.png", "--weights=last")
+    assert reconstruct.main(arguments("reconstruct", gallery, *words)).name == "reconstruction1"
 
 
 def test_features_of_another_image_model_are_refused(trained, tmp_path, monkeypatch):
