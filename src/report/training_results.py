@@ -104,7 +104,8 @@ def where_from(metadata: Mapping[str, str]) -> str:
     if metadata["model_type"] == "gp":
         return f"A Gaussian process{', as networks add nothing to it' if 'blend_share' in metadata else ''}:"
     if "trial" not in metadata:
-        return f"Ridge regression with penalty {float(metadata['ridge_alpha']):.4g}:"
+        alone = ", as no blend was better" if "metaparameters" in metadata else ""
+        return f"Ridge regression with penalty {float(metadata['ridge_alpha']):.4g}{alone}:"
     found = ", ".join(f"{name} {value:.4g}" for name, value in json.loads(metadata["metaparameters"]).items())
     text = f"Best is trial {metadata['trial']}: {found}"
     trials = ", ".join(map(str, json.loads(metadata.get("trials", "[]"))))

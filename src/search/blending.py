@@ -57,8 +57,9 @@ def weigh(search: Search, run: Run) -> Found:
     if share < 1 and better(run.objective, value_of(run.objective, data, held_out, errors), best.value):
         search.write(blend)
         return search.files.found(lambda _: (held_out, errors))
+    about = {"blend_share": 1.0} if best.name == "gp" else {}
     metaparameters = dict(sorted(search.members[0].parameters.items()))
-    put(best, run.objective, search.files, blend_share=share, metaparameters=metaparameters)
+    put(best, run.objective, search.files, metaparameters=metaparameters, **about)
     return search.files.found(lambda _: (best.held_out, best.errors))
 
 
