@@ -115,8 +115,6 @@ class FeatureCache:
             if not damaged:
                 break
             self._put_right(damaged)
-        # What is extracted together is written together: then all hidden states share one table in memory.
-        places = places.in_common((others for (name, _), others in self._places.items() if name == extractor))
         self._places[extractor, hidden_state] = places
         return places
 
@@ -128,7 +126,9 @@ class FeatureCache:
             places = Places()
         added = {name: tables.hashes_of(name) for name in names[len(places.names) :]}
         damaged = [name for name, hashes in added.items() if hashes is None]
-        return places.with_shards([(name, hashes or b"") for name, hashes in added.items()]), damaged
+        # What is extracted together is written together: then all hidden states share one table in memory.
+        others = [table for (name, _), table in self._places.items() if name == extractor]
+        return places.with_shards([(name, hashes or b"") for name, hashes in added.items()], others), damaged
 
     def add(self, extractor: str, hashes: Sequence[str], features: Mapping[int, np.ndarray]) -> None:
         """Take {k: (B, W_k) float32} of images with these keys; they are on disk after the next `flush`.
