@@ -19,7 +19,8 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "aesthetic_score_from_model.py"
-EXTRACTOR = "efficientnet-lite0"
+EXTRACTOR, LAYERS = "efficientnet-lite0", 4
+SECONDS_MORE = 1.0  # from the first features or scores on disk until the kill
 WANTED = {"shards": 0.9, "ray": 0.7}  # of the images a second of one process
 IMAGES_OF_A_START = 0.25  # of all: before them Ray has its processes to start, and fills what it holds in between
 
@@ -148,7 +149,7 @@ def kills(count: int, photographs: Path, folder: Path | None) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as name:
         scoring = _made(Path(name), photographs, count)
         place = Path(name) / "shards"
-        _kill(scoring.start(place, "--shard=1/2"), lambda: bool(list(place.glob("cache/shards/*"))))
+        _kill(scoring.start(place, "--shard=1/2"), lambda: len(list(place.glob("cache/shards/*"))) >= LAYERS)
         for shard in ("1/2", "2/2"):
             scoring.start(place, f"--shard={shard}").wait()
         subprocess.run([sys.executable, SCRIPT, "--merge", "-o", place / "out.csv"], check=True, capture_output=True)
@@ -156,7 +157,7 @@ def kills(count: int, photographs: Path, folder: Path | None) -> None:
         if not find_spec("ray"):
             return print("Ray is not installed: left out")
         place = Path(name) / "ray"
-        _kill(scoring.start(place, "--engine=ray"), lambda: bool(list(place.glob("out.parts/*.parquet"))))
+        _kill(scoring.start(place, "--engine=ray"), lambda: len(list(place.glob("out.parts/*.parquet"))) > 1)
         scoring.start(place, "--engine=ray").wait()
         _say("Ray", place, scoring)
 
@@ -172,6 +173,7 @@ def _kill(run: subprocess.Popen, is_in_the_middle: Callable[[], bool]) -> None:
         time.sleep(0.1)
         if run.poll() is not None:
             sys.exit("a run was over before it was to be killed; give more --images")
+    time.sleep(SECONDS_MORE)
     run.send_signal(signal.SIGKILL)
     run.wait()
 
