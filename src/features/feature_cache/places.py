@@ -29,26 +29,24 @@ class Places(Set[str]):
     shards: np.ndarray = field(default_factory=lambda: _none(np.int32))
     rows: np.ndarray = field(default_factory=lambda: _none(np.int32))
 
-    def with_shards(self, added: list[tuple[str, bytes]], others: Iterable["Places"] = ()) -> "Places":
+    def with_shards(self, added: Iterable[tuple[str, bytes]], others: Iterable["Places"] = ()) -> "Places":
         """These and newer shards: (name, hashes of its rows, joined).
 
         In the memory of those of the others that say the same of shards of other names.
         """
-        if not added:
+        names, new = _table_of(added, len(self.names))
+        if not names:
             return self
-        names = self.names + tuple(name for name, _ in added)
-        lengths = [len(hashes) // HASH_BYTES for _, hashes in added]
-        keys = np.frombuffer(b"".join(hashes for _, hashes in added), KEY)
-        shards = np.repeat(np.arange(len(self.names), len(names), dtype=np.int32), lengths)
-        rows = np.concatenate([np.arange(length, dtype=np.int32) for length in lengths])
-        order = np.argsort(keys, kind="stable")
-        parts = ((self.keys, keys[order]), (self.shards, shards[order]), (self.rows, rows[order]))
-        where = np.searchsorted(self.keys, parts[0][1], side="right")
+        if not len(self.keys):
+            same = (each for each in others if all(map(np.array_equal, _columns(each), new)))
+            return Places(self.names + names, *_columns(next(same, Places((), *new))))
+        parts = list(zip(_columns(self), new, strict=True))
+        where = np.searchsorted(self.keys, new[0], side="right")
         places = where + np.arange(len(where))  # of what is new, in the table of all
         for other in others:
             if _is_made_of(other, parts, places):
-                return Places(names, other.keys, other.shards, other.rows)
-        return Places(names, *(np.insert(old, where, new) for old, new in parts))
+                return Places(self.names + names, *_columns(other))
+        return Places(self.names + names, *(np.insert(old, where, added) for old, added in parts))
 
     def find(self, hashes: bytes) -> tuple[np.ndarray, np.ndarray]:
         """(N,) place of the shard in `names`, -1 where there is none, and (N,) row there, of N joined hashes."""
@@ -77,6 +75,26 @@ class Places(Set[str]):
         return set(it)
 
 
+def _columns(places: Places) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return places.keys, places.shards, places.rows
+
+
+def _table_of(added: Iterable[tuple[str, bytes]], first: int) -> tuple[tuple[str, ...], tuple[np.ndarray, ...]]:
+    """Names of shards, and the columns of what is in them, sorted. first: the place in `names` of the first."""
+    names, lengths, joined = [], [], bytearray()
+    for name, hashes in added:
+        names.append(name)
+        lengths.append(len(hashes) // HASH_BYTES)
+        joined += hashes
+    if not names:
+        return (), ()
+    keys = np.frombuffer(joined, KEY)
+    order = np.argsort(keys, kind="stable")
+    shards = np.repeat(np.arange(first, first + len(names), dtype=np.int32), lengths)[order]
+    rows = np.concatenate([np.arange(length, dtype=np.int32) for length in lengths])[order]
+    return tuple(names), (keys[order], shards, rows)
+
+
 def _is_made_of(table: Places, parts: Iterable[tuple[np.ndarray, np.ndarray]], places: np.ndarray) -> bool:
     """Whether the columns of the table are these old ones with these new values inserted at `places`.
 
@@ -86,7 +104,7 @@ def _is_made_of(table: Places, parts: Iterable[tuple[np.ndarray, np.ndarray]], p
     if len(places) and places[-1] >= len(is_old):
         return False
     is_old[places] = False
-    for column, (old, new) in zip((table.keys, table.shards, table.rows), parts, strict=True):
+    for column, (old, new) in zip(_columns(table), parts, strict=True):
         if len(column) != len(old) + len(new) or not np.array_equal(column[places], new):
             return False
         start = 0
