@@ -1,11 +1,16 @@
-"""What ten million paths cost before anything is scored, and how many trials a second workers do on each storage.
+"""Many images, many processes: a list of ten million, images a second, kills, trials a second of several workers.
 
     python benchmarks/scale.py lists [--paths 10000000]
+    python benchmarks/scale.py images [--images 2000] [--rounds 5] [--photographs ../shared/data/oasis/images]
+    python benchmarks/scale.py kills [--images 2000]
     python benchmarks/scale.py workers [--seconds 10] [--storages sqlite journal postgresql]
 
 lists: peak memory and time of reading a synthetic list, all of it and one of a hundred shards, each in a process of
 its own; no file of the list exists, so that looking for them is left out. Wanted: a shard takes less than a tenth of
-the whole. workers: 1, 2 and 4 processes with an objective of 50 ms, on one study. Needs Linux or macOS.
+the whole. images: JPEGs a second by the embedded image model, of one process, two shards beside each other and Ray,
+in turn; starts are counted apart. Wanted: shards 0.9 of one process, whose threads take all cores, and Ray 0.7.
+kills: a shard and a run on Ray are killed in the middle and run again; rows complete, none twice. workers: 1, 2 and 4
+processes with an objective of 50 ms, on one study. Needs Linux or macOS.
 """
 
 import argparse
@@ -19,6 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.scale_images import images, kills
 from src.scoring import image_list
 from src.scoring.shards import Portion, Shard
 
@@ -110,8 +116,12 @@ def storages(seconds: float, kinds: list[str]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["lists", "workers", "one"])
+    parser.add_argument("what", choices=["lists", "images", "kills", "workers", "one"])
     parser.add_argument("--paths", type=int, default=10_000_000)
+    parser.add_argument("--images", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--photographs", type=Path, default=ROOT.parent / "shared/data/oasis/images")
+    parser.add_argument("--folder", type=Path, help="where files lie while it runs")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--storages", nargs="+", default=["sqlite", "journal", "postgresql"])
     parser.add_argument("--list", type=Path, help=argparse.SUPPRESS)
@@ -122,6 +132,10 @@ def main() -> None:
         read_once(arguments.list, arguments.shard)
     elif arguments.what == "lists":
         lists(arguments.paths)
+    elif arguments.what == "images":
+        images(arguments.images, arguments.rounds, arguments.photographs, arguments.folder)
+    elif arguments.what == "kills":
+        kills(arguments.images, arguments.photographs, arguments.folder)
     else:
         storages(arguments.seconds, arguments.storages)
 

@@ -1,18 +1,20 @@
 """Peak memory of scoring 20,000 and 100,000 tiny images, new and again, and the time of scoring 10,000 again.
 
     python benchmarks/scoring_memory.py [--images 10000 20000 100000] [--folder /somewhere/with/1/GB]
-    python benchmarks/scoring_memory.py --images 100000 1000000 --folder /somewhere/with/11/GB
+    python benchmarks/scoring_memory.py --images 100000 1000000 --folder /somewhere/with/11/GB [--gp]
     python benchmarks/scoring_memory.py --open 1000000 3000000
 
 Each run is a process of its own that runs aesthetic_score_from_model.py's main(); only the image model is a stand-in,
 as wide as efficientnet-lite0's four default layers (2736) but without its work. Wanted: peaks that differ by less
-than 15 %, and less than 3 s for 10,000 images again (after imports). From a million on, again is run once.
+than 15 %, and less than 3 s for 10,000 images again (after imports). From a million on, again is run once. --gp: once
+more from the cache, by a Gaussian process of 2,000 images.
 
 --open: how long the first look into a cache of so many images takes, how large its index is, and what memory it takes
 to know where each image is; the features are left out. Needs Linux or macOS.
 """
 
 import argparse
+import multiprocessing
 import os
 import re
 import subprocess
@@ -34,6 +36,7 @@ from src.features.extractors.base import Extractor
 WIDTHS = (1280, 1152, 192, 112)
 AGAIN = 3  # runs over an unchanged folder
 ROWS_OF_A_SHARD = 4096
+PREDICTOR, GP = "model.safetensors", "gp.safetensors"
 
 
 class Wide(Extractor):
@@ -81,7 +84,18 @@ def make_model(path: Path) -> None:
     save_predictor(path, Predictor(config), {"train_score_quantiles": np.linspace(-50, 50, 101).tolist()})
 
 
-def run_once(folder: Path, count: int) -> None:
+def make_gp(path: Path) -> None:
+    """A Gaussian process that has learnt from the stand-in's features of 2,000 colours how light they are."""
+    from src.model import fit_gp, save_predictor
+
+    wide, generator = Wide(), np.random.default_rng(1)
+    colours = generator.integers(0, 256, (2000, 1, 1, 3))
+    features = wide(list(colours), range(len(WIDTHS)))
+    predictor = fit_gp(features, colours.mean(axis=(1, 2, 3)) + generator.normal(0, 5, len(colours)), extractor=wide)
+    save_predictor(path, predictor, predictor.about)
+
+
+def run_once(folder: Path, count: int, model: str) -> None:
     """One run of the script, in this process; prints seconds after imports, and peak memory."""
     import resource
 
@@ -89,9 +103,9 @@ def run_once(folder: Path, count: int) -> None:
     import src.scoring.models
 
     src.scoring.models.load_extractor = lambda *_: Wide()
-    model, out = folder / "model.safetensors", folder / f"{count}.csv"
+    out = folder / f"{count}.csv"
     cache = f"--cache_directory={folder / f'cache{count}'}"
-    sys.argv = ["score", f"--directory={folder / str(count)}", "-m", str(model), "-o", str(out), cache]
+    sys.argv = ["score", f"--directory={folder / str(count)}", "-m", str(folder / model), "-o", str(out), cache]
     start = time.perf_counter()
     script.main()
     seconds = time.perf_counter() - start
@@ -99,9 +113,9 @@ def run_once(folder: Path, count: int) -> None:
     print(f"RESULT {seconds:.2f} {peak:.0f}")
 
 
-def measure(folder: Path, count: int) -> tuple[float, float]:
+def measure(folder: Path, count: int, model: str = PREDICTOR) -> tuple[float, float]:
     """Seconds and peak MB of one run in a process of its own."""
-    command = [sys.executable, __file__, "--folder", str(folder), "--one", str(count)]
+    command = [sys.executable, __file__, "--folder", str(folder), "--one", str(count), "--model", model]
     result = subprocess.run(command, capture_output=True, text=True)
     found = re.search(r"RESULT (\S+) (\S+)", result.stdout)
     if not found:
@@ -160,18 +174,25 @@ def main() -> None:
     parser.add_argument("--images", type=int, nargs="+", default=[10_000, 20_000, 100_000])
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--model", default=PREDICTOR, help=argparse.SUPPRESS)
+    parser.add_argument("--gp", action="store_true")
     parser.add_argument("--open", type=int, nargs="+")
     parser.add_argument("--open_one", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        return run_once(arguments.folder, arguments.one)
+        return run_once(arguments.folder, arguments.one, arguments.model)
     if arguments.open_one:
         return open_once(arguments.folder)
     if arguments.open:
         return measure_opening(arguments.open, arguments.folder)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
-        make_model(folder / "model.safetensors")
+        make_model(folder / PREDICTOR)
+        if arguments.gp:
+            # Whatever this process takes would count as its children's peak.
+            maker = multiprocessing.get_context("spawn").Process(target=make_gp, args=(folder / GP,))
+            maker.start()
+            maker.join()
         peaks: dict[str, list[float]] = {"new": [], "again": []}
         for count in arguments.images:
             make_images(folder / str(count), count)
@@ -186,6 +207,10 @@ def main() -> None:
                 f"peak {most:5.0f} MB",
                 flush=True,
             )
+            if arguments.gp:
+                seconds, peak = measure(folder, count, GP)
+                peaks.setdefault("by a Gaussian process", []).append(peak)
+                print(f"{count:7} images, by a Gaussian process: {seconds:7.2f} s, peak {peak:5.0f} MB", flush=True)
         for what, values in peaks.items():
             for (small, less), (large, more) in pairwise(zip(arguments.images, values, strict=True)):
                 print(f"{what}: {large} images take {more / less - 1:+.1%} the memory of {small}")

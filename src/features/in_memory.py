@@ -65,19 +65,26 @@ def extract(
 
 
 def extract_prepared(
-    pixels: Sequence[np.ndarray], extractor: Extractor, hidden_states: Sequence[int], batch_size: int = 16
+    pixels: Sequence[np.ndarray],
+    extractor: Extractor,
+    hidden_states: Sequence[int],
+    batch_size: int = 16,
+    beat: Callable[[], None] = lambda: None,
 ) -> tuple[dict[int, np.ndarray], np.ndarray]:
     """As `extract`, of N images of which another process has made what `pixels_of` gives.
 
-    And (N,) bool: whether all features of an image are finite.
+    And (N,) bool: whether all features of an image are finite. beat: called after each batch.
     """
     check(extractor, hidden_states, batch_size)
     images = [Prepared(pixels=one) for one in pixels]
     batches: Batches[Prepared, Prepared] = Batches(
         extractor, lambda image: image, lambda given: given, lambda _: hidden_states, batch_size
     )
+    found = []
     with closing(batches.run(images)) as done:
-        found = [features for _, features in done]
+        for _, features in done:
+            found.append(features)
+            beat()
     finite = np.concatenate([finite_rows(features) for features in found])
     return {k: as_kept(np.concatenate([features[k] for features in found])) for k in hidden_states}, finite
 

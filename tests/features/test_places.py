@@ -29,3 +29,23 @@ def test_places_agree_with_a_dictionary_where_the_older_shard_counts():
     assert places == {key.hex() for key in expected}
     assert pool[0].hex() in places or pool[0] not in expected
     assert bytes(16)[:15].hex() + "02" not in places
+
+
+def test_tables_that_grow_alike_stay_one_in_memory_and_others_do_not():
+    generator = np.random.default_rng(1)
+    pool = [generator.bytes(16) for _ in range(60)]
+    first, second, other = Places(), Places(), Places()
+    for step in range(8):
+        hashes = b"".join(pool[i] for i in generator.integers(0, len(pool), 20))  # often there already
+        first = first.with_shards([(f"a{step}", hashes)])
+        second = second.with_shards([(f"b{step}", hashes)], [other, first])
+        less = hashes[:-16] if step == 5 else hashes
+        other = other.with_shards([(f"c{step}", less)], [first])
+        assert second.keys is first.keys
+        assert second.rows is first.rows
+        assert second.names[-1] == f"b{step}"
+        assert (other.keys is first.keys) == (step < 5)
+    assert len(other.keys) == len(first.keys) - 1
+    alone = Places().with_shards([("x", first.keys.tobytes())])
+    assert alone.keys is not first.keys
+    assert (alone.keys == first.keys).all()

@@ -22,10 +22,12 @@ from src.model.config import PredictorConfig
 from src.model.file import save_predictor
 from src.model.network import Predictor
 from src.scoring import ScoringSettings, load_models, score_images, score_on_ray
-from src.scoring.on_ray import cluster, flow, parts_of
-from src.scoring.on_ray.cluster import Plan, check_ray, joined, plan
+from src.scoring.on_ray import cluster, flow, parts_of, pulse
+from src.scoring.on_ray.cluster import Plan, check_ray, joined, plan, twice
 from src.scoring.on_ray.parts import Parts
+from src.scoring.on_ray.pulse import Listener, Patience, Pulse
 from tests.toys import make_gallery, make_image, make_old
+from tests.waiting import wait_for
 
 # ---- what is asked of a cluster ----
 
@@ -105,16 +107,20 @@ def fake_start(monkeypatch, *outcomes):
 
 def test_a_start_that_fails_is_tried_once_more(monkeypatch, capsys):
     asked = fake_start(monkeypatch, RuntimeError("port in use\nand so on"), None)
-    with joined(None):
-        assert [type(one) for one in asked] == [dict, str, dict]
-        assert asked[0]["num_cpus"] >= 2
+
+    def run():
+        with joined(None):
+            return [type(one) for one in asked]
+
+    assert twice(run) == [dict, str, dict]
+    assert asked[0]["num_cpus"] >= 2
     assert "can't be started (port in use); trying once more" in capsys.readouterr().err
 
 
 def test_a_cluster_that_does_not_answer_twice_is_one_sentence(monkeypatch):
     asked = fake_start(monkeypatch, ConnectionError("gone"), SystemExit(15))  # Ray ends the process there
-    with pytest.raises(UserError, match=r"the cluster at auto can't be joined \(no answer\)"), joined("auto"):
-        pass
+    with pytest.raises(UserError, match=r"the cluster at auto can't be joined \(no answer\)"):
+        twice(lambda: joined("auto").__enter__())
     assert asked[-1] == "left"
     assert Path(asked[0]["runtime_env"]["py_modules"][0], "scoring").is_dir()
 
@@ -205,26 +211,102 @@ class Stream:
                 yield item
 
 
-@pytest.fixture
-def impatient(monkeypatch):
-    for name, seconds in (("SECONDS_OF_SILENCE", 0.1), ("SECONDS_TO_FAIL", 0.6), ("SECONDS_A_LOOK", 0.02)):
-        monkeypatch.setattr(flow, name, seconds)
+class Clock:
+    """Time that passes when somebody looks. heard: what the pulse says at each look, the last one for ever."""
+
+    def __init__(self, monkeypatch, *heard):
+        self.now, self.left = 1000.0, list(heard)
+        monkeypatch.setattr(pulse, "time", types.SimpleNamespace(monotonic=lambda: self.now))
+        self.patience = Patience(self.heard, lambda: "0 of 2 CPUs are free")
+
+    def heard(self):
+        return self.left.pop(0) if len(self.left) > 1 else self.left[0]
+
+    def look(self, seconds):
+        """So many seconds, looking in each; how many of them passed before it ended."""
+        for second in range(seconds):
+            self.now += 1
+            try:
+                self.patience.look()
+            except UserError as error:
+                return second + 1, str(error)
+        return seconds, ""
+
+
+LOADING, READY = (0, True), (1, False)
+
+
+def test_a_minute_without_progress_ends_it_with_a_sentence(monkeypatch, capsys):
+    clock = Clock(monkeypatch, READY)
+    seconds, sentence = clock.look(1000)
+    assert seconds == 62  # the first look hears that it is ready
+    assert "--engine=ray: nothing was done for 60 seconds (0 of 2 CPUs are free)" in sentence
+    assert "started again, it goes on from what is done" in sentence
+    assert capsys.readouterr().err == ""
+
+
+def test_a_slow_start_is_no_error_for_ten_minutes_and_is_said(monkeypatch, capsys):
+    clock = Clock(monkeypatch, LOADING)
+    assert clock.look(590) == (590, "")
+    notes = capsys.readouterr().err
+    assert notes.count("note: ") == 9
+    assert "for 5 min Ray has been starting processes and loading image models (0 of 2 CPUs are free)" in notes
+    clock.left = [READY]
+    assert clock.look(61) == (61, "")
+    assert "nothing was done for 60 seconds" in clock.look(1)[1]
+
+
+def test_image_models_that_never_get_ready_end_it_after_ten_minutes(monkeypatch):
+    clock = Clock(monkeypatch, LOADING)
+    seconds, sentence = clock.look(1000)
+    assert seconds == 601
+    assert "after 10 minutes no image model is loaded (0 of 2 CPUs are free)" in sentence
+
+
+def test_batches_that_go_through_and_scores_that_come_are_progress(monkeypatch):
+    clock = Clock(monkeypatch, *[(beat // 50, False) for beat in range(50, 500)])
+    assert clock.look(450) == (450, "")
+    clock.left = [None]  # the actor that hears of them is gone
+    for _ in range(5):
+        clock.patience.came()
+        assert clock.look(50) == (50, "")
+    assert clock.look(100)[0] == 11
+
+
+def test_a_process_that_loads_its_models_anew_has_the_time_it_needs(monkeypatch):
+    clock = Clock(monkeypatch, READY, (1, True))
+    assert clock.look(500) == (500, "")
+
+
+def test_hours_in_which_this_process_was_stopped_do_not_count(monkeypatch):
+    clock = Clock(monkeypatch, READY)
+    clock.look(5)
+    clock.now += 10_000
+    assert clock.look(50) == (50, "")
+
+
+def test_the_pulse_tells_work_from_loading():
+    heart = Pulse()
+    assert heart.heard() == (0, True)
+    heart.loads("a")
+    heart.beat()
+    assert heart.heard() == (1, True)
+    heart.ready("a")
+    assert heart.heard() == (2, False)
+    heart.loads("b")
+    assert heart.heard() == (2, True)
 
 
 def coming(*items):
-    return list(flow._coming(Stream(*items), lambda: "0 of 2 CPUs are free"))
+    return list(flow._coming(Stream(*items), Patience(lambda: READY, str)))
 
 
-def test_where_nothing_comes_for_a_while_it_is_said_and_then_goes_on(impatient, capsys):
+def test_what_comes_late_comes_and_what_does_not_ends_it(monkeypatch):
+    monkeypatch.setattr(flow, "SECONDS_A_LOOK", 0.02)
+    monkeypatch.setattr(pulse, "SECONDS_OF_SILENCE", 0.3)
     assert coming("a", 0.2, "b") == ["a", "b"]
-    notes = capsys.readouterr().err
-    assert notes.count("no image has come back from Ray") == 1
-    assert "(0 of 2 CPUs are free)" in notes
-
-
-def test_where_nothing_comes_at_all_it_ends_with_a_sentence(impatient):
-    with pytest.raises(UserError, match=r"no image has come back for 0 minutes \(0 of 2 CPUs are free\)"):
-        coming("a", 3.0, "b")
+    with pytest.raises(UserError, match="nothing was done for 0 seconds"):
+        coming("a", 1.0, "b")
 
 
 def test_a_sentence_of_a_process_of_ray_is_said_here_and_an_error_of_the_code_is_raised(monkeypatch):
@@ -234,11 +316,8 @@ def test_a_sentence_of_a_process_of_ray_is_said_here_and_an_error_of_the_code_is
     outer.__cause__ = wrapped
     with pytest.raises(UserError, match=r"^m.safetensors: no such file; give another$"):
         coming(outer)
-    ray = put_stand_in(monkeypatch)
     with pytest.raises(ZeroDivisionError):
         coming("a", ZeroDivisionError("ours"))
-    with pytest.raises(UserError, match="--engine=ray: out of memory; started again, it goes on from what is done"):
-        coming("a", ray.exceptions.RayError("out of memory\nand many lines"))
 
 
 # ---- all of it ----
@@ -260,12 +339,32 @@ class Dataset:
         return iter(self.tables)
 
 
+class Actor:
+    """An actor in this process: what its methods give is there at once."""
+
+    def __init__(self, actors, name, kind):
+        self._kept, self._name, self._kind = actors, name, kind
+
+    def remote(self):
+        self._kept[self._name] = self
+        self._one = self._kind()
+        return self
+
+    def __getattr__(self, name):
+        return types.SimpleNamespace(remote=getattr(self._one, name))
+
+
 def stand_in():
     """As much of Ray as is used."""
     ray, data, exceptions = (types.ModuleType(name) for name in ("ray", "ray.data", "ray.exceptions"))
     ray.data, ray.exceptions, ray.is_initialized = data, exceptions, lambda: True
     ray.nodes = lambda: [{"Alive": True, "Resources": {"CPU": 2.0}}]
-    ray.cluster_resources = lambda: {"CPU": 2.0}
+    ray.cluster_resources = ray.available_resources = lambda: {"CPU": 2.0}
+    ray.actors = {}
+    ray.remote = lambda num_cpus: (
+        lambda kind: types.SimpleNamespace(options=lambda name: Actor(ray.actors, name, kind))
+    )
+    ray.get, ray.get_actor = lambda value, timeout: value, ray.actors.__getitem__
     context = types.SimpleNamespace()
     data.DataContext = types.SimpleNamespace(get_current=lambda: context)
     data.from_arrow, data.ActorPoolStrategy = Dataset, dict
@@ -350,12 +449,74 @@ def test_scores_on_ray_are_those_of_one_process_and_a_killed_run_goes_on(ray, ph
     assert again.extracted == 0
 
 
+def run_small(folder, tmp_path, name="out.csv"):
+    """Three images."""
+    paths = sorted(path.relative_to(folder).as_posix() for path in folder.glob("**/0*.png"))[:3]
+    settings = ScoringSettings(device="cpu")
+    models = load_models([folder / "0.safetensors"], settings)
+    return score_on_ray(folder, paths, models, settings, parts_of(tmp_path / name, [models[0].path], settings))
+
+
+def test_ray_that_is_gone_before_anything_was_done_is_started_once_more(monkeypatch, photos, tmp_path, capsys):
+    ray = put_stand_in(monkeypatch)
+    monkeypatch.setattr(cluster, "SECONDS_BETWEEN_STARTS", 0.0)
+    gone, real = ray.exceptions.RayError("the raylet died\nand many lines"), ray.data.from_arrow
+    failures = [gone, None]
+
+    def from_arrow(tables):
+        return Dataset(raising(failure)) if (failure := failures.pop(0)) else real(tables)
+
+    monkeypatch.setattr(ray.data, "from_arrow", from_arrow)
+    assert len(run_small(photos, tmp_path)) == 3
+    assert "--engine=ray: the raylet died; started again" in capsys.readouterr().err
+    failures += [gone, gone]
+    with pytest.raises(UserError, match="--engine=ray: the raylet died; started again"):
+        run_small(photos, tmp_path, "other.csv")
+
+
+def test_ray_that_is_gone_later_is_a_sentence_at_once(monkeypatch, photos, tmp_path, capsys):
+    ray = put_stand_in(monkeypatch)
+    gone, real = ray.exceptions.RayError("out of memory\nand many lines"), ray.data.from_arrow
+    monkeypatch.setattr(flow, "BATCH", 1)
+    monkeypatch.setattr(ray.data, "from_arrow", lambda tables: real(itertools.chain(tables, raising(gone))))
+    with pytest.raises(UserError, match="--engine=ray: out of memory; started again, it goes on from what is done"):
+        run_small(photos, tmp_path)
+    assert "once more" not in capsys.readouterr().err
+
+
+def raising(error):
+    raise error
+    yield
+
+
+@IS_MISSING
+@pytest.mark.script
+def test_processes_of_ray_tell_what_they_do(started, photos):
+    listener = Listener(started)
+    wait_for(lambda: listener.heard() == (0, True))
+    order = flow.Order(photos, (photos / "0.safetensors",), ScoringSettings(device="cpu"), photos, listener.name)
+    paths = sorted(path.relative_to(photos).as_posix() for path in photos.glob("**/0*.png"))[:3]
+    stream = flow._stream(started, paths, range(3), order, plan({"CPU": 2}, 1, "cpu"))
+    assert len(list(flow._coming(stream, Patience(listener.heard, str)))) == 1
+    beats, is_loading = listener.heard()
+    assert (beats, is_loading) >= (3, False)  # an image opened, the models ready, a batch through them
+
+
 @IS_MISSING
 @pytest.mark.script
 def test_images_are_opened_by_others_than_ask_the_models(started, photos):
     order = flow.Order(photos, (photos / "0.safetensors",), ScoringSettings(device="cpu"), photos)
     paths = sorted(path.relative_to(photos).as_posix() for path in photos.glob("**/0*.png"))[:3]
     stream = flow._stream(started, paths, range(3), order, plan({"CPU": 2}, 1, "cpu"))
-    assert len(list(itertools.chain.from_iterable(t["place"].to_pylist() for t in flow._coming(stream, str)))) == 3
+    assert (
+        len(
+            list(
+                itertools.chain.from_iterable(
+                    t["place"].to_pylist() for t in stream.iter_batches(batch_size=None, batch_format="pyarrow")
+                )
+            )
+        )
+        == 3
+    )
     assert "prepare)->" not in stream.stats()
     assert "Asking" in stream.stats()

@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 
 from src.search.crew import OWNER, REPEATS, Crew, count_finished
 from src.search.storage import open_storage
-from tests import ROOT, postgres
+from tests import ROOT, grpc_proxy, postgres
 from tests.waiting import wait_for
 
 TRIALS = 60
@@ -33,7 +33,12 @@ Crew(study, beat_seconds=0.2, grace_seconds=5).work(int(sys.argv[2]), objective,
 
 @contextmanager
 def storage_of(kind, tmp_path):
-    if kind == "postgresql":
+    if kind == "grpc":
+        if why := grpc_proxy.missing():
+            pytest.skip(why)
+        with grpc_proxy.before(f"sqlite:///{tmp_path}/db.sqlite") as url:
+            yield url
+    elif kind == "postgresql":
         if why := postgres.missing():
             pytest.skip(why)
         with postgres.postgres() as url:
@@ -51,7 +56,7 @@ def make_study(url, trials=TRIALS):
 
 
 @pytest.mark.script
-@pytest.mark.parametrize("kind", ["sqlite", "journal", "postgresql"])
+@pytest.mark.parametrize("kind", ["sqlite", "journal", "postgresql", "grpc"])
 def test_of_four_workers_two_are_killed_and_every_trial_is_done_once(tmp_path, kind):
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with storage_of(kind, tmp_path) as url:

@@ -2,14 +2,16 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
 from src.common.errors import UserError
+from src.search import storage
 from src.search.settings import SearchSettings, StudySettings
 from src.search.storage import database_file, existing_storage, open_storage, shown_database
 from src.search.study import open_study
-from tests import ROOT
+from tests import ROOT, grpc_proxy
 
 OPEN = """
 import sys
@@ -59,3 +61,32 @@ def test_what_only_looks_makes_no_file_and_points_to_one_elsewhere(tmp_path, mon
 def test_studies_in_memory_are_gone():
     with pytest.raises(UserError, match="--study: --database is empty, and studies in memory are gone"):
         existing_storage("", "--study")
+
+
+@pytest.mark.script
+@pytest.mark.skipif(bool(grpc_proxy.missing()), reason=grpc_proxy.missing())
+def test_a_search_and_its_workers_meet_behind_a_proxy(tmp_path):
+    with grpc_proxy.before(f"sqlite:///{tmp_path / 'db.sqlite'}") as url:
+        about = {"loss_model": "mse"}
+        study = open_study(StudySettings("faces", url), SearchSettings(), "minimize", about)
+        worker = open_study(StudySettings("faces", url, worker=True), SearchSettings(), "minimize", about)
+        study.enqueue_trial({"x": 0.25})
+        worker.optimize(lambda trial: trial.suggest_float("x", 0, 1), 1)
+        assert [trial.value for trial in study.trials] == [0.25]
+        with pytest.raises(UserError, match=r"--worker: study 'faces': .*loss_model was mse and is ab now"):
+            open_study(StudySettings("faces", url, worker=True), SearchSettings(), "minimize", {"loss_model": "ab"})
+    assert [study.study_name for study in open_storage(f"sqlite:///{tmp_path / 'db.sqlite'}").get_all_studies()] == [
+        "faces"
+    ]
+
+
+def test_grpc_where_nobody_is_or_without_its_packages_is_a_sentence(monkeypatch):
+    if find_spec("grpc"):
+        monkeypatch.setattr(storage, "ANSWER_SECONDS", 0.2)
+        with pytest.raises(UserError, match=r"--database=grpc://127.0.0.1:1: can't be opened \(nobody answers at"):
+            open_storage("grpc://127.0.0.1:1")
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    with pytest.raises(
+        UserError, match=r"grpc:// needs grpcio and protobuf: pip install -r requirements-postgres.txt"
+    ):
+        open_storage("grpc://127.0.0.1:1")

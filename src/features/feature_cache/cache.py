@@ -4,7 +4,7 @@
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -115,8 +115,6 @@ class FeatureCache:
             if not damaged:
                 break
             self._put_right(damaged)
-        # What is extracted together is written together: then all hidden states share one table in memory.
-        places = places.in_common((others for (name, _), others in self._places.items() if name == extractor))
         self._places[extractor, hidden_state] = places
         return places
 
@@ -126,9 +124,18 @@ class FeatureCache:
         names = tables.shards_of(extractor, hidden_state)
         if names[: len(places.names)] != places.names:  # some were merged, or deleted
             places = Places()
-        added = {name: tables.hashes_of(name) for name in names[len(places.names) :]}
-        damaged = [name for name, hashes in added.items() if hashes is None]
-        return places.with_shards([(name, hashes or b"") for name, hashes in added.items()]), damaged
+        damaged = []
+
+        def added() -> Iterator[tuple[str, bytes]]:
+            """One after the other: the hashes of all would be memory for a second table."""
+            for name in names[len(places.names) :]:
+                if (hashes := tables.hashes_of(name)) is None:
+                    damaged.append(name)
+                yield name, hashes or b""
+
+        # What is extracted together is written together: then all hidden states share one table in memory.
+        others = [table for (name, _), table in self._places.items() if name == extractor]
+        return places.with_shards(added(), others), damaged
 
     def add(self, extractor: str, hashes: Sequence[str], features: Mapping[int, np.ndarray]) -> None:
         """Take {k: (B, W_k) float32} of images with these keys; they are on disk after the next `flush`.

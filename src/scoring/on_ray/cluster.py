@@ -5,11 +5,11 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ...common import UserError, available_cores, first_line, note, working
 
@@ -19,6 +19,11 @@ SECONDS_BETWEEN_STARTS = 3.0
 # the same, and would have the actors open the images.
 SHARE_OF_A_CPU = 0.5
 SRC = Path(__file__).parents[2]
+Result = TypeVar("Result")
+
+
+class NotStarted(UserError):
+    """Ray was gone before it did anything: on a busy machine its parts now and then miss each other."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +87,21 @@ def imported() -> Any:
     return ray
 
 
+def twice(run: Callable[[], Result]) -> Result:
+    """What it gives; it is tried once more where Ray could not be started in it."""
+    try:
+        return run()
+    except NotStarted as error:
+        note(f"note: {error}; trying once more")
+    time.sleep(SECONDS_BETWEEN_STARTS)
+    return run()
+
+
 @contextmanager
 def joined(address: str | None) -> Iterator[Any]:
     """Ray, left again at the end. address: of a cluster; None: it is started here.
 
-    One that this process had already is taken as it is, and stays. Raises UserError where there is none.
+    One that this process had already is taken as it is, and stays. Raises NotStarted where there is none.
     """
     ray = imported()
     if ray.is_initialized():
@@ -107,22 +122,11 @@ def joined(address: str | None) -> Iterator[Any]:
 
 
 def _start(ray: Any, options: dict[str, Any]) -> None:
-    """Once more where it fails: on a busy machine its parts now and then miss each other."""
-    try:
-        return _start_once(ray, options)
-    except UserError as error:
-        note(f"note: {error}; trying once more")
-    time.sleep(SECONDS_BETWEEN_STARTS)
-    _start_once(ray, options)
-
-
-def _start_once(ray: Any, options: dict[str, Any]) -> None:
     try:
         ray.init(**options)
     except (Exception, SystemExit) as error:  # it ends the process where a cluster does not answer
-        ray.shutdown()
         what = f"the cluster at {options['address']} can't be joined" if "address" in options else "can't be started"
-        raise UserError(
+        raise NotStarted(
             f"--engine=ray: {what} ({first_line(error) if isinstance(error, Exception) else 'no answer'})"
         )
 

@@ -1,8 +1,7 @@
-"""Images through Ray: the stream that is given to it, what comes back, and what is said where nothing does."""
+"""Images through Ray: the stream that is given to it, and what comes back."""
 
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,15 +14,13 @@ from tqdm import tqdm
 from ...common import UserError, first_line, note, number_of
 from ..models import Model, Scored
 from ..settings import ScoringSettings
-from .cluster import Plan, joined, plan
+from .cluster import NotStarted, Plan, joined, plan, twice
 from .parts import NAMES, Parts
+from .pulse import SECONDS_A_LOOK, Listener, Patience
 from .workers import Asking, Order, prepare
 
 BATCH = 64  # images that go together from a task to an actor: of most image models 10 to 40 MB
 MOST_BLOCKS = 20_000  # Ray keeps account of each
-SECONDS_A_LOOK = 1.0
-SECONDS_OF_SILENCE = 60.0  # then it is said
-SECONDS_TO_FAIL = 600.0  # large image models are loaded for minutes
 
 
 def score_on_ray(
@@ -37,25 +34,37 @@ def score_on_ray(
     """As `score_images`, by tasks and actors of Ray; what has come back before is in `parts`, and is not done again.
 
     address: of a cluster whose machines see the images and models under the same names; None: Ray is started here.
-    Raises UserError where Ray can't be had, or nothing has come back for ten minutes.
+    Raises UserError where Ray can't be had, tried twice, or as `Patience` does.
     """
     result = _Result(directory, paths, models, parts)
     todo = result.take_known()
     if not todo:
         return result.scored(0)
-    order = Order(
-        directory.absolute(),
-        tuple(model.path.absolute() for model in models),
-        replace(settings, threshold=()),
-        Path.cwd(),
-    )
+    settings = replace(settings, threshold=())
+    order = Order(directory.absolute(), tuple(model.path.absolute() for model in models), settings, Path.cwd())
     bar = tqdm(total=len(paths), initial=len(paths) - len(todo), desc="scoring", unit="image", disable=None)
-    with joined(address) as ray, bar:
-        nodes = sum(node["Alive"] and node["Resources"].get("CPU", 0) > 0 for node in ray.nodes())
-        stream = _stream(ray, paths, todo, order, plan(ray.cluster_resources(), nodes, settings.device))
-        for table in _coming(stream, partial(_free, ray)):
-            bar.update(result.take(table))
+    with bar:
+        twice(lambda: _ask(paths, todo, order, address, lambda table: bar.update(result.take(table))))
     return result.scored(len(todo))
+
+
+def _ask(
+    paths: Sequence[str], todo: Sequence[int], order: Order, address: str | None, take: Callable[[Any], object]
+) -> None:
+    """Start or join Ray, and take what it gives. Raises NotStarted where it is gone before anything was done."""
+    with joined(address) as ray:
+        listener = Listener(ray)
+        patience = Patience(listener.heard, partial(_free, ray))
+        try:
+            nodes = sum(node["Alive"] and node["Resources"].get("CPU", 0) > 0 for node in ray.nodes())
+            asked = plan(ray.cluster_resources(), nodes, order.settings.device)
+            for table in _coming(_stream(ray, paths, todo, replace(order, pulse=listener.name), asked), patience):
+                take(table)
+        except ray.exceptions.RayTaskError:
+            raise
+        except ray.exceptions.RayError as error:
+            kind = UserError if patience.has_started else NotStarted
+            raise kind(f"--engine=ray: {first_line(error)}; started again, it goes on from what is done")
 
 
 class _Result:
@@ -129,22 +138,21 @@ def _stream(ray: Any, paths: Sequence[str], todo: Sequence[int], order: Order, p
     )
 
 
-def _coming(stream: Any, free: Any) -> Iterator[Any]:
-    """Tables as they come. free: what the cluster has left, as text, for what is said where none comes."""
+def _coming(stream: Any, patience: Patience) -> Iterator[Any]:
+    """Tables as they come."""
     queue: Queue[Any] = Queue(maxsize=100)
     threading.Thread(target=_feed, args=(stream, queue), daemon=True).start()
-    last = said = time.monotonic()
     while True:
         try:
             item = queue.get(timeout=SECONDS_A_LOOK)
         except Empty:
-            said = _be_patient(last, said, free)
+            patience.look()
             continue
         if item is None:
             return
         if isinstance(item, BaseException):
             raise _explained(item)
-        last = said = time.monotonic()
+        patience.came()
         yield item
 
 
@@ -157,23 +165,6 @@ def _feed(stream: Any, queue: "Queue[Any]") -> None:
         queue.put(error)
 
 
-def _be_patient(last: float, said: float, free: Any) -> float:
-    """When it was last said that nothing comes. last: when something came. UserError at the end of all patience."""
-    now = time.monotonic()
-    if now - last > SECONDS_TO_FAIL:
-        raise UserError(
-            f"--engine=ray: no image has come back for {SECONDS_TO_FAIL / 60:.0f} minutes ({free()}); see Ray's "
-            "logs, in /tmp/ray/session_latest/logs; started again, it goes on from what is done"
-        )
-    if now - said < SECONDS_OF_SILENCE:
-        return said
-    note(
-        f"note: no image has come back from Ray for {(now - last) / 60:.0f} min ({free()}); a large image model may "
-        "still be loading; else another program of the cluster has what this needs"
-    )
-    return now
-
-
 def _free(ray: Any) -> str:
     have, left = ray.cluster_resources(), ray.available_resources()
     kinds = [kind for kind in ("CPU", "GPU") if have.get(kind)]
@@ -181,7 +172,7 @@ def _free(ray: Any) -> str:
 
 
 def _explained(error: BaseException) -> BaseException:
-    """What a person can do something about: our own sentence from a process of Ray, or its own."""
+    """Our own sentence, where a process of Ray raised one."""
     seen: BaseException | None = error
     while seen is not None:
         cause = getattr(seen, "cause", None)
@@ -189,8 +180,4 @@ def _explained(error: BaseException) -> BaseException:
             if isinstance(one, UserError):
                 return UserError(str(one))
         seen = seen.__cause__
-    from ray.exceptions import RayError, RayTaskError
-
-    if isinstance(error, RayError) and not isinstance(error, RayTaskError):
-        return UserError(f"--engine=ray: {first_line(error)}; started again, it goes on from what is done")
-    return error  # of our code, with its traceback
+    return error

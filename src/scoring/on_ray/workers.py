@@ -6,7 +6,8 @@ image models need of it, as a file of numpy's, as each has its own shapes.
 
 import io
 import os
-from collections.abc import Sequence
+import uuid
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,22 +15,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from ...common import notes_kept
 from ...features import Extractor, extract_prepared, image_file, open_image, pixels_of
 from ..models import Model, judge, load_models
 from ..settings import ScoringSettings
 from .parts import NAMES
+from .pulse import Beats, tell
 
 
 @dataclass(frozen=True)
 class Order:
-    """What all processes are told. folder: where the script was started, as names of image models may begin there."""
+    """What all processes are told.
+
+    folder: where the script was started, as names of image models may begin there. pulse: the name of the `Pulse`
+    that hears of what is done, if there is one.
+    """
 
     directory: Path
     models: tuple[Path, ...]
     settings: ScoringSettings
     folder: Path
+    pulse: str = ""
 
 
 def prepare(table: Any, order: Order) -> Any:
@@ -37,16 +45,20 @@ def prepare(table: Any, order: Order) -> Any:
     import pyarrow
 
     extractors = _extractors(_models(replace(order, settings=replace(order.settings, device="cpu"))))
-    found = [_prepared(order.directory, path.decode(*NAMES), extractors) for path in table["path"].to_pylist()]
+    beat = Beats(order.pulse)
+    found = [_prepared(order.directory, path.decode(*NAMES), extractors, beat) for path in table["path"].to_pylist()]
     pixels, reasons = zip(*found, strict=True)
     columns = {"reason": pyarrow.array(reasons, pyarrow.string()), "pixels": pyarrow.array(pixels, pyarrow.binary())}
     return pyarrow.table({"place": table["place"], **columns})
 
 
-def _prepared(directory: Path, path: str, extractors: Sequence[Extractor]) -> tuple[bytes | None, str | None]:
+def _prepared(
+    directory: Path, path: str, extractors: Sequence[Extractor], beat: Callable[[], None]
+) -> tuple[bytes | None, str | None]:
     held = []
     for extractor in extractors:
         pixels, reason = pixels_of(extractor, lambda: open_image(image_file(directory, path)))
+        beat()
         if pixels is None:
             return None, reason
         held.append(pixels)
@@ -61,10 +73,19 @@ def _unpacked(held: bytes) -> list[np.ndarray]:
 
 
 class Asking:
-    """An actor: place, reason, pixels -> place, reason, values, a row (3 * models,) of scores, errors and gates."""
+    """An actor: place, reason, pixels -> place, reason, values, a row (3 * models,) of scores, errors and gates.
+
+    When it is made, its networks are in memory.
+    """
 
     def __init__(self, order: Order) -> None:
+        process = uuid.uuid4().hex
+        tell(order.pulse, "loads", process)
         self._models, self._batch_size = _models(order), order.settings.extract_batch_size
+        self._beat = Beats(order.pulse)
+        grey = Image.new("RGB", (64, 64), (128, 128, 128))
+        self._ask([[extractor.prepare(grey) for extractor in _extractors(self._models)]])  # the first call loads
+        tell(order.pulse, "ready", process)
 
     def __call__(self, table: Any) -> Any:
         import pyarrow
@@ -91,7 +112,7 @@ class Asking:
             own = [model for model in _asked(self._models) if model.extractor is extractor]
             states = sorted({state for model in own for state in model.config.hidden_states_used})
             held = [image[place] for image in pixels]
-            features, finite = extract_prepared(held, extractor, states, self._batch_size)
+            features, finite = extract_prepared(held, extractor, states, self._batch_size, self._beat)
             known |= {id(model): model.predict(features) for model in own}
             for row in np.flatnonzero(~finite):
                 reasons[row] = f"{extractor.in_words}: no finite features; leave out --fp16_features"
