@@ -52,7 +52,7 @@ class Ahead:
     ) -> None:
         self.study, self.name, self.suggest, self.take = study, name, suggest, take
         self.twin = _twin(study)
-        self.known = len(study.get_trials(deepcopy=False))
+        self.known, self.finished = len(study.get_trials(deepcopy=False)), count_finished(study)
         self.asked: deque[_Asked] = deque()
         for each in () if self.known else first:
             self.twin.enqueue_trial(dict(each))
@@ -64,8 +64,8 @@ class Ahead:
         """
         window = max(WINDOW, 2 * team.size, 2 * together)
         with closing(team):
-            while self._is_alone() and count_finished(self.study) < trials:
-                self._ask(min(window, trials - count_finished(self.study)))
+            while self.finished < trials and self._is_alone():
+                self._ask(min(window, trials - self.finished))
                 team_has = self._hand_out(team)
                 ours = [each for each in self.asked if not each.is_given][:together]
                 with interruption.safe():
@@ -76,7 +76,7 @@ class Ahead:
                 while self.asked and self.asked[0].tried and self._is_alone():
                     self._tell(self.asked.popleft())
                     # After each, not after all that are there: what is asked must not depend on who was quick.
-                    self._ask(min(window, trials - count_finished(self.study)))
+                    self._ask(min(window, trials - self.finished))
 
     def _is_alone(self) -> bool:
         """Whether nobody else has put anything into the study."""
@@ -111,7 +111,7 @@ class Ahead:
             told = self.twin.tell(asked.trial, state=TrialState.PRUNED)
         storage = self.study._storage  # `add_trial` does the same, and does not say the number
         number = storage.get_trial_number_from_id(storage.create_new_trial(self.study._study_id, told))
-        self.known += 1
+        self.known, self.finished = self.known + 1, self.finished + 1
         self.take(number, value, asked.tried, asked.parameters)
 
 

@@ -81,9 +81,9 @@ class Search:
         with tqdm(total=self.settings.trials, initial=finished, unit="trial", desc="Searching") as bar:
             try:
                 with self.interruption.listening():
-                    if not self.is_worker and self.settings.pruner == "none":
-                        self._work_ahead(bar)
-                    self.crew.work(self.settings.trials, self._try, lambda: self._show(bar))  # beside others
+                    if not self.is_worker:
+                        self._begin(bar)
+                    self.crew.work(self.settings.trials, self._try, lambda: self._look(bar))  # beside others
                     if not self.is_worker:
                         self._restore()  # what others found
                 complete = True
@@ -100,7 +100,16 @@ class Search:
             )
         return complete
 
-    def _work_ahead(self, bar: tqdm) -> None:
+    def _begin(self, bar: tqdm) -> None:
+        """Whatever can be done before anybody else is there; a pruner compares trials in the study itself."""
+        first = known_good(self.settings.ranges, len(self.data.rows("train")))
+        if self.settings.pruner == "none":
+            self._work_ahead(bar, first)
+        elif not self.study.get_trials(deepcopy=False):
+            for each in first:
+                self.study.enqueue_trial(each)
+
+    def _work_ahead(self, bar: tqdm, first: Sequence[Mapping[str, Any]]) -> None:
         """Without anybody else, in several processes."""
         ranges, left = self.settings.ranges, self.settings.trials - count_finished(self.study)
 
@@ -108,14 +117,13 @@ class Search:
             if np.isfinite(value) and self._is_among_the_best(value, number):
                 predictor = tried.predictor or self._train(parameters)
                 self._keep(Member(number, value, predictor, parameters, tried.metrics))
-            self._show(bar)
+            self._show(bar, self.members[0].value if self.members else None, int(bar.n) + 1)
 
         def suggested(trial: Trial) -> dict[str, Any]:
             return suggest(trial, ranges, self.data.config)
 
         if left <= 0 or self.study.get_trials(deepcopy=False, states=(TrialState.WAITING, TrialState.RUNNING)):
             return
-        first = known_good(ranges, len(self.data.rows("train")))
         ahead = Ahead(self.study, self.objective.name, suggested, first, take)
         on_gpu = self.data.inputs.device.type != "cpu"
         together = self.settings.parallel_trials or (SIDE_BY_SIDE if on_gpu else 1)
@@ -245,14 +253,18 @@ class Search:
 
         return after_epoch
 
-    def _show(self, bar: tqdm) -> None:
+    def _look(self, bar: tqdm) -> None:
+        """Show what all processes have found."""
+        best = self.best()
+        self._show(bar, None if best is None else best.value, count_finished(self.study))
+
+    def _show(self, bar: tqdm, best: float | None, finished: int) -> None:
         if self._unsaved:
             self._save()
-        best = self.best()
         if best is not None:
             beat = "" if self.to_beat is None else f", to beat {self.to_beat.value:.4f}"
-            bar.set_postfix_str(f"best {self.objective.name} {best.value:.4f}{beat}", refresh=False)
-        bar.update(count_finished(self.study) - bar.n)
+            bar.set_postfix_str(f"best {self.objective.name} {best:.4f}{beat}", refresh=False)
+        bar.update(finished - bar.n)
 
 
 def suggest(trial: Trial, ranges: MetaparameterRanges, config: PredictorConfig) -> dict[str, Any]:
