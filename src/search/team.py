@@ -3,6 +3,7 @@
 import pickle
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
@@ -17,6 +18,7 @@ import torch
 from ..common import be_a_helper, ignoring_ctrl_c, note
 from .trainer import Trainer, Tried
 
+FEATURES, REST = "features.npy", "rest.pickle"  # what a process reads first
 AHEAD = 2  # trials that wait in a process's pipe, so that it need not wait for us
 
 
@@ -38,21 +40,20 @@ class Team:
         if count < 1:
             return
         self._folder = tempfile.TemporaryDirectory(prefix="aesthetic-", ignore_cleanup_errors=True)
-        file = Path(self._folder.name, "features.npy")
-        np.save(file, trainer.data.inputs.numpy())
+        folder = Path(self._folder.name)
+        np.save(folder / FEATURES, trainer.data.inputs.numpy())
         ready = [trainer.ready(part, components) for part in trainer.parts] if components else []
         data = replace(trainer.data, inputs=torch.empty(0))
-        sent = pickle.dumps((file, trainer.settings, trainer.objective, data, components, ready))
+        # A file, as a pipe takes in no more than some kilobytes until the other side reads.
+        (folder / REST).write_bytes(pickle.dumps((trainer.settings, trainer.objective, data, components, ready)))
         context = get_context("spawn")
         for _ in range(count):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(theirs,), daemon=True)
+            process = context.Process(target=_work, args=(theirs, folder), daemon=True)
             with ignoring_ctrl_c():
                 process.start()
             theirs.close()
-            helper = _Helper(process, ours)
-            self._helpers.append(helper)
-            self._send(helper, sent)
+            self._helpers.append(_Helper(process, ours))
 
     @property
     def size(self) -> int:
@@ -119,24 +120,25 @@ class Team:
         return set(helper.trials)
 
 
-def _work(pipe: Connection) -> None:
+def _work(pipe: Connection, folder: Path) -> None:
     """What each process does."""
     be_a_helper(yields=False)
     torch.set_num_threads(1)
-    with suppress(EOFError, OSError):  # whoever started us is gone
-        trainer = _receive(pipe.recv_bytes())
+    # An answer is sent while the next trial is trained: whoever reads it is mostly busy.
+    with suppress(EOFError, OSError), ThreadPoolExecutor(1) as sender:  # whoever started us is gone
+        trainer = _receive(folder)
         while True:
             number, parameters = pickle.loads(pipe.recv_bytes())
             try:
                 found: Tried | Exception = trainer.try_out([parameters])[0]
             except Exception as error:
                 found = error
-            pipe.send_bytes(pickle.dumps((number, found)))
+            sender.submit(pipe.send_bytes, pickle.dumps((number, found)))
 
 
-def _receive(message: bytes) -> Trainer:
-    file, settings, objective, data, components, ready = pickle.loads(message)
-    inputs = torch.from_numpy(np.load(file, mmap_mode="c"))  # a copy only of what is written to: nothing
+def _receive(folder: Path) -> Trainer:
+    settings, objective, data, components, ready = pickle.loads((folder / REST).read_bytes())
+    inputs = torch.from_numpy(np.load(folder / FEATURES, mmap_mode="c"))  # a copy only of what is written to: nothing
     trainer = Trainer(settings, objective, replace(data, inputs=inputs))
     for part, known in zip(trainer.parts, ready, strict=False):
         trainer.keep(part, components, known)
