@@ -34,7 +34,6 @@ import optuna
 import torch
 
 from benchmarks.oasis_types import Features
-from benchmarks.trainer import train_by_trainer
 from src.common import spearman
 from src.model import Predictor
 from src.search import Dataset, Run, RunFiles, SearchSettings, StudySettings, TrainingSettings, make_objective
@@ -94,6 +93,8 @@ def ours(data: Dataset, settings: SearchSettings) -> tuple[Course, float]:
 
 def theirs(data: Dataset, settings: SearchSettings) -> tuple[Course, float]:
     """The same by the predecessor's way."""
+    from benchmarks.trainer import train_by_trainer  # not in the processes of a search, which import this module
+
     learnt = train_data(TrainingSettings(), data)
     x = (data.inputs - learnt.inputs.mean(0)) / learnt.inputs.std(0).clamp(min=1e-6)
     rows, test, best, course = data.rows("eval"), data.rows("test"), np.inf, []

@@ -71,8 +71,8 @@ class Ahead:
                 with interruption.safe():
                     for each, tried in zip(ours, trainer.try_out([one.parameters for one in ours]), strict=True):
                         each.tried, each.is_given = tried, True
-                    if team_has:
-                        self._collect(team, patient=not ours)
+                    if team.size:
+                        self._collect(team, patient=team_has and not ours)
                 while self.asked and self.asked[0].tried and self._is_alone():
                     self._tell(self.asked.popleft())
                     # After each, not after all that are there: what is asked must not depend on who was quick.

@@ -27,6 +27,7 @@ class _Helper:
     process: BaseProcess
     pipe: Connection
     trials: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # that it has not answered
+    is_ready: bool = False  # it takes seconds to begin, in which what it is given would wait
 
 
 class Team:
@@ -61,10 +62,11 @@ class Team:
         return len(self._helpers)
 
     def give(self, trials: Mapping[int, Mapping[str, Any]]) -> set[int]:
-        """Hand out as many as are wanted, the first first; those that were."""
+        """Hand out as many as are wanted by processes that are ready, the first first; those that were."""
         given: set[int] = set()
         for number, parameters in trials.items():
-            helper = min(self._helpers, key=lambda one: len(one.trials), default=None)
+            ready = [helper for helper in self._helpers if helper.is_ready]
+            helper = min(ready, key=lambda one: len(one.trials), default=None)
             if helper is None or len(helper.trials) >= AHEAD:
                 break
             helper.trials[number] = parameters
@@ -87,6 +89,9 @@ class Team:
                 number, found = pickle.loads(pipe.recv_bytes())
             except (EOFError, OSError):
                 lost |= self._remove(helper)
+                continue
+            if number is None:
+                helper.is_ready = True
                 continue
             if isinstance(found, Exception):
                 raise found
@@ -127,6 +132,7 @@ def _work(pipe: Connection, folder: Path) -> None:
     # An answer is sent while the next trial is trained: whoever reads it is mostly busy.
     with suppress(EOFError, OSError), ThreadPoolExecutor(1) as sender:  # whoever started us is gone
         trainer = _receive(folder)
+        sender.submit(pipe.send_bytes, pickle.dumps((None, None)))
         while True:
             number, parameters = pickle.loads(pipe.recv_bytes())
             try:

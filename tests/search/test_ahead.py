@@ -72,6 +72,8 @@ def test_a_trial_of_a_killed_process_is_given_back_and_the_others_go_on(capsys):
     team = Team(1, known, 4)
     (process,) = (helper.process for helper in team._helpers)
     try:
+        assert team.give({0: METAPARAMETERS}) == set()  # it is not ready
+        assert team.collect(patient=True) == ({}, set())
         assert team.give({0: METAPARAMETERS, 1: METAPARAMETERS, 2: METAPARAMETERS}) == {0, 1}
         done, lost = team.collect(patient=True)
         assert not lost
@@ -94,6 +96,7 @@ def test_a_trial_of_a_killed_process_is_given_back_and_the_others_go_on(capsys):
 def test_what_training_raises_in_a_process_is_raised_here():
     team = Team(1, trainer(), 0)
     try:
+        team.collect(patient=True)
         team.give({0: {}})
         with pytest.raises(KeyError, match="first_layer_size"):
             team.collect(patient=True)
