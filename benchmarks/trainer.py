@@ -4,7 +4,7 @@ import tempfile
 
 import torch
 from torch import Tensor, nn
-from transformers import Trainer, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from src.model.training import TrainingConfig, TrainingData
 
@@ -72,5 +72,7 @@ def train_by_trainer(
             use_cpu=True,
             seed=1,
         )
-        Trainer(model=Peer(network), args=arguments, train_dataset=Rows(data)).train()
+        trainer = Trainer(model=Peer(network), args=arguments, train_dataset=Rows(data))
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
     return network.eval()
