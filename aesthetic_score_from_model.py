@@ -64,7 +64,8 @@ def main() -> None:
     if arguments.watch:
         watch(arguments, directory, seen, cache, outfile, scored.part(chosen))
     elif not (address or arguments.archives):
-        print(after_scoring(arguments, directory, [model.path for model in models], outfile), file=sys.stderr)
+        known = [model.path for model in models], outfile, len(scored.paths)
+        print(after_scoring(arguments, directory, *known), file=sys.stderr)
 
 
 def write_model(arguments: argparse.Namespace) -> None:

@@ -16,7 +16,7 @@ CHOOSE_SCRIPT, TRAIN_SCRIPT, SCORE_SCRIPT, LOOK_SCRIPT = (
     "aesthetic_score_from_model.py",
     "aesthetic_data_analysis.py",
 )
-BEST = 100  # images, of those that are copied next
+BEST = 100  # images that are copied next, but no more than a quarter of all
 # What else was said on the command line of the same images, and is to be said again.
 OF_IMAGES = ("--exclude", "--cache_directory")
 
@@ -40,9 +40,11 @@ def after_looking(directory: Path, models: Sequence[Path]) -> str:
 
 
 def after_scoring(
-    arguments: argparse.Namespace, directory: Path, models: Sequence[Path], outfile: Path | None
+    arguments: argparse.Namespace, directory: Path, models: Sequence[Path], outfile: Path | None, images: int
 ) -> str:
-    """How to copy the best; where that is done, to choose between them; with --shard to put shards together."""
+    """How to copy the best of so many images; where that is done, to choose between them; with --shard to put shards
+    together.
+    """
     handed_on = arguments.copy_to or arguments.move_to or arguments.link_to
     if outfile and arguments.shard:
         whole = f"--outfile={Path(arguments.outfile).expanduser().resolve()}"
@@ -50,10 +52,12 @@ def after_scoring(
     if handed_on:
         folder = Path(handed_on).expanduser()
         return _next("to choose between them", _command(CHOOSE_SCRIPT, _at(folder), files=False))
-    best = directory.resolve()
+    best, top = directory.resolve(), max(1, min(BEST, images // 4))
     best = best.with_name(f"{best.name}_best")
-    words = _at(directory), *_of(models), *_said(*OF_IMAGES), f"--top={BEST}", f"--copy_to={best}"
-    return _next(f"to copy the {BEST} best", _command(SCORE_SCRIPT, *words, files=False))
+    words = _at(directory), *_of(models), *_said(*OF_IMAGES), f"--top={top}", f"--copy_to={best}"
+    return _next(
+        f"to copy the {top} best" if top > 1 else "to copy the best", _command(SCORE_SCRIPT, *words, files=False)
+    )
 
 
 def _gallery(directory: Path, models: Sequence[Path]) -> str:

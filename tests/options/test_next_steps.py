@@ -73,7 +73,7 @@ def test_what_was_said_of_the_same_images_is_said_again(photos, monkeypatch, tmp
     monkeypatch.setattr(sys, "argv", given)
     model = photos / "model.safetensors"
     look, score = commands(after_training(Namespace(scores="scores.csv"), photos, model))
-    (copy,) = commands(after_scoring(Namespace(**SCORING), photos, [model], None))
+    (copy,) = commands(after_scoring(Namespace(**SCORING), photos, [model], None, 1000))
     train = after_choosing(photos, photos / "scores.csv")
     monkeypatch.chdir("/")
     assert read(look, LOOK).score_column == "beauty"
@@ -95,16 +95,22 @@ def test_what_follows_looking_uses_the_models_if_there_are_any(photos):
 
 def test_what_follows_scoring_copies_the_best_then_chooses_between_them(photos, tmp_path):
     scored = Namespace(**SCORING)
-    (copy,) = commands(after_scoring(scored, photos, [photos / "model.safetensors"], None))
+    (copy,) = commands(after_scoring(scored, photos, [photos / "model.safetensors"], None, 1000))
     found = read(copy, SCORE)
     assert (found.top, found.copy_to) == (100, str(tmp_path / "anna's photos_best"))
-    (choose,) = commands(after_scoring(Namespace(**{**SCORING, "move_to": "best"}), photos, [], None))
+    (choose,) = commands(after_scoring(Namespace(**{**SCORING, "move_to": "best"}), photos, [], None, 1000))
     assert choose.endswith(f"aesthetic_ab_scorer.py --directory={tmp_path / 'best'}")
+
+
+@pytest.mark.parametrize(("images", "top"), [(1, 1), (40, 10), (400, 100), (10**6, 100)])
+def test_of_few_images_a_quarter_is_copied(photos, images, top):
+    (copy,) = commands(after_scoring(Namespace(**SCORING), photos, [photos / "model.safetensors"], None, images))
+    assert read(copy, SCORE).top == top
 
 
 def test_shards_are_put_together_next(photos, tmp_path):
     scored = Namespace(**{**SCORING, "shard": "1/4", "outfile": "all.csv"})
-    (merge,) = commands(after_scoring(scored, photos, [], tmp_path / "all.1-of-4.csv"))
+    (merge,) = commands(after_scoring(scored, photos, [], tmp_path / "all.1-of-4.csv", 1000))
     found = read(merge, SCORE)
     assert (found.merge, found.outfile) == (True, str(tmp_path / "all.csv"))
 
