@@ -10,6 +10,9 @@ from ..settings import settings_of
 from .learning import objective_settings, training_settings
 
 IN_A_BLEND = 5  # networks, where it isn't said
+PRUNERS = ("median", "percentile", "hyperband", "successive_halving")
+# Trials of such a search are trained one after the other.
+ONE_BY_ONE = (*NO_SEARCH, "worker", *(f"pruner={name}" for name in PRUNERS))
 
 SEARCH = Group(
     "Search",
@@ -36,21 +39,21 @@ SEARCH = Group(
         option(
             "--pruner",
             "how hopeless trials are given up early",
-            choice("none", "median", "percentile", "hyperband", "successive_halving"),
+            choice("none", *PRUNERS),
             SearchSettings.pruner,
             idle_with=NO_SEARCH,
         ),
         option(
             "--jobs",
-            "processes that train at once (default: as many as cores, and one for each 10 trials; 1 with --pruner)",
+            "processes that train at once (default: as many as cores, and one for each 10 trials)",
             whole(1),
-            idle_with=(*NO_SEARCH, "worker"),
+            idle_with=ONE_BY_ONE,
         ),
         option(
             "--parallel_trials",
             "networks that one process trains side by side as one (default: 1, on a GPU 16)",
             whole(1),
-            idle_with=NO_SEARCH,
+            idle_with=(*ONE_BY_ONE, "folds"),
         ),
         option(
             "--ensemble",
