@@ -92,6 +92,8 @@ class Team:
                 continue
             if number is None:
                 helper.is_ready = True
+                if all(each.is_ready for each in self._helpers):
+                    self._folder.cleanup()  # what all have open stays theirs, and no kill leaves it behind
                 continue
             if isinstance(found, Exception):
                 raise found

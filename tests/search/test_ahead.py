@@ -1,6 +1,7 @@
 """A search by several processes is the search of one, and nobody's end loses a trial or leaves a process behind."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -113,13 +114,19 @@ def test_however_a_search_is_ended_no_process_stays(tmp_path, how):
         "import tests.search.test_search as t\n"
         "if __name__ == '__main__': t.run_on_disk(Path(sys.argv[1]), '--trials=100000', '--jobs=2')"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stderr=subprocess.DEVNULL)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    words, environment = [sys.executable, "-c", code, str(tmp_path)], {**os.environ, "TMPDIR": str(scratch)}
+    process = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.DEVNULL, env=environment)
     try:
-        wait_for(lambda: (tmp_path / "model.safetensors").exists() and _children(process.pid))
+        wait_for(lambda: any(scratch.iterdir()))  # the features, until the other process has them open
+        wait_for(lambda: (tmp_path / "model.safetensors").exists() and not any(scratch.iterdir()))
         children = _children(process.pid)
     finally:
         process.send_signal(how)
         process.wait()
+    assert children
+    assert not any(scratch.iterdir())
     wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
     study = optuna.load_study(study_name="toy", storage=f"sqlite:///{tmp_path / 'db.sqlite'}")
     assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
