@@ -10,12 +10,13 @@ WIDTH, HEIGHT, EDGE = 900, 640, 24  # of the drawing, and free around the points
 STYLE = """
 :root { color-scheme: light dark; }
 body { font: 15px/1.4 system-ui, sans-serif; margin: 24px auto; max-width: 940px; padding: 0 12px; }
-svg { width: 100%; height: auto; border: 1px solid #8886; border-radius: 6px; }
+svg { width: 100%; max-height: calc(100vh - 320px); min-height: 300px; border: 1px solid #8886; border-radius: 6px; }
 circle { cursor: pointer; fill-opacity: .75; }
 circle:focus, circle.on { stroke: currentColor; stroke-width: 2; outline: none; fill-opacity: 1; }
 .legend span { margin-right: 18px; white-space: nowrap; }
 .legend i { display: inline-block; width: 11px; height: 11px; border-radius: 50%; margin-right: 6px; }
 #shown { display: flex; gap: 14px; align-items: center; min-height: 110px; }
+#shown { position: sticky; bottom: 0; background: Canvas; } /* always in view */
 """
 SCRIPT = """
 const points = JSON.parse(document.getElementById("points").textContent);
