@@ -9,7 +9,6 @@ their deviation. How long the predecessor takes to be as good: time_to_quality.p
 """
 
 import argparse
-import csv
 import os
 import sys
 import tempfile
@@ -22,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 import torch
 
-from benchmarks.oasis_types import Features
+from benchmarks.oasis_types import Features, load_crowd
 from src.search import ObjectiveSettings, SearchSettings, TrainingSettings
 from src.search.dataset import Dataset
 from src.search.first_results import best_of, first_results, put
@@ -63,10 +62,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--work", type=Path, default=Path("oasis_quality"), help="features go here")
     arguments = parser.parse_args()
-    with (arguments.oasis / "ratings.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    y = np.array([float(row["beauty_mean"]) for row in rows])
-    features = Features(FEATURES, arguments.oasis.resolve(), arguments.work, [row["relative_path"] for row in rows])
+    features, _, y = load_crowd(arguments.oasis, arguments.work, FEATURES)
     first_seconds(features, y, arguments.repeats)
     print(f"\n{os.cpu_count()} cores, torch {torch.__version__}")
 

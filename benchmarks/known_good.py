@@ -11,7 +11,6 @@ is worth beside as many drawn at random and the best of all.
 """
 
 import argparse
-import csv
 import os
 import sys
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.oasis_types import Features
+from benchmarks.oasis_types import Features, load_crowd, read
 from benchmarks.time_to_quality import FEATURES, splits
 from src.common import spearman
 from src.search import Dataset, SearchSettings, make_objective
@@ -61,9 +60,7 @@ def drawn(count: int) -> list[Good]:
 
 
 def data_sets(oasis: Path, work: Path, people: int) -> list[Known]:
-    rows = read(oasis / "ratings.csv")
-    features = Features(FEATURES, oasis, work, [row["relative_path"] for row in rows])
-    crowd = np.array([float(row["beauty_mean"]) for row in rows])
+    features, rows, crowd = load_crowd(oasis, work, FEATURES)
     found = [known(features, crowd, split == "train", split == "test") for split in splits(rows, 0).values()]
     single = read(oasis / "people.csv")
     for name in list(single[0])[1 : people + 1]:
@@ -103,11 +100,6 @@ def portfolio(found: np.ndarray, wanted: int) -> list[int]:
         chosen.append(row)
         best = np.maximum(best, found[row])
     return chosen
-
-
-def read(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def main() -> None:

@@ -74,6 +74,13 @@ class Features:
         self.config = PredictorConfig("oasis", tuple(states), "join", widths, LAYERS, DROPOUTS)
 
 
+def load_crowd(oasis: Path, work: Path, name: str) -> tuple[Features, list[dict[str, str]], np.ndarray]:
+    """Features of this set of SETS, the rows of ratings.csv, and the mean beauty (N,)."""
+    rows = read(oasis / "ratings.csv")
+    features = Features(name, oasis.resolve(), work, [row["relative_path"] for row in rows])
+    return features, rows, np.array([float(row["beauty_mean"]) for row in rows])
+
+
 def predict(
     features: Features, y: np.ndarray, learnt: np.ndarray, new: np.ndarray, train_networks: bool = True
 ) -> dict[str, np.ndarray]:

@@ -16,7 +16,6 @@ regression or a Gaussian process) and stayed so. --wide: the default ranges, our
 """
 
 import argparse
-import csv
 import os
 import re
 import sys
@@ -33,7 +32,7 @@ import numpy as np
 import optuna
 import torch
 
-from benchmarks.oasis_types import Features
+from benchmarks.oasis_types import load_crowd
 from src.common import spearman
 from src.model import Predictor
 from src.search import Dataset, Run, RunFiles, SearchSettings, StudySettings, TrainingSettings, make_objective
@@ -146,10 +145,7 @@ def main() -> None:
     parser.add_argument("--wide", action="store_true", help="the default ranges, ours alone")
     parser.add_argument("--work", type=Path, default=Path("oasis_quality"), help="features go here")
     arguments = parser.parse_args()
-    with (arguments.oasis / "ratings.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    y = np.array([float(row["beauty_mean"]) for row in rows])
-    features = Features(FEATURES, arguments.oasis.resolve(), arguments.work, [row["relative_path"] for row in rows])
+    features, rows, y = load_crowd(arguments.oasis, arguments.work, FEATURES)
     asked = SearchSettings(trials=arguments.trials, ensemble=5, jobs=arguments.jobs)
     asked = replace(asked, ranges=MetaparameterRanges() if arguments.wide else NARROW)
     ways: dict[str, Callable[[Dataset, SearchSettings], tuple[Course, float]]] = {"theirs": theirs, "ours": ours}

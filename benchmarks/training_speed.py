@@ -15,7 +15,6 @@ in CPU seconds. Prints:
 """
 
 import argparse
-import csv
 import os
 import resource
 import sys
@@ -30,7 +29,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.oasis_types import Features
+from benchmarks.oasis_types import Features, load_crowd
 from benchmarks.time_to_quality import FEATURES, NARROW, splits
 from benchmarks.trainer import train_by_trainer
 from src.common import spearman
@@ -128,11 +127,8 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if "oasis" in arguments.only:
-        with (arguments.oasis / "ratings.csv").open(encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        paths = [row["relative_path"] for row in rows]
-        features = Features(FEATURES, arguments.oasis.resolve(), arguments.work, paths)
-        compared(features, np.array([float(row["beauty_mean"]) for row in rows]), rows, arguments.drawn)
+        features, rows, y = load_crowd(arguments.oasis, arguments.work, FEATURES)
+        compared(features, y, rows, arguments.drawn)
     if "sizes" in arguments.only:
         print(f"\n{'images':<8}{'components':>12}{'a pass, s':>14}{'all features':>14}{'peak, MB':>10}")
         for count in SIZES:

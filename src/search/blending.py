@@ -44,8 +44,10 @@ def weigh(search: Search, run: Run) -> Found:
     first = next(first for first in run.firsts if first.name == "gp")
     networks = combine([member.predictor for member in search.members])
     share, factor, unseen = 0.5, 1.0, None
-    if len(data.rows("train")) >= FEWEST:
+    are_enough = len(data.rows("train")) >= FEWEST
+    if are_enough or data.folds is not None:
         unseen = _predict_unseen(search, parts_of(data, search.settings.seed))
+    if are_enough and unseen is not None:
         share, factor = shares(data.scores[unseen.rows], unseen.process, unseen.networks)
     blend = Blend(process, networks, share, factor)
     held_out, errors = blend.predict(data.inputs.cpu())

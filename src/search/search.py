@@ -10,7 +10,7 @@ import optuna
 from optuna.trial import Trial, TrialState
 from tqdm import tqdm
 
-from ..common import Interruption, UserError, available_cores
+from ..common import Interruption, UserError, available_cores, note
 from ..model import Blend, GaussianProcess, Predictor, PredictorConfig, combine
 from .ahead import Ahead
 from .crew import OWN_ATTRIBUTES, Crew, count_finished
@@ -126,12 +126,15 @@ class Search:
             return
         ahead = Ahead(self.study, self.objective.name, suggested, first, take)
         on_gpu = self.data.inputs.device.type != "cpu"
+        if on_gpu and (self.settings.jobs or 1) > 1:
+            note("note: --jobs makes no difference on a GPU, where one process trains; --parallel_trials does")
         together = self.settings.parallel_trials or (SIDE_BY_SIDE if on_gpu else 1)
-        team = Team(0 if on_gpu else self._jobs(left) - 1, self.trainer, max(ranges.components))
+        components = 0 if self.data.config.hidden_states_mode == "weight" else max(ranges.components)
+        team = Team(0 if on_gpu else self._jobs(left) - 1, self.trainer, components)
         ahead.work(self.settings.trials, self.trainer, team, together, self.interruption)
 
     def _jobs(self, left: int) -> int:
-        return min(self.settings.jobs or available_cores(), max(1, left // TRIALS_A_PROCESS))
+        return min(left, self.settings.jobs or min(available_cores(), max(1, left // TRIALS_A_PROCESS)))
 
     def best(self) -> optuna.trial.FrozenTrial | None:
         """The best trial so far, None before the first."""

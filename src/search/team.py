@@ -38,10 +38,11 @@ class Team:
 
     def __init__(self, count: int, trainer: Trainer, components: int) -> None:
         self._helpers: list[_Helper] = []
+        self._shared: tempfile.TemporaryDirectory | None = None
         if count < 1:
             return
-        self._folder = tempfile.TemporaryDirectory(prefix="aesthetic-", ignore_cleanup_errors=True)
-        folder = Path(self._folder.name)
+        self._shared = tempfile.TemporaryDirectory(prefix="aesthetic-", ignore_cleanup_errors=True)
+        folder = Path(self._shared.name)
         np.save(folder / FEATURES, trainer.data.inputs.numpy())
         ready = [trainer.ready(part, components) for part in trainer.parts] if components else []
         data = replace(trainer.data, inputs=torch.empty(0))
@@ -81,19 +82,16 @@ class Team:
         """
         done: dict[int, Tried] = {}
         lost: set[int] = set()
-        pipes = {helper.pipe: helper for helper in self._helpers}
-        for pipe in wait(list(pipes), None if patient else 0):
-            assert isinstance(pipe, Connection)
-            helper = pipes[pipe]
+        readable = wait([helper.pipe for helper in self._helpers], None if patient else 0)
+        for helper in [helper for helper in self._helpers if helper.pipe in readable]:
             try:
-                number, found = pickle.loads(pipe.recv_bytes())
+                number, found = pickle.loads(helper.pipe.recv_bytes())
             except (EOFError, OSError):
                 lost |= self._remove(helper)
                 continue
             if number is None:
                 helper.is_ready = True
-                if all(each.is_ready for each in self._helpers):
-                    self._folder.cleanup()  # what all have open stays theirs, and no kill leaves it behind
+                self._tidy()
                 continue
             if isinstance(found, Exception):
                 raise found
@@ -108,9 +106,13 @@ class Team:
             helper.process.terminate()
         for helper in self._helpers:
             helper.process.join()
-        if self._helpers:
-            self._folder.cleanup()
         self._helpers = []
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Nobody has to open the files any more: what all have open stays theirs, and no kill leaves it behind."""
+        if self._shared and all(helper.is_ready for helper in self._helpers):
+            self._shared.cleanup()
 
     def _send(self, helper: _Helper, message: bytes) -> None:
         with suppress(OSError):  # it is gone: `collect` will say so
@@ -120,6 +122,7 @@ class Team:
         helper.process.join()
         helper.pipe.close()
         self._helpers.remove(helper)
+        self._tidy()
         note(
             f"note: a process that trained beside this one was ended from outside (exit code "
             f"{helper.process.exitcode}; too little memory?); the search goes on without it"

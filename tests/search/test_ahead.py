@@ -13,6 +13,8 @@ from optuna.trial import TrialState
 
 from src.model.file import load_predictor
 from src.search.objective import make_objective
+from src.search.run_files import RunFiles
+from src.search.search import Search
 from src.search.settings import SearchSettings
 from src.search.team import Team
 from src.search.trainer import Trainer
@@ -55,6 +57,15 @@ def test_a_team_finds_what_one_process_finds(tmp_path):
     assert {trial.state for trial in two[0].trials} == {TrialState.COMPLETE}
 
 
+@pytest.mark.parametrize(("asked", "left", "jobs"), [(None, 9, 1), (None, 20, 2), (5, 20, 5), (5, 3, 3)])
+def test_only_a_number_that_was_not_asked_for_goes_by_the_trials(tmp_path, monkeypatch, asked, left, jobs):
+    monkeypatch.setattr("src.search.search.available_cores", lambda: 4)
+    known, settings = trainer(), SearchSettings(jobs=asked)
+    study = optuna.create_study()
+    search = Search(settings, known.objective, RunFiles(tmp_path / "model.safetensors", known.data, {}, study))
+    assert search._jobs(left) == jobs
+
+
 def test_side_by_side_trials_are_those_one_by_one(tmp_path):
     for name in ("one", "four"):
         (tmp_path / name).mkdir()
@@ -88,6 +99,7 @@ def test_a_trial_of_a_killed_process_is_given_back_and_the_others_go_on(capsys):
             done, lost = done | now, lost | gone
         assert set(done) | lost == {1}
         assert "was ended from outside" in capsys.readouterr().err
+        assert not Path(team._shared.name).exists()
         assert team.give({2: METAPARAMETERS}) == set()
     finally:
         team.close()

@@ -45,7 +45,7 @@ SEARCH = Group(
         ),
         option(
             "--jobs",
-            "processes that train at once (default: as many as cores, and one for each 10 trials)",
+            "processes that train at once, on a CPU (default: as many as cores, but one for each 10 trials)",
             whole(1),
             idle_with=ONE_BY_ONE,
         ),
