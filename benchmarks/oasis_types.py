@@ -40,7 +40,8 @@ from src.features.feature_cache import FeatureCache
 from src.model import Blend, PredictorConfig, TrainingConfig, TrainingData, combine, fit_gaussian_process, train
 from src.model.network import Predictor
 from src.search.baseline import fit_ridge
-from src.search.blending import FOLDS, shares
+from src.search.blending import shares
+from src.search.unseen import FOLDS
 
 NETWORKS = 5
 # The best of 20 trials on efficientnet-lite0, --eval_pick_seed=42.

@@ -6,7 +6,6 @@ is done is put into the study itself in one, so that kill -9 loses what was bein
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ from optuna.trial import Trial, TrialState
 from ..common import Interruption
 from .crew import FINISHED, count_finished
 from .team import Team
-from .trainer import Trainer, Tried
+from .trainer import Trainer, Tried, TryOut
 
 # Asked for before the first of them is told. So few, and in order, that with up to three processes a search is the
 # same whatever their number; and so many that they rarely wait for one that takes long.
@@ -63,20 +62,19 @@ class Ahead:
         together: so many are trained side by side by this process, others by the team.
         """
         window = max(WINDOW, 2 * team.size, 2 * together)
-        with closing(team):
-            while self.finished < trials and self._is_alone():
+        while self.finished < trials and self._is_alone():
+            self._ask(min(window, trials - self.finished))
+            team_has = self._hand_out(team)
+            ours = [each for each in self.asked if not each.is_given][:together]
+            with interruption.safe():
+                for each, tried in zip(ours, trainer.try_out([one.parameters for one in ours]), strict=True):
+                    each.tried, each.is_given = tried, True
+                if team.size:
+                    self._collect(team, patient=team_has and not ours)
+            while self.asked and self.asked[0].tried and self._is_alone():
+                self._tell(self.asked.popleft())
+                # After each, not after all that are there: what is asked must not depend on who was quick.
                 self._ask(min(window, trials - self.finished))
-                team_has = self._hand_out(team)
-                ours = [each for each in self.asked if not each.is_given][:together]
-                with interruption.safe():
-                    for each, tried in zip(ours, trainer.try_out([one.parameters for one in ours]), strict=True):
-                        each.tried, each.is_given = tried, True
-                    if team.size:
-                        self._collect(team, patient=team_has and not ours)
-                while self.asked and self.asked[0].tried and self._is_alone():
-                    self._tell(self.asked.popleft())
-                    # After each, not after all that are there: what is asked must not depend on who was quick.
-                    self._ask(min(window, trials - self.finished))
 
     def _is_alone(self) -> bool:
         """Whether nobody else has put anything into the study."""
@@ -89,7 +87,7 @@ class Ahead:
 
     def _hand_out(self, team: Team) -> bool:
         """To the team what it has room for; whether it is at anything."""
-        given = team.give({each.trial.number: each.parameters for each in self.asked if not each.is_given})
+        given = team.give({each.trial.number: TryOut(each.parameters) for each in self.asked if not each.is_given})
         for each in self.asked:
             each.is_given = each.is_given or each.trial.number in given
         return any(each.is_given and not each.tried for each in self.asked)

@@ -1,36 +1,21 @@
 """How much of a blend is Gaussian process and how much networks: by predictions of images that neither has seen."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
-from tqdm import tqdm
 
 from ..model import Blend, combine
 from .dataset import Dataset
-from .first_results import best_of, better, put, value_of
-from .processes import fit_process
+from .first_results import First, best_of, better, put, value_of
 from .run import Run
 from .run_files import Found
 from .search import Search
+from .unseen import Unseen
 
-FOLDS = 5
 # As many images' worth of belief that both are alike. Of 100 images, shares found without it are worse than a half:
 # Spearman 0.520 and 0.527 with other ratings of 40 people (benchmarks/oasis_types.py has the people).
 ALIKE = 100
 FEWEST = 20  # train images; with fewer, folds say nothing, and both count alike
-
-
-@dataclass(frozen=True)
-class Unseen:
-    """What a Gaussian process and networks of the best trials say of images that they were not fitted on.
-
-    rows: (n,) of the images. process, networks: (n,).
-    """
-
-    rows: np.ndarray
-    process: np.ndarray
-    networks: np.ndarray
 
 
 def weigh(search: Search, run: Run) -> Found:
@@ -43,17 +28,18 @@ def weigh(search: Search, run: Run) -> Found:
     assert process is not None
     first = next(first for first in run.firsts if first.name == "gp")
     networks = combine([member.predictor for member in search.members])
-    share, factor, unseen = 0.5, 1.0, None
+    share, factor, unseen = 0.5, 1.0, []
     are_enough = len(data.rows("train")) >= FEWEST
     if are_enough or data.folds is not None:
-        unseen = _predict_unseen(search, parts_of(data, search.settings.seed))
-    if are_enough and unseen is not None:
-        share, factor = shares(data.scores[unseen.rows], unseen.process, unseen.networks)
+        unseen = search.predict_unseen("Weighing", process=data.folds is None)
+    if are_enough:
+        share, factor = _weighed(unseen, data, first)
     blend = Blend(process, networks, share, factor)
     held_out, errors = blend.predict(data.inputs.cpu())
-    if data.folds is not None and unseen is not None:
+    if data.folds is not None:
         others = networks.predict(data.inputs.cpu())[0]
-        others[unseen.rows] = unseen.networks
+        for fold in unseen:
+            others[fold.rows] = fold.networks
         held_out, errors = share * first.held_out + (1 - share) * others, factor * first.errors
     best = best_of(run.objective, run.firsts)
     if share < 1 and better(run.objective, value_of(run.objective, data, held_out, errors), best.value):
@@ -65,14 +51,11 @@ def weigh(search: Search, run: Run) -> Found:
     return search.files.found(lambda _: (best.held_out, best.errors))
 
 
-def _predict_unseen(search: Search, parts: Sequence[Dataset]) -> Unseen:
-    rows, process, networks = [], [], []
-    for part in tqdm(parts, desc="Weighing", unit="fold"):
-        rows.append(part.rows("eval"))
-        inputs = part.inputs[rows[-1].tolist()]
-        process.append(fit_process(search.settings.training, part).predict(inputs)[0])
-        networks.append(search.again(part).predict(inputs)[0])
-    return Unseen(*(np.concatenate(each) for each in (rows, process, networks)))
+def _weighed(unseen: Sequence[Unseen], data: Dataset, first: First) -> tuple[float, float]:
+    """See `shares`. first: the process, which with folds has said already what it thinks of images it did not see."""
+    rows = np.concatenate([fold.rows for fold in unseen])
+    process = [first.held_out[fold.rows] if fold.process is None else fold.process for fold in unseen]
+    return shares(data.scores[rows], np.concatenate(process), np.concatenate([fold.networks for fold in unseen]))
 
 
 def shares(scores: np.ndarray, process: np.ndarray, networks: np.ndarray) -> tuple[float, float]:
@@ -88,16 +71,3 @@ def shares(scores: np.ndarray, process: np.ndarray, networks: np.ndarray) -> tup
     blend = scores - (share * process + (1 - share) * networks)
     alone = scores - process
     return share, float(np.sqrt((blend @ blend) / (alone @ alone))) if np.any(alone) else 1.0
-
-
-def parts_of(data: Dataset, seed: int) -> Sequence[Dataset]:
-    """The run's own folds; without them the train split in five, and nothing else."""
-    if data.folds is not None:
-        return data.parts()
-    rows = np.random.default_rng(seed).permutation(data.rows("train"))
-    found = []
-    for fold in np.array_split(rows, FOLDS):
-        split = np.where(data.split == "train", "train", "")
-        split[fold] = "eval"
-        found.append(replace(data, split=split))
-    return found

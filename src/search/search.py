@@ -14,7 +14,6 @@ from ..common import Interruption, UserError, available_cores, note
 from ..model import Blend, GaussianProcess, Predictor, PredictorConfig, combine
 from .ahead import Ahead
 from .crew import OWN_ATTRIBUTES, Crew, count_finished
-from .dataset import Dataset
 from .first_results import First, best_of, better
 from .known_good import known_good
 from .objective import SUBSETS, Objective
@@ -22,6 +21,7 @@ from .run_files import RunFiles
 from .settings import MetaparameterRanges, SearchSettings
 from .team import Team
 from .trainer import Trainer, Tried
+from .unseen import Unseen, predict_unseen
 
 WHOLE = ("train_epochs", "batch_size", "first_layer_size", "second_layer_size", "components")
 REAL = ("warmup_ratio", "log_lr", "log_weight_lr", "dropout", "input_dropout", "output_dropout")
@@ -64,6 +64,7 @@ class Search:
         self.trainer = Trainer(settings.training, objective, self.data)
         self.crew, self.is_worker = Crew(self.study), is_worker
         self.interruption = Interruption()
+        self.team = Team(0, self.trainer, 0)  # until there are many trials to share
         self.members: list[Member] = []  # the best first
         self._unsaved = False
         self.to_beat = best_of(objective, firsts) if firsts else None
@@ -88,6 +89,7 @@ class Search:
                         self._restore()  # what others found
                 complete = True
             except KeyboardInterrupt:
+                self.close()  # they are at trials that nobody waits for
                 complete = False
         if self._unsaved:
             self._write()
@@ -130,8 +132,10 @@ class Search:
             note("note: --jobs makes no difference on a GPU, where one process trains; --parallel_trials does")
         together = self.settings.parallel_trials or (SIDE_BY_SIDE if on_gpu else 1)
         components = 0 if self.data.config.hidden_states_mode == "weight" else max(ranges.components)
-        team = Team(0 if on_gpu else self._jobs(left) - 1, self.trainer, components)
-        ahead.work(self.settings.trials, self.trainer, team, together, self.interruption)
+        self.team = Team(0 if on_gpu else self._jobs(left) - 1, self.trainer, components)
+        ahead.work(self.settings.trials, self.trainer, self.team, together, self.interruption)
+        if ahead.asked:  # others came, and the team is still at trials that nobody waits for any more
+            self.close()
 
     def _jobs(self, left: int) -> int:
         return min(left, self.settings.jobs or min(available_cores(), max(1, left // TRIALS_A_PROCESS)))
@@ -145,16 +149,22 @@ class Search:
         """Model scores and errors (N,) by `predictor`, the best that is kept; with folds, those of all images but the
         test split by networks of the same metaparameters that were not trained on them.
         """
-        found = predictor.predict(self.data.inputs.cpu())
-        for part in self.trainer.parts if self.data.folds is not None else ():
-            rows = part.rows("eval")
-            for whole, values in zip(found, self.again(part).predict(part.inputs), strict=True):
-                whole[rows] = values[rows]
-        return found
+        scores, errors = predictor.predict(self.data.inputs.cpu())
+        for fold in self.predict_unseen("Training folds again") if self.data.folds is not None else ():
+            scores[fold.rows], errors[fold.rows] = fold.networks, fold.errors
+        return scores, errors
 
-    def again(self, data: Dataset) -> Predictor:
-        """Networks of the best trials' metaparameters, trained on the train split of `data`."""
-        return combine([self.trainer.train(member.parameters, data) for member in self.members])
+    def predict_unseen(self, description: str, process: bool = False) -> list[Unseen]:
+        """What networks of the best trials' metaparameters say of images that they were not trained on.
+
+        description: of the bar. process: whether a Gaussian process is asked, too.
+        """
+        members = [member.parameters for member in self.members]
+        return predict_unseen(members, self.settings.seed, process, self.trainer, self.team, description)
+
+    def close(self) -> None:
+        """End the processes that train beside this one."""
+        self.team.close()
 
     def _restore(self) -> None:
         """The study's best trials, from this run's model file or its workers'; trained once more where they are in

@@ -1,8 +1,8 @@
-"""Processes of our own that train beside this one. Each takes trials through a pipe, and ends when that is closed."""
+"""Processes of our own that train beside this one. Each takes tasks through a pipe, and ends when that is closed."""
 
 import pickle
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -16,24 +16,26 @@ import numpy as np
 import torch
 
 from ..common import be_a_helper, ignoring_ctrl_c, note
-from .trainer import Trainer, Tried
+from .trainer import Trainer
 
 FEATURES, REST = "features.npy", "rest.pickle"  # what a process reads first
-AHEAD = 2  # trials that wait in a process's pipe, so that it need not wait for us
+AHEAD = 2  # tasks that wait in a process's pipe, so that it need not wait for us
+
+Task = Callable[[Trainer], Any]  # what is to be done by whoever has the data; goes through a pipe, as its result does
 
 
 @dataclass
 class _Helper:
     process: BaseProcess
     pipe: Connection
-    trials: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # that it has not answered
+    tasks: set[int] = field(default_factory=set)  # that it has not answered
     is_ready: bool = False  # it takes seconds to begin, in which what it is given would wait
 
 
 class Team:
     """So many processes; the features are one file that all of them have in memory, not copies.
 
-    components: which most trials will ask for.
+    components: which most tasks will ask for.
     """
 
     def __init__(self, count: int, trainer: Trainer, components: int) -> None:
@@ -62,25 +64,25 @@ class Team:
         """Processes that are left."""
         return len(self._helpers)
 
-    def give(self, trials: Mapping[int, Mapping[str, Any]]) -> set[int]:
+    def give(self, tasks: Mapping[int, Task]) -> set[int]:
         """Hand out as many as are wanted by processes that are ready, the first first; those that were."""
         given: set[int] = set()
-        for number, parameters in trials.items():
+        for number, task in tasks.items():
             ready = [helper for helper in self._helpers if helper.is_ready]
-            helper = min(ready, key=lambda one: len(one.trials), default=None)
-            if helper is None or len(helper.trials) >= AHEAD:
+            helper = min(ready, key=lambda one: len(one.tasks), default=None)
+            if helper is None or len(helper.tasks) >= AHEAD:
                 break
-            helper.trials[number] = parameters
+            helper.tasks.add(number)
             given.add(number)
-            self._send(helper, pickle.dumps((number, parameters)))
+            self._send(helper, pickle.dumps((number, task)))
         return given
 
-    def collect(self, patient: bool) -> tuple[dict[int, Tried], set[int]]:
-        """What is done, and which trials are back undone, as their process was killed. patient: wait for something.
+    def collect(self, patient: bool) -> tuple[dict[int, Any], set[int]]:
+        """What is done, and which tasks are back undone, as their process was killed. patient: wait for something.
 
-        Raises what training raised.
+        Raises what a task raised.
         """
-        done: dict[int, Tried] = {}
+        done: dict[int, Any] = {}
         lost: set[int] = set()
         readable = wait([helper.pipe for helper in self._helpers], None if patient else 0)
         for helper in [helper for helper in self._helpers if helper.pipe in readable]:
@@ -96,8 +98,24 @@ class Team:
             if isinstance(found, Exception):
                 raise found
             done[number] = found
-            del helper.trials[number]
+            helper.tasks.remove(number)
         return done, lost
+
+    def through(self, tasks: Mapping[int, Task], trainer: Trainer) -> Iterator[tuple[int, Any]]:
+        """Number and result of each task, as they are done: by these processes and, with `trainer`, by this one."""
+        left, given = dict(tasks), set[int]()
+        while left:
+            waiting = {number: task for number, task in left.items() if number not in given}
+            ours = waiting.popitem() if waiting else None  # before the others are given theirs, or none might be left
+            given |= self.give(waiting)
+            if ours:
+                yield ours[0], left.pop(ours[0])(trainer)
+            if self.size:
+                done, lost = self.collect(patient=not ours)
+                given -= lost
+                for number, found in done.items():
+                    del left[number]
+                    yield number, found
 
     def close(self) -> None:
         """End them all, whatever they are at."""
@@ -127,21 +145,21 @@ class Team:
             f"note: a process that trained beside this one was ended from outside (exit code "
             f"{helper.process.exitcode}; too little memory?); the search goes on without it"
         )
-        return set(helper.trials)
+        return helper.tasks
 
 
 def _work(pipe: Connection, folder: Path) -> None:
     """What each process does."""
     be_a_helper(yields=False)
     torch.set_num_threads(1)
-    # An answer is sent while the next trial is trained: whoever reads it is mostly busy.
+    # An answer is sent while the next task is done: whoever reads it is mostly busy.
     with suppress(EOFError, OSError), ThreadPoolExecutor(1) as sender:  # whoever started us is gone
         trainer = _receive(folder)
         sender.submit(pipe.send_bytes, pickle.dumps((None, None)))
         while True:
-            number, parameters = pickle.loads(pipe.recv_bytes())
+            number, task = pickle.loads(pipe.recv_bytes())
             try:
-                found: Tried | Exception = trainer.try_out([parameters])[0]
+                found = task(trainer)
             except Exception as error:
                 found = error
             sender.submit(pipe.send_bytes, pickle.dumps((number, found)))

@@ -33,6 +33,17 @@ class Tried:
     metrics: dict[str, float]
 
 
+@dataclass(frozen=True)
+class TryOut:
+    """One trial, as a task for whoever has a trainer."""
+
+    parameters: Metaparameters
+
+    def __call__(self, trainer: "Trainer") -> Tried:
+        """See `Trainer.try_out`."""
+        return trainer.try_out([self.parameters])[0]
+
+
 class Trainer:
     """Trains for one data set; `parts` are its folds, or itself."""
 

@@ -1,6 +1,6 @@
 """The ways to a model: closed forms in seconds, and a search over networks that has to beat them."""
 
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import numpy as np
 
@@ -31,14 +31,15 @@ def search_networks(
 
     is_worker: see `Search`.
     """
-    search = Search(settings, run.objective, files, run.firsts, blend, is_worker)
-    finished = search.run()
-    if search.members and not blend:
-        return files.found(search.held_out), finished
-    if search.members and finished:
-        with suppress(KeyboardInterrupt):
-            return weigh(search, run), True
-    return files.found(lambda predictor: _held_out(predictor, search, run)), False
+    with closing(Search(settings, run.objective, files, run.firsts, blend, is_worker)) as search:
+        finished = search.run()
+        if search.members and not blend:
+            return files.found(search.held_out), finished
+        if search.members and finished:
+            with suppress(KeyboardInterrupt):
+                return weigh(search, run), True
+            search.close()  # it is at what nobody waits for
+        return files.found(lambda predictor: _held_out(predictor, search, run)), False
 
 
 def _held_out(predictor: Predictor, search: Search, run: Run) -> tuple[np.ndarray, np.ndarray]:

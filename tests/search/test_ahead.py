@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState
@@ -17,7 +18,8 @@ from src.search.run_files import RunFiles
 from src.search.search import Search
 from src.search.settings import SearchSettings
 from src.search.team import Team
-from src.search.trainer import Trainer
+from src.search.trainer import Trainer, TryOut
+from src.search.unseen import FOLDS, OfFold
 from tests import ROOT
 from tests.search.test_search import content, run, run_on_disk, toy_data
 from tests.waiting import wait_for
@@ -80,13 +82,13 @@ def test_side_by_side_trials_are_those_one_by_one(tmp_path):
 
 @pytest.mark.script
 def test_a_trial_of_a_killed_process_is_given_back_and_the_others_go_on(capsys):
-    known = trainer()
+    known, task = trainer(), TryOut(METAPARAMETERS)
     team = Team(1, known, 4)
     (process,) = (helper.process for helper in team._helpers)
     try:
-        assert team.give({0: METAPARAMETERS}) == set()  # it is not ready
+        assert team.give({0: task}) == set()  # it is not ready
         assert team.collect(patient=True) == ({}, set())
-        assert team.give({0: METAPARAMETERS, 1: METAPARAMETERS, 2: METAPARAMETERS}) == {0, 1}
+        assert team.give({0: task, 1: task, 2: task}) == {0, 1}
         done, lost = team.collect(patient=True)
         assert not lost
         (found,) = done.values()
@@ -100,9 +102,38 @@ def test_a_trial_of_a_killed_process_is_given_back_and_the_others_go_on(capsys):
         assert set(done) | lost == {1}
         assert "was ended from outside" in capsys.readouterr().err
         assert not Path(team._shared.name).exists()
-        assert team.give({2: METAPARAMETERS}) == set()
+        assert team.give({2: task}) == set()
     finally:
         team.close()
+
+
+@pytest.mark.script
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_folds_are_shared_and_each_is_done_once_whoever_is_killed(is_killed):
+    known, members = trainer(), [METAPARAMETERS, {**METAPARAMETERS, "log_lr": -2.0}]
+    tasks = {fold: OfFold(fold, members, 0, process=True) for fold in range(FOLDS)}
+    alone, ours = dict(Team(0, known, 0).through(tasks, known)), []
+
+    class Counted(Trainer):
+        def train(self, *given):
+            ours.append(given)
+            return super().train(*given)
+
+    team = Team(1, known, 4)
+    try:
+        team.collect(patient=True)  # it is ready
+        found = []
+        for each in team.through(tasks, Counted(known.settings, known.objective, known.data)):
+            found.append(each)
+            if is_killed and len(found) == 1:
+                team._helpers[0].process.kill()
+    finally:
+        team.close()
+    assert sorted(fold for fold, _ in found) == list(range(FOLDS))
+    assert is_killed or len(ours) < FOLDS * len(members)
+    for fold, said in found:
+        for name in ("rows", "networks", "errors", "process"):
+            np.testing.assert_allclose(getattr(said, name), getattr(alone[fold], name), rtol=1e-6)
 
 
 @pytest.mark.script
@@ -110,7 +141,7 @@ def test_what_training_raises_in_a_process_is_raised_here():
     team = Team(1, trainer(), 0)
     try:
         team.collect(patient=True)
-        team.give({0: {}})
+        team.give({0: TryOut({})})
         with pytest.raises(KeyError, match="first_layer_size"):
             team.collect(patient=True)
     finally:

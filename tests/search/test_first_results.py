@@ -22,7 +22,7 @@ from src.search import (
     write_first,
 )
 from src.search.baseline import baselines
-from src.search.blending import parts_of, shares
+from src.search.blending import shares
 from src.search.dataset import Dataset
 from src.search.first_results import First, better, first_results
 from src.search.objective import make_objective
@@ -30,6 +30,7 @@ from src.search.processes import fit_process
 from src.search.run import Run
 from src.search.run_files import RunFiles
 from src.search.settings import MetaparameterRanges
+from src.search.unseen import parts_of
 
 QUICK = MetaparameterRanges(
     train_epochs=(5, 10), batch_size=(8, 16), first_layer_size=(8, 16), second_layer_size=(8, 16), log_lr=(-2.5, -2)
@@ -253,7 +254,7 @@ def test_the_share_is_that_of_least_squares_with_100_images_more_that_call_both_
     assert shares(scores[:2], process[:2], networks[:2])[0] == pytest.approx(0.5, abs=0.05)
 
 
-def test_without_folds_the_train_split_is_parted_in_five_and_eval_and_test_stay_out():
+def test_without_folds_the_train_split_is_parted_in_four_and_eval_and_test_stay_out():
     data = bent_data()
     parts = parts_of(data, 0)
     together = np.concatenate([part.rows("eval") for part in parts])
