@@ -15,6 +15,7 @@ from optuna.trial import Trial, TrialState
 
 from ..common import Interruption
 from .crew import FINISHED, count_finished
+from .quarters import limits_of
 from .team import Team
 from .trainer import Trainer, Tried, TryOut
 
@@ -28,7 +29,7 @@ class _Asked:
     """A trial of the twin, and what came of it."""
 
     trial: Trial
-    parameters: Mapping[str, Any]
+    task: TryOut
     is_given: bool = False
     tried: Tried | None = None
 
@@ -36,9 +37,10 @@ class _Asked:
 class Ahead:
     """Trials of a study that nobody else is at.
 
-    suggest: metaparameters of a trial. first: those that a new study begins with. take: what becomes of each that is
+    suggest: metaparameters of a trial. first: those that a new study begins with. gives_up: hopeless trials, see
+    `quarters`. take: what becomes of each that is
     done, in order: its number in the study, the objective's value, what was found, and the metaparameters; a value
-    that is nan counts as given up.
+    that is nan counts as given up, too.
     """
 
     def __init__(
@@ -47,9 +49,10 @@ class Ahead:
         name: str,
         suggest: Callable[[Trial], Mapping[str, Any]],
         first: Sequence[Mapping[str, Any]],
+        gives_up: bool,
         take: Callable[[int, float, Tried, Mapping[str, Any]], None],
     ) -> None:
-        self.study, self.name, self.suggest, self.take = study, name, suggest, take
+        self.study, self.name, self.suggest, self.gives_up, self.take = study, name, suggest, gives_up, take
         self.twin = _twin(study)
         self.known, self.finished = len(study.get_trials(deepcopy=False)), count_finished(study)
         self.asked: deque[_Asked] = deque()
@@ -67,7 +70,7 @@ class Ahead:
             team_has = self._hand_out(team)
             ours = [each for each in self.asked if not each.is_given][:together]
             with interruption.safe():
-                for each, tried in zip(ours, trainer.try_out([one.parameters for one in ours]), strict=True):
+                for each, tried in zip(ours, trainer.try_out([one.task for one in ours]), strict=True):
                     each.tried, each.is_given = tried, True
                 if team.size:
                     self._collect(team, patient=team_has and not ours)
@@ -82,12 +85,14 @@ class Ahead:
 
     def _ask(self, count: int) -> None:
         while len(self.asked) < count:
+            # By what is told now, not when it is begun: that depends on who was quick.
+            limits = limits_of(self.twin.get_trials(deepcopy=False)) if self.gives_up else None
             trial = self.twin.ask()
-            self.asked.append(_Asked(trial, self.suggest(trial)))
+            self.asked.append(_Asked(trial, TryOut(self.suggest(trial), limits)))
 
     def _hand_out(self, team: Team) -> bool:
         """To the team what it has room for; whether it is at anything."""
-        given = team.give({each.trial.number: TryOut(each.parameters) for each in self.asked if not each.is_given})
+        given = team.give({each.trial.number: each.task for each in self.asked if not each.is_given})
         for each in self.asked:
             each.is_given = each.is_given or each.trial.number in given
         return any(each.is_given and not each.tried for each in self.asked)
@@ -100,7 +105,9 @@ class Ahead:
 
     def _tell(self, asked: _Asked) -> None:
         assert asked.tried is not None
-        value = asked.tried.metrics[self.name]
+        value = asked.tried.metrics.get(self.name, np.nan)
+        for quarter, reached in asked.tried.course.items():
+            asked.trial.report(reached, quarter)
         for name, metric in asked.tried.metrics.items():
             asked.trial.set_user_attr(name, metric)
         if np.isfinite(value):
@@ -110,7 +117,7 @@ class Ahead:
         storage = self.study._storage  # `add_trial` does the same, and does not say the number
         number = storage.get_trial_number_from_id(storage.create_new_trial(self.study._study_id, told))
         self.known, self.finished = self.known + 1, self.finished + 1
-        self.take(number, value, asked.tried, asked.parameters)
+        self.take(number, value, asked.tried, asked.task.parameters)
 
 
 def _twin(study: optuna.Study) -> optuna.Study:

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..model import Blend, combine
 from .dataset import Dataset
-from .first_results import First, best_of, better, put, value_of
+from .first_results import First, best_of, put, value_of
+from .objective import better
 from .run import Run
 from .run_files import Found
 from .search import Search

@@ -10,7 +10,7 @@ from ..common import Steps
 from ..model import Predictor
 from .baseline import fit_ridge, held_out_ridge, ridge_predictor
 from .dataset import Dataset
-from .objective import SUBSETS, Objective
+from .objective import SUBSETS, Objective, better
 from .processes import fit_process
 from .run_files import RunFiles
 from .settings import TrainingSettings
@@ -30,13 +30,6 @@ class First:
     held_out: np.ndarray
     errors: np.ndarray
     about: dict[str, Any]
-
-
-def better(objective: Objective, value: float, than: float) -> bool:
-    """Whether a value of the objective beats another; anything beats nan, and nan nothing."""
-    if np.isnan(value) or np.isnan(than):
-        return not np.isnan(value)
-    return value > than if objective.direction == "maximize" else value < than
 
 
 def value_of(objective: Objective, data: Dataset, held_out: np.ndarray, errors: np.ndarray) -> float:

@@ -50,6 +50,13 @@ class Objective:
         }
 
 
+def better(objective: Objective, value: float, than: float) -> bool:
+    """Whether a value of the objective beats another; anything beats nan, and nan nothing."""
+    if np.isnan(value) or np.isnan(than):
+        return not np.isnan(value)
+    return value > than if objective.direction == "maximize" else value < than
+
+
 def make_objective(settings: SearchSettings, data: Dataset, has_weights: bool) -> Objective:
     """Raises UserError where the metric asked for can't be had from this loss, score file or split."""
     loss, wanted = settings.training.loss_model, settings.objective
@@ -88,7 +95,7 @@ def _check_folds(settings: SearchSettings, data: Dataset) -> None:
             f"{folds}: each image is scored by a network that was not trained on it, so --set_for_scoring={subset} "
             "can't be; leave it out"
         )
-    if settings.pruner != "none":
+    if settings.pruner not in ("none", "quarters"):
         raise UserError(
             f"{folds}: a trial is so many networks, one after the other, and --pruner={settings.pruner} looks at "
             "one; use --pruner=none"

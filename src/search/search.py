@@ -14,13 +14,13 @@ from ..common import Interruption, UserError, available_cores, note
 from ..model import Blend, GaussianProcess, Predictor, PredictorConfig, combine
 from .ahead import Ahead
 from .crew import OWN_ATTRIBUTES, Crew, count_finished
-from .first_results import First, best_of, better
+from .first_results import First, best_of
 from .known_good import known_good
-from .objective import SUBSETS, Objective
+from .objective import SUBSETS, Objective, better
 from .run_files import RunFiles
 from .settings import MetaparameterRanges, SearchSettings
 from .team import Team
-from .trainer import Trainer, Tried
+from .trainer import Trainer, Tried, TryOut
 from .unseen import Unseen, predict_unseen
 
 WHOLE = ("train_epochs", "batch_size", "first_layer_size", "second_layer_size", "components")
@@ -105,11 +105,16 @@ class Search:
     def _begin(self, bar: tqdm) -> None:
         """Whatever can be done before anybody else is there; a pruner compares trials in the study itself."""
         first = known_good(self.settings.ranges, len(self.data.rows("train")))
-        if self.settings.pruner == "none":
+        if not self._compares:
             self._work_ahead(bar, first)
         elif not self.study.get_trials(deepcopy=False):
             for each in first:
                 self.study.enqueue_trial(each)
+
+    @property
+    def _compares(self) -> bool:
+        """Whether one of Optuna's pruners compares each trial with the others while it is trained."""
+        return self.settings.pruner not in ("none", "quarters")
 
     def _work_ahead(self, bar: tqdm, first: Sequence[Mapping[str, Any]]) -> None:
         """Without anybody else, in several processes."""
@@ -126,7 +131,7 @@ class Search:
 
         if left <= 0 or self.study.get_trials(deepcopy=False, states=(TrialState.WAITING, TrialState.RUNNING)):
             return
-        ahead = Ahead(self.study, self.objective.name, suggested, first, take)
+        ahead = Ahead(self.study, self.objective.name, suggested, first, self.settings.pruner == "quarters", take)
         on_gpu = self.data.inputs.device.type != "cpu"
         if on_gpu and (self.settings.jobs or 1) > 1:
             note("note: --jobs makes no difference on a GPU, where one process trains; --parallel_trials does")
@@ -240,8 +245,8 @@ class Search:
     def _try(self, trial: Trial) -> float:
         parameters = suggest(trial, self.settings.ranges, self.data.config)
         with self.interruption.safe():
-            after_epoch = None if self.settings.pruner == "none" else self._pruning(trial)
-            tried = self.trainer.try_out([parameters], after_epoch)[0]
+            after_epoch = self._pruning(trial) if self._compares else None
+            tried = self.trainer.try_out([TryOut(parameters)], after_epoch)[0]
         for name, metric in tried.metrics.items():
             trial.set_user_attr(name, metric)
         value = tried.metrics[self.objective.name]

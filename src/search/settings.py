@@ -70,16 +70,17 @@ class SearchSettings:
     """What a search tries, and how.
 
     trials: networks, those of a resumed study included. ensemble: so many of the best are kept as one model, 1 or
-    more. sampler: tpe, CmaEs, gp, random or QMC. pruner: none, median, percentile, hyperband or successive_halving.
-    seed: of the sampler. jobs: processes that train at once, None for as many as the machine has cores and the trials
-    are worth; 1 where a pruner compares trials while they are trained. parallel_trials: trained side by side as one
-    network by one process; None for 1 on a CPU and 16 on a GPU.
+    more. sampler: tpe, CmaEs, gp, random or QMC. pruner: which trials are given up: none; those of `quarters`, but
+    none with folds or in a worker; or those of Optuna's median, percentile, hyperband or successive_halving. seed: of
+    the sampler. jobs: processes that train at once, None for as many as the machine has cores and the trials are
+    worth; 1 with one of Optuna's pruners. parallel_trials: trained side by side as one network by one process; None
+    for 1 on a CPU and 16 on a GPU.
     """
 
     trials: int = 60
     ensemble: int = 1
     sampler: str = "tpe"
-    pruner: str = "none"
+    pruner: str = "quarters"
     seed: int = SEED
     jobs: int | None = None
     parallel_trials: int | None = None

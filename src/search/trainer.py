@@ -1,7 +1,7 @@
 """What one trial is: networks of its metaparameters, and what they are worth. Nothing of it knows of the search."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,8 @@ from ..model import (
     train_population,
 )
 from .dataset import Dataset, train_data
-from .objective import SUBSETS, Objective
+from .objective import SUBSETS, Objective, better
+from .quarters import Limits, quarter_of
 from .settings import TrainingSettings
 
 Metaparameters = Mapping[str, Any]
@@ -27,21 +28,27 @@ AfterEpoch = Callable[[int, Predictor], None]
 
 @dataclass(frozen=True)
 class Tried:
-    """predictor: None with folds, where none was trained on all of them."""
+    """What became of a trial.
+
+    predictor: None with folds, where none was trained on all of them. metrics: empty if it was given up. course: the
+    objective's value at the quarters that it came to.
+    """
 
     predictor: Predictor | None
-    metrics: dict[str, float]
+    metrics: Mapping[str, float]
+    course: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class TryOut:
-    """One trial, as a task for whoever has a trainer."""
+    """One trial, as a task for whoever has a trainer. limits: None where it is not looked at before its end."""
 
     parameters: Metaparameters
+    limits: Limits | None = None
 
     def __call__(self, trainer: "Trainer") -> Tried:
         """See `Trainer.try_out`."""
-        return trainer.try_out([self.parameters])[0]
+        return trainer.try_out([self])[0]
 
 
 class Trainer:
@@ -52,12 +59,16 @@ class Trainer:
         self.fixed_weights = _fixed_weights(settings, data.config)
         self._ready: list[tuple[Dataset, int, TrainingData]] = []  # the last ones
 
-    def try_out(self, trials: Sequence[Metaparameters], after_epoch: AfterEpoch | None = None) -> list[Tried]:
+    def try_out(self, trials: Sequence[TryOut], after_epoch: AfterEpoch | None = None) -> list[Tried]:
         """What each of them is worth; several are trained side by side. after_epoch: see `train`, for one alone."""
         if self.data.folds is not None:
-            return [Tried(None, self._cross_validate(each)) for each in trials]
-        subsets = (*SUBSETS, self.objective.subset)
-        return [Tried(each, self.measure(each, *subsets)) for each in self._train_all(trials, after_epoch)]
+            return [Tried(None, self._cross_validate(each.parameters)) for each in trials]
+        found: dict[int, Tried] = {}
+        for count in {_components(each.parameters) for each in trials}:
+            places = [place for place, each in enumerate(trials) if _components(each.parameters) == count]
+            alike = self._train_alike([trials[place] for place in places], count, after_epoch)
+            found |= dict(zip(places, alike, strict=True))
+        return [found[place] for place in range(len(trials))]
 
     def train(self, parameters: Metaparameters, data: Dataset) -> Predictor:
         """A network of these metaparameters, trained on the train split of `data`."""
@@ -81,18 +92,35 @@ class Trainer:
         """What `ready` would find, as another process found it."""
         self._ready = [*self._ready, (data, components, known)][-len(self.parts) - 1 :]
 
-    def _train_all(self, trials: Sequence[Metaparameters], after_epoch: AfterEpoch | None) -> list[Predictor]:
-        found: dict[int, Predictor] = {}
-        for count in {_components(each) for each in trials}:
-            places = [place for place, each in enumerate(trials) if _components(each) == count]
-            configs = [configure(trials[place], self.settings, self.data.config) for place in places]
-            known = self.ready(self.data, count)
-            if len(places) == 1:
-                trained = [train(*configs[0], known, self.fixed_weights, after_epoch)]
-            else:
-                trained = [each for each in train_population(configs, known, self.fixed_weights) if each]
-            found |= dict(zip(places, trained, strict=True))
-        return [found[place] for place in range(len(trials))]
+    def _train_alike(self, trials: Sequence[TryOut], components: int, after_epoch: AfterEpoch | None) -> list[Tried]:
+        """See `try_out`. components: which all of them ask for."""
+        configs = [configure(each.parameters, self.settings, self.data.config) for each in trials]
+        courses: list[dict[int, float]] = [{} for _ in trials]
+
+        def goes_on(place: int, epoch: int, finished: Callable[[], Predictor]) -> bool:
+            if after_epoch:
+                after_epoch(epoch, finished())
+            limits, quarter = trials[place].limits, quarter_of(epoch, configs[place][1].train_epochs)
+            if limits is None or quarter is None:
+                return True
+            value = courses[place][quarter] = self._value(finished())
+            return quarter not in limits or not better(self.objective, limits[quarter], value)
+
+        known = self.ready(self.data, components)
+        networks = train_population(configs, known, self.fixed_weights, goes_on)
+        subsets = (*SUBSETS, self.objective.subset)
+        return [
+            Tried(network, self.measure(network, *subsets) if network else {}, course)
+            for network, course in zip(networks, courses, strict=True)
+        ]
+
+    def _value(self, predictor: Predictor) -> float:
+        """The objective's; nothing else is measured, and of no other images."""
+        rows, metric = self.data.rows(self.objective.subset), self.objective.metric
+        scores, errors = np.full((2, len(self.data.scores)), np.nan)
+        scores[rows], errors[rows] = predictor.predict(self.data.inputs[rows.tolist()])
+        only = replace(self.objective, recorded=(metric,))
+        return only.measure(self.data, scores, errors, self.objective.subset)[metric]
 
     def _cross_validate(self, parameters: Metaparameters) -> dict[str, float]:
         """Means over the folds of each metric, of the images trained on and of those of the fold."""

@@ -24,8 +24,8 @@ from src.search import (
 from src.search.baseline import baselines
 from src.search.blending import shares
 from src.search.dataset import Dataset
-from src.search.first_results import First, better, first_results
-from src.search.objective import make_objective
+from src.search.first_results import First, first_results
+from src.search.objective import better, make_objective
 from src.search.processes import fit_process
 from src.search.run import Run
 from src.search.run_files import RunFiles

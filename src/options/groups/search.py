@@ -38,8 +38,9 @@ SEARCH = Group(
         ),
         option(
             "--pruner",
-            "how hopeless trials are given up early",
-            choice("none", *PRUNERS),
+            "which trials are given up early; quarters: those that are worse at a quarter, half or three quarters "
+            "of their epochs than half of the others; not with folds",
+            choice("none", "quarters", *PRUNERS),
             SearchSettings.pruner,
             idle_with=NO_SEARCH,
         ),
