@@ -42,18 +42,11 @@ class Stack:
                     part.copy_(predictors[place].get_parameter(name))
 
     def _view(self) -> None:
-        """Both as parameters have them: {name: (P, ...)}."""
-        counts = [self.sizes[name].numel() for name in self.trained]
-        shaped = [
-            [
-                part.view(-1, *self.sizes[name])
-                for name, part in zip(self.trained, columns.split(counts, 1), strict=True)
-            ]
-            for columns in (self.values, self.gradients)
-        ]
-        leaves = [part.detach().requires_grad_() for part in shaped[0]]
+        """The values as parameters have them: {name: (P, ...)}."""
+        sizes = [self.sizes[name] for name in self.trained]
+        columns = self.values.split([size.numel() for size in sizes], 1)
+        leaves = [part.view(-1, *size).detach().requires_grad_() for part, size in zip(columns, sizes, strict=True)]
         self.weights = {**dict(zip(self.trained, leaves, strict=True)), **self.constants}
-        self._gradients = shaped[1]
 
     def widths(self) -> list[int]:
         """Of what enters each Linear, filled up; of the high-end fix those of both heads."""
@@ -85,11 +78,9 @@ class Stack:
     def backward(self, loss: Tensor, longest: float) -> None:
         """Fill `gradients` with those of `loss`, a number; those of a network that are longer are shortened."""
         found = torch.autograd.grad(loss, [self.weights[name] for name in self.trained])
-        lengths = [torch.linalg.vector_norm(gradient.flatten(1), dim=1) for gradient in found]
-        length = torch.linalg.vector_norm(torch.stack(lengths), dim=0)  # (P,)
-        factors = longest / length.clamp(min=longest)
-        for mine, gradient in zip(self._gradients, found, strict=True):
-            torch.mul(gradient, factors.view(-1, *[1] * (gradient.ndim - 1)), out=mine)
+        torch.cat([gradient.flatten(1) for gradient in found], dim=1, out=self.gradients)
+        length = torch.linalg.vector_norm(self.gradients, dim=1, keepdim=True)  # (P, 1)
+        self.gradients.mul_(longest / length.clamp(min=longest))
 
     def mix(self, inputs: Tensor) -> Tensor:
         """(P, N, L, W) -> (P, N, W): in mode weight each network's own mixture of hidden states."""

@@ -389,6 +389,6 @@ def test_a_resumed_search_makes_the_ensemble_as_large_as_is_asked_now(tmp_path, 
 def test_a_resumed_ensemble_takes_its_members_from_the_file(tmp_path, monkeypatch):
     _, best, _ = run_on_disk(tmp_path, "--ensemble=3", "--trials=4")
     before = content(best.path)
-    monkeypatch.setattr("src.search.trainer.train", None)  # whoever trained now would fail
+    monkeypatch.setattr("src.search.trainer.train_population", None)  # whoever trained now would fail
     run_on_disk(tmp_path, "--ensemble=3", "--trials=4", "--resume")
     assert content(best.path) == before
