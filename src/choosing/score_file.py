@@ -118,10 +118,11 @@ def import_scores(
     if not path.exists():
         return
     table, problems = match_images(read_scorefile(path, score_column, directory), list(ids))
-    print("\n".join([*table.problems, *problems]))
+    if is_chosen(table) and len(comparisons.log()):
+        return  # the choices say more, whoever made them
+    for problem in [*table.problems, *problems]:
+        print(problem)
     if is_chosen(table):
-        if len(comparisons.log()):
-            return  # the choices say more, whoever made them
         print(
             f"note: {path} comes from choices, and {comparisons.path} holds none: if it was lost, moved or emptied, "
             "put it back before you choose"
