@@ -1,6 +1,6 @@
 """How soon a training run is as good as the predecessor's is at its end, on images that neither has seen.
 
-    python benchmarks/time_to_quality.py ../shared/data/oasis [--seeds 5] [--trials 60] [--only ours] [--jobs N]
+    python benchmarks/time_to_quality.py ../shared/data/oasis [--seeds 5] [--trials 60] [--only ours] [--pruner none]
 
 The folder holds the OASIS photographs and ratings.csv (see oasis_quality.py). It is only read. efficientnet-lite0, 4
 hidden states; three fifths of the images train, a fifth each is eval and test, at random and by theme (file name
@@ -142,12 +142,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--trials", type=int, default=60)
     parser.add_argument("--jobs", type=int, help="processes (default: as the training script)")
+    parser.add_argument("--pruner", default=SearchSettings.pruner, help="of ours")
     parser.add_argument("--only", choices=WAYS)
     parser.add_argument("--wide", action="store_true", help="the default ranges, ours alone")
     parser.add_argument("--work", type=Path, default=Path("oasis_quality"), help="features go here")
     arguments = parser.parse_args()
     features, rows, y = load_crowd(arguments.oasis, arguments.work, FEATURES)
-    asked = SearchSettings(trials=arguments.trials, ensemble=5, jobs=arguments.jobs)
+    asked = SearchSettings(trials=arguments.trials, ensemble=5, jobs=arguments.jobs, pruner=arguments.pruner)
     asked = replace(asked, ranges=MetaparameterRanges() if arguments.wide else NARROW)
     ways: dict[str, Callable[[Dataset, SearchSettings], tuple[Course, float]]] = {"theirs": theirs, "ours": ours}
     if arguments.only or arguments.wide:
@@ -157,9 +158,12 @@ def main() -> None:
         for kind, split in splits(rows, seed).items():
             data = Dataset(features.config, features.inputs, y, np.ones(len(y)), split)
             for name, way in ways.items():
+                begin = sum(os.times()[:4])  # with the processes that it starts
                 course, seconds = way(data, replace(asked, seed=seed, training=TrainingSettings(model_seed=seed)))
                 courses.setdefault((kind, name), []).append(course)
-                print(f"{kind}, seed {seed}, {name}, search {seconds:.1f} s: {_shown(course)}", flush=True)
+                cpu = sum(os.times()[:4]) - begin
+                said = f"{kind}, seed {seed}, {name}, search {seconds:.1f} s, {cpu:.1f} s of CPU"
+                print(f"{said}: {_shown(course)}", flush=True)
     report(courses)
     print(f"\n{os.cpu_count()} cores, torch {torch.__version__}")
 
@@ -169,12 +173,11 @@ def report(courses: dict[tuple[str, str], list[Course]]) -> None:
     print(f"\n{'split':<8}{'way':<8}{'at the end':>11}{'kept from (s)':>15}{'times sooner':>14}")
     for said, kinds in (("random", ["random"]), ("theme", ["theme"]), ("both", ["random", "theme"])):
         means = {name: mean([each for kind in kinds for each in courses.get((kind, name), [])]) for name in WAYS}
-        if not means["theirs"] or not means["ours"]:
-            continue
-        goal = means["theirs"][-1][1]
+        means = {name: course for name, course in means.items() if course}
+        goal = means[next(iter(means))][-1][1]
         times = {name: kept_from(course, goal) for name, course in means.items()}
         for name, course in means.items():
-            sooner = f"{times['theirs'] / times[name]:.0f}"
+            sooner = f"{times['theirs'] / times[name]:.0f}" if "theirs" in times else "-"
             print(f"{said:<8}{name:<8}{course[-1][1]:>11.4f}{times[name]:>15.1f}{sooner:>14}")
 
 
