@@ -237,7 +237,17 @@ def use(
     shard: "About | None" = None,
 ) -> None:
     """What was asked for: the outfile, estimates, stars, copies; else a table here."""
-    from src.scoring import fill_in, hand_on, terminal_table, upload, write_about, write_scores, write_stars
+    from src.scoring import (
+        best_first,
+        fill_in,
+        hand_on,
+        table_head,
+        table_lines,
+        upload,
+        write_about,
+        write_scores,
+        write_stars,
+    )
 
     stars, handing_on = settings_of(StarSettings, arguments), handing_on_of(arguments)
     if outfile and shard:
@@ -246,7 +256,7 @@ def use(
         write_scores(outfile, scored.part(chosen))
         upload(outfile, arguments.outfile)
     elif not (unfilled or stars.write_xmp or handing_on.folder or arguments.gallery):
-        print("\n".join(terminal_table(scored.part(chosen))))
+        print("\n".join([table_head(scored.models), *table_lines(best_first(scored.part(chosen)))]))
     if unfilled:
         fill_in(unfilled, scored, settings_of(FillingSettings, arguments))
     if stars.write_xmp:
@@ -299,6 +309,7 @@ def watch(
         matching,
         not_handed_on,
         score_images,
+        table_head,
         write_rows,
         write_stars,
     )
@@ -319,7 +330,7 @@ def watch(
             hand_on(directory, new, chosen, handing_on)
         return new.unreadable
 
-    keep_watching(directory, seen, handle, arguments.exclude)
+    keep_watching(directory, seen, handle, table_head(known.models), arguments.exclude)
 
 
 if __name__ == "__main__":

@@ -13,12 +13,14 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .models import Model, Scored, load_models, score_images
     from .on_ray import Parts, check_ray, parts_of, score_on_ray
     from .output import (
+        best_first,
         check_names,
         check_outfile,
         check_readable,
         local_outfile,
         summarise,
-        terminal_table,
+        table_head,
+        table_lines,
         upload,
         write_rows,
         write_scores,

@@ -127,7 +127,7 @@ def _order(scored: "Scored", chosen: np.ndarray, settings: HandingOnSettings) ->
     positions = chosen[rank[chosen].argsort()]
     named = _named(scored, positions, rank, settings.names)
     ranked = not settings.as_they_come
-    columns = ["relative_path", "source", *["rank"] * ranked, *columns_of(list(scored.models))[1:]]
+    columns = ["relative_path", "source", *["rank"] * ranked, *columns_of(scored.models)[1:]]
     known = zip(named, rank[positions].tolist(), rows_of(scored.part(positions)), strict=True)
     return Order(named, columns, [[name, path, *[place] * ranked, *row[1:]] for (path, name), place, row in known])
 

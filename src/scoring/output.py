@@ -77,12 +77,12 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def columns_of(models: "list[Model]") -> list[str]:
+def columns_of(models: "Sequence[Model]") -> list[str]:
     """Names of the columns: one model's are plain, several models' carry its name."""
     return [name for name, _ in _kinds_of(models)]
 
 
-def _kinds_of(models: "list[Model]") -> list[tuple[str, type]]:
+def _kinds_of(models: "Sequence[Model]") -> list[tuple[str, type]]:
     """Each column's name and what it holds."""
     kinds: list[tuple[str, type]] = [("relative_path", str)]
     for model in models:
@@ -147,12 +147,12 @@ def csv_lines(rows: Iterator[list[Any]]) -> Iterator[bytes]:
 
 def _write_csv(path: Path, scored: "Scored") -> None:
     with path.open("wb") as file:
-        file.writelines(csv_lines(iter([columns_of(list(scored.models))])))
+        file.writelines(csv_lines(iter([columns_of(scored.models)])))
         file.writelines(csv_lines(rows_of(scored)))
 
 
 def _write_json(path: Path, scored: "Scored") -> None:
-    names = columns_of(list(scored.models))
+    names = columns_of(scored.models)
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write('{\n  "ImageRecords": {')
         for number, row in enumerate(rows_of(scored)):
@@ -175,7 +175,7 @@ def pyarrow_for(name: str) -> Any:
 def _write_parquet(path: Path, scored: "Scored") -> None:
     pyarrow = pyarrow_for(path.name)
     types = {str: pyarrow.string(), float: pyarrow.float64(), int: pyarrow.int8()}
-    schema = pyarrow.schema([(name, types[kind]) for name, kind in _kinds_of(list(scored.models))])
+    schema = pyarrow.schema([(name, types[kind]) for name, kind in _kinds_of(scored.models)])
     with pyarrow.parquet.ParquetWriter(path, schema) as writer:
         for start in range(0, max(1, len(scored)), BLOCK):
             part = scored.part(np.arange(start, min(start + BLOCK, len(scored))))
@@ -184,15 +184,32 @@ def _write_parquet(path: Path, scored: "Scored") -> None:
             writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
 
 
-def terminal_table(scored: "Scored") -> Iterator[str]:
-    """Lines for the terminal, best first by the first model."""
-    names = columns_of(list(scored.models))
-    width = [max(10, len(name)) for name in names[1:]]
-    yield "  ".join([*(f"{name:>{w}}" for name, w in zip(names[1:], width, strict=True)), names[0]])
-    order = np.argsort(-scored.scores[:, 0], kind="stable")
-    for row in rows_of(scored.part(order)):
-        cells = [_cell(value, w) for value, w in zip(row[1:], width, strict=True)]
-        yield "  ".join([*cells, shown(row[0])])
+def table_head(models: "Sequence[Model]") -> str:
+    """The names above `table_lines`."""
+    names = columns_of(models)
+    return "  ".join([*(f"{name:>{width}}" for name, width in zip(names[1:], _widths(names), strict=True)), names[0]])
+
+
+def table_lines(scored: "Scored") -> Iterator[str]:
+    """A line for each image in their order, for the terminal: numbers first."""
+    widths = _widths(columns_of(scored.models))
+    for row in rows_of(scored):
+        yield "  ".join([*map(_cell, row[1:], widths), shown(row[0])])
+
+
+def best_first(scored: "Scored") -> "Scored":
+    """By the first model."""
+    return scored.part(np.argsort(-scored.scores[:, 0], kind="stable"))
+
+
+def _widths(names: list[str]) -> list[int]:
+    return [max(10, len(name)) for name in names[1:]]
+
+
+def _cell(value: Any, width: int) -> str:
+    if value is None:
+        return " " * width
+    return f"{value:>{width}}" if isinstance(value, int) else f"{value:>{width}.4g}"
 
 
 def unreadable_lines(scored: "Scored") -> list[str]:
@@ -228,26 +245,12 @@ def summary_lines(scored: "Scored", chosen: int, seconds: float) -> list[str]:
     return [*lines, f"{number_of(len(scored), 'image')} scored in {seconds:.1f} s: {through}; {chosen} chosen."]
 
 
-def _cell(value: Any, width: int) -> str:
-    if value is None:
-        return " " * width
-    return f"{value:>{width}}" if isinstance(value, int) else f"{value:>{width}.4g}"
-
-
 def write_rows(outfile: Path | None, scored: "Scored") -> None:
     """A line for each image at the end of the outfile, a CSV, where there is one, and here."""
-    for row in rows_of(scored):
+    for row, line in zip(rows_of(scored), table_lines(scored), strict=True):
         if outfile:
             append_line(outfile, row)
-        print(line_for_people(row), flush=True)
-
-
-def line_for_people(row: list[Any]) -> str:
-    """One row for the terminal, numbers first."""
-    numbers = (
-        "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value) for value in row[1:]
-    )
-    return "  ".join([*(f"{text:>8}" for text in numbers), shown(row[0])])
+        print(line, flush=True)
 
 
 def append_line(path: Path, row: list[Any]) -> None:

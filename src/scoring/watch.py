@@ -141,14 +141,21 @@ class Watch:
 
 
 def keep_watching(
-    directory: Path, seen: Mapping[str, State | None], handle: Handle, exclude: Sequence[str] = ()
+    directory: Path,
+    seen: Mapping[str, State | None],
+    handle: Handle,
+    head: str,
+    exclude: Sequence[str] = (),
 ) -> None:
-    """`Watch` until Ctrl-C, with notes on stderr. seen: the files as they were before the first pass."""
+    """`Watch` until Ctrl-C, with notes on stderr.
+
+    seen: the files as they were before the first pass. head: what stands above the lines that `handle` prints.
+    """
 
     def report(path: str, reason: str) -> None:
         print(f"note: {shown(path)}: {reason}; not scored unless it changes", file=sys.stderr, flush=True)
 
-    print(f"Watching {directory}; Ctrl-C stops.", file=sys.stderr, flush=True)
+    print(f"Watching {directory}; Ctrl-C stops.\n{head}", file=sys.stderr, flush=True)
     waiting = Watch(directory, seen, handle, report, exclude=exclude)
     try:
         waiting.run()

@@ -602,7 +602,7 @@ def watching(here, capsys, monkeypatch):
     """Runs the script with --watch, and calls `act`, given what handles new images, where it would wait for them."""
 
     def run(act, *words):
-        monkeypatch.setattr("src.scoring.watch.keep_watching", lambda folder, seen, handle, exclude: act(handle))
+        monkeypatch.setattr("src.scoring.watch.keep_watching", lambda folder, seen, handle, *_: act(handle))
         return score(capsys, "--watch", *words)
 
     return run
@@ -676,7 +676,7 @@ def test_watching_an_empty_folder_begins_with_an_empty_table(here, capsys, monke
     (here / "empty").mkdir()
     _, notes = score(capsys, "-d", "empty", "-m", "photos/model.safetensors", "-o", "out.csv", "--watch")
     assert (here / "out.csv").read_text() == "relative_path,model_score,percentile\n"
-    assert notes.endswith("Watching empty; Ctrl-C stops.\nStopped.\n")
+    assert notes.endswith("Watching empty; Ctrl-C stops.\nmodel_score  percentile  relative_path\nStopped.\n")
 
 
 def test_the_page_shows_the_chosen_and_a_list_of_the_picked_copies_those(here, capsys):
