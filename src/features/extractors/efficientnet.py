@@ -21,7 +21,7 @@ from torch.nn.functional import interpolate, pad, relu6
 
 from ...common import UserError, available_cores
 from .base import stable_text, weights_hash
-from .on_torch import TorchExtractor
+from .on_torch import TorchExtractor, as_tensor
 from .onnx_network import OnnxNetwork, onnx_runtime
 
 # Of lite0: repeats, kernel, stride of the first, expansion, channels out.
@@ -118,8 +118,8 @@ class EfficientNetExtractor(TorchExtractor):
         13 Pillow takes another order for tall images.) It takes a third of the time.
         """
         size = (self._variant.image_size, self._variant.image_size)
-        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]  # (1, 3, H, W), in memory channels last
-        return interpolate(pixels, size, mode="bicubic", antialias=True)[0].permute(1, 2, 0).numpy()
+        resized = interpolate(as_tensor(image), size, mode="bicubic", antialias=True)  # (1, 3, S, S)
+        return resized[0].permute(1, 2, 0).numpy()
 
     def _load(self) -> nn.Module:
         network = embedded_network(self.name)
