@@ -36,6 +36,8 @@ STAGES = (
 )
 STEM_WIDTH, HEAD_WIDTH = 32, 1280
 NORM_EPSILON = 1e-3
+LEAST = 512  # pixels of a side of what a JPEG is reduced to: twice the network's, which for lite2 is 260
+REDUCED = f"JPEGs at 1/2, 1/4 or 1/8 if both sides stay {LEAST}, "
 MOST_CALLS = 4  # of torch at once; more would leave a batch of 16 too few images each
 
 
@@ -84,16 +86,19 @@ class EfficientNetExtractor(TorchExtractor):
     default_hidden_states_mode = "join"
     heedless = ("fp16_features", "aim_batch_norm")
 
-    def __init__(self, name: str = "efficientnet-lite0", device: str = "auto") -> None:
+    def __init__(self, name: str = "efficientnet-lite0", device: str = "auto", fast: str = "") -> None:
+        """fast: what its own name has before this one, if it is to take large JPEGs at a fraction of their size."""
         super().__init__(device)
-        self.name = name
+        self.name, self._published = fast + name, name
+        self.least = LEAST if fast else 0
         self._variant = VARIANTS[name]
         self._weights = _weights_file(self._variant)
         self.n_hidden_states = 2 + sum(repeats for repeats, *_ in self._variant.stages)
         self.identity = stable_text(
             family=name,
             weights=weights_hash([self._weights]),
-            preprocessing=f"squash {self._variant.image_size} bicubic by torch, (x - 127) / 128",
+            preprocessing=REDUCED * bool(fast)
+            + f"squash {self._variant.image_size} bicubic by torch, (x - 127) / 128",
         )
 
     @contextmanager
@@ -122,7 +127,7 @@ class EfficientNetExtractor(TorchExtractor):
         return resized[0].permute(1, 2, 0).numpy()
 
     def _load(self) -> nn.Module:
-        network = embedded_network(self.name)
+        network = embedded_network(self._published)
         if self.device.type == "cpu" and (runtime := onnx_runtime()):
             return OnnxNetwork(network, runtime)
         return network.to(memory_format=torch.channels_last).to(self.device)  # type: ignore[call-overload]
