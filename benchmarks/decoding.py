@@ -8,7 +8,7 @@ with grain: JPEGs of 2, 12 and 24 megapixels at quality 92, PNGs of 1024 x 1024 
 1. speed: CPU milliseconds of an image (one thread, medians of rounds in which all ways take turns): to open and
    prepare it, and in all, with hashing it and its share of a batch in efficientnet-lite0; how many times as fast
    that is as the present way; by how much its prepared pixels differ, of 255 (largest). Libraries that are not
-   installed are left out: isal, pyspng, imagecodecs, opencv-python-headless, simplejpeg.
+   installed are left out: isal, zlib-ng, pyspng, imagecodecs, opencv-python-headless, simplejpeg.
 2. quality: all photographs enlarged so many times, as JPEGs; Spearman of ridge regression and a Gaussian process,
    10-fold, at random and by theme, on features of whole JPEGs, of reduced ones (`fast:`), and learnt on reduced ones
    to predict whole ones, which is what happens to images in memory; cosines between the features.
@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -52,14 +53,19 @@ BATCH = 8
 JPEGS = {"JPEG, 2 MP": (1920, 1280), "JPEG, 12 MP": (4240, 2832), "JPEG, 24 MP": (6000, 4000)}
 PNG_SIZE = (1024, 1024)
 PHOTOS, MADE = 12, 4  # of OASIS as they are, and of each kind that is made
+ISAL = "isal.isal_zlib"
 STORED = 65_535  # bytes of a deflate block that is not compressed
 
 
 class Way(NamedTuple):
-    """package: what it needs, beside Pillow. open: of the bytes of a file, an image or (H, W, 3) uint8."""
+    """package: what it needs, beside Pillow. open: of the bytes of a file, an image or (H, W, 3) uint8.
+
+    after_isal: isal inflates the pixels before that.
+    """
 
     package: str
     open: Callable[[ModuleType, bytes], Image.Image | np.ndarray]
+    after_isal: bool = False
 
 
 def enlarged(photo: Image.Image, size: tuple[int, int], generator: np.random.Generator) -> Image.Image:
@@ -91,14 +97,23 @@ def box_reduced(_: ModuleType, data: bytes) -> Image.Image:
     return image.reduce(max(1, min(image.size) // 512))
 
 
-def unpacked(isal: ModuleType, data: bytes) -> bytes:
-    """The same PNG, its pixels inflated by ISA-L and stored as they are; they are still filtered."""
-    kept, packed, at = [data[:8]], [], 8
+def compressed(data: bytes) -> tuple[list[bytes], bytes]:
+    """All of a PNG but its pixels, and these."""
+    kept, pixels, at = [data[:8]], [], 8
     while at < len(data):
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
-        (packed if data[at + 4 : at + 8] == b"IDAT" else kept).append(data[at:end])
+        if data[at + 4 : at + 8] == b"IDAT":
+            pixels.append(data[at + 8 : end - 4])
+        else:
+            kept.append(data[at:end])
         at = end
-    pixels = isal.decompress(b"".join(chunk[8:-4] for chunk in packed))
+    return kept, b"".join(pixels)
+
+
+def unpacked(isal: ModuleType, data: bytes) -> bytes:
+    """The same PNG, its pixels inflated by ISA-L and stored as they are; they are still filtered."""
+    kept, packed = compressed(data)
+    pixels = isal.decompress(packed)
     blocks = [b"\x78\x01"]
     for start in range(0, len(pixels), STORED):
         block = pixels[start : start + STORED]
@@ -112,26 +127,29 @@ def by_opencv(cv2: ModuleType, data: bytes) -> np.ndarray:
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
 
 
-def after_isal(way: Way) -> Way:
-    return Way(way.package, lambda module, data: way.open(module, unpacked(import_module("isal.isal_zlib"), data)))
-
-
 OPENCV = Way("cv2", by_opencv)
 PYSPNG = Way("pyspng", lambda pyspng, data: pyspng.load(data))
 IMAGECODECS = Way("imagecodecs", lambda codecs, data: codecs.png_decode(data))
 BOTH = {"opencv": OPENCV, "Image.reduce, then resized": Way("PIL", box_reduced)}
 PNG_WAYS = {
-    "isal, then Pillow": after_isal(Way("PIL", lambda _, data: whole(data))),
+    "isal, then Pillow": Way("PIL", lambda _, data: whole(data), after_isal=True),
     "pyspng": PYSPNG,
-    "isal, then pyspng": after_isal(PYSPNG),
-    "isal, then opencv": after_isal(OPENCV),
+    "isal, then pyspng": PYSPNG._replace(after_isal=True),
+    "isal, then opencv": OPENCV._replace(after_isal=True),
     "imagecodecs": IMAGECODECS,
-    "isal, then imagecodecs": after_isal(IMAGECODECS),
+    "isal, then imagecodecs": IMAGECODECS._replace(after_isal=True),
 }
 JPEG_WAYS = {
     "simplejpeg": Way("simplejpeg", lambda simplejpeg, data: simplejpeg.decode_jpeg(data)),
     "imagecodecs": Way("imagecodecs", lambda codecs, data: codecs.jpeg8_decode(data)),
 }
+
+
+def opened_and_prepared(
+    extractor: Extractor, way: Way, module: ModuleType, isal: ModuleType | None, path: Path
+) -> np.ndarray:
+    data = path.read_bytes()
+    return prepared(extractor, way.open(module, unpacked(isal, data) if isal else data))
 
 
 def prepared(extractor: Extractor, opened: Image.Image | np.ndarray) -> np.ndarray:
@@ -151,12 +169,12 @@ def ways_for(kind: str, extractor: Extractor, fast: Extractor) -> dict[str, Call
         found["reduced, fast:"] = lambda path: fast.prepare_file(partial(open_image, path))
     for name, way in (BOTH | (PNG_WAYS if "PNG" in kind else JPEG_WAYS)).items():
         try:
-            module = import_module(way.package)
+            module, isal = import_module(way.package), import_module(ISAL) if way.after_isal else None
         except ImportError:
             continue
         if way.package == "cv2":
             module.setNumThreads(1)
-        found[name] = lambda path, way=way, module=module: prepared(extractor, way.open(module, path.read_bytes()))
+        found[name] = partial(opened_and_prepared, extractor, way, module, isal)
     return found
 
 
@@ -175,6 +193,8 @@ def speed(oasis: Path, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for kind, paths in kinds(oasis, Path(folder)):
             table(kind, paths, extractor, ways_for(kind, extractor, fast), rounds)
+            if "PNG" in kind:
+                parts([path.read_bytes() for path in paths], rounds)
 
 
 def kinds(oasis: Path, folder: Path) -> Iterator[tuple[str, list[Path]]]:
@@ -216,6 +236,23 @@ def table(
         cost = statistics.median(own)
         difference = max(np.abs(ways[name](path).astype(int) - present[path]).max() for path in paths)
         print(f"{name:<28}{cost:>8.1f}{cost + rest:>8.1f}{usual / (cost + rest):>15.2f}{difference:>12}", flush=True)
+
+
+def parts(pngs: list[bytes], rounds: int) -> None:
+    """Of a PNG: inflating its pixels, by each library that is here; pyspng, when that is done."""
+    works: dict[str, Callable[[bytes], object]] = {}
+    for package in ("zlib", "zlib_ng.zlib_ng", ISAL):
+        with suppress(ImportError):
+            works[f"inflated by {package}"] = import_module(package).decompress
+    given = {name: [compressed(png)[1] for png in pngs] for name in works}
+    with suppress(ImportError):
+        isal, works["the rest by pyspng"] = import_module(ISAL), import_module("pyspng").load
+        given["the rest by pyspng"] = [unpacked(isal, png) for png in pngs]
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            times[name] += [milliseconds(partial(work, data)) for data in given[name]]
+    print("; ".join(f"{name} in {statistics.median(own):.1f} ms" for name, own in times.items()), flush=True)
 
 
 # ---- quality ----
