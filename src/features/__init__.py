@@ -7,7 +7,7 @@ from ..common.lazy import lazily
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .batches import pixels_of
     from .extraction import Features, extract_features, fill_cache
-    from .extractors import EMBEDDED, Extractor, extractor_in_words, load_extractor
+    from .extractors import EMBEDDED, FAST, Extractor, extractor_in_words, load_extractor
     from .extractors.efficientnet import embedded_network
     from .extractors.known import list_extractors
     from .feature_cache import FeatureCache, default_folder

@@ -111,13 +111,14 @@ def check(extractor: Extractor, hidden_states: Sequence[int], batch_size: int) -
         raise UserError(f"batches of {batch_size} images: give 1 or more")
 
 
-def pixels_of(extractor: Extractor, open_it: Callable[[], Image.Image]) -> tuple[np.ndarray | None, str | None]:
+def pixels_of(extractor: Extractor, open_it: Callable[[int], Image.Image]) -> tuple[np.ndarray | None, str | None]:
     """What the network needs of an image, or the reason why it can't be used: for `Prepared`.
 
+    open_it: is given the extractor's `least`, which it may heed or not.
     Raises UserError where that is the extractor's fault.
     """
     try:
-        return extractor.prepare(open_it()), None
+        return extractor.prepare_file(open_it), None
     except UnreadableImage as error:
         return None, error.reason
     except UserError:

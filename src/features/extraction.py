@@ -187,7 +187,7 @@ class _Extraction:
             return _File(path, reason=error.reason)
         if not self._claim(content.key):
             return _File(path, content)
-        pixels, reason = pixels_of(self.extractor, lambda: open_image(file))
+        pixels, reason = pixels_of(self.extractor, lambda least: open_image(file, least))
         return _File(path, content, pixels=pixels, reason=reason)
 
     def _claim(self, key: str) -> bool:

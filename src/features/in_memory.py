@@ -30,10 +30,10 @@ class _Image(Prepared):
 
 @dataclass(frozen=True)
 class _Source:
-    """An image that is not opened yet. place: how a message names it. open: in several threads."""
+    """An image that is not opened yet. place: how a message names it. open: in several threads; given `least`."""
 
     place: str
-    open: Callable[[], Image.Image]
+    open: Callable[[int], Image.Image]
 
 
 def extract(
@@ -148,12 +148,12 @@ def _listed(images: Any) -> list[Any]:
 def _source(image: Any, place: str) -> _Source:
     if isinstance(image, str | os.PathLike):
         path = Path(os.fsdecode(image)).expanduser()
-        return _Source(str(path), lambda: open_image(path))
+        return _Source(str(path), lambda least: open_image(path, least))
     if isinstance(image, Image.Image):
-        return _Source(place, lambda: take_image(image))
+        return _Source(place, lambda _: take_image(image))
     if isinstance(image, np.ndarray):
         _check_array(place, image, ("H", "W", "3"))
-        return _Source(place, lambda: take_image(Image.fromarray(np.ascontiguousarray(image))))
+        return _Source(place, lambda _: take_image(Image.fromarray(np.ascontiguousarray(image))))
     raise UserError(f"{place}: is {_kind(image)}; give {KINDS}")
 
 

@@ -6,6 +6,7 @@ unseen: an image counts only if it is older than the cache file, and a few image
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,8 @@ def _take_over(
     if not found:
         return ""
     checked = sorted(found)[:: max(1, len(found) // CHECKED)][:CHECKED]
-    anew = extractor([extractor.prepare(open_image(directory / path)) for path in checked], [state])[state]
+    prepared = [extractor.prepare_file(partial(open_image, directory / path)) for path in checked]
+    anew = extractor(prepared, [state])[state]
     if wrong := [path for path, row in zip(checked, anew, strict=True) if not _agree(found[path], row)]:
         return (
             f"its features of {wrong[0]} are not those of {extractor.in_words} as it is here; all are extracted anew"

@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..common import UserError, be_a_helper, ignoring_ctrl_c, working
-from ..features import EMBEDDED, Extractor, FeatureCache, extract_features, load_extractor
+from ..features import EMBEDDED, FAST, Extractor, FeatureCache, extract_features, load_extractor
 from .similarity import Similarity, make_similarity
 
 CACHED = 0.5  # share of the images; from there on the extractor asked for is used, and the rest is extracted
@@ -82,7 +82,7 @@ def choose_extractor(task: Task, cache: FeatureCache) -> tuple[Extractor, tuple[
     Little: it is an embedded one, or half of the images have its features in the cache. UserError if there is none.
     """
     asked = task.feature_extractor_model
-    embedded = asked in (*EMBEDDED, "embedded")
+    embedded = asked.removeprefix(FAST) in (*EMBEDDED, "embedded")
     if not embedded:
         try:
             extractor = load_extractor(asked, task.device, task.fp16_features)

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +13,7 @@ from PIL import Image, ImageFile, PngImagePlugin
 
 from src.features.extraction import extract_features
 from src.features.feature_cache import FeatureCache
-from src.features.images import UnreadableImage, content_of, open_image
+from src.features.images import UnreadableImage, content_of, damage, open_image
 from tests import profiles
 from tests.toys import ToyExtractor, make_old
 
@@ -125,6 +126,38 @@ def test_a_profile_of_more_than_a_megabyte_is_applied(tmp_path):
     path = written(tmp_path / "x.png", data[:33] + profile + data[33:])
     assert np.abs(pixels(path) - np.clip(profiles.in_srgb(PHOTO, profiles.PROPHOTO, 1.8), 0, 255)).mean() < 1
     assert content_of(path).key != content_of(path).hash
+
+
+def with_profile(data: bytes, squeezed: bytes) -> bytes:
+    return data[:33] + chunk(b"iCCP", b"big\0\0" + squeezed) + data[33:]
+
+
+def test_a_profile_of_more_than_the_limit_is_ignored(tmp_path, monkeypatch):
+    monkeypatch.setattr(damage, "LARGEST_PROFILE", 2**21)
+    wide = profiles.rgb_profile(profiles.PROPHOTO, 1.8)
+    for size, is_used in ((2**21 - 1, True), (2**21 + 1, False)):
+        large = bytearray(wide.ljust(size, b"\0"))
+        large[:4] = struct.pack(">I", size)
+        path = written(tmp_path / f"{size}.png", with_profile(png(), zlib.compress(bytes(large))))
+        assert (pixels(path) != PHOTO).any() == is_used
+        content = content_of(path)
+        assert (content.key != content.hash) == is_used
+
+
+def test_a_bomb_of_a_profile_is_never_unpacked(tmp_path):
+    assert damage.LARGEST_PROFILE <= 2**24
+    packing = zlib.compressobj(9)
+    squeezed = b"".join([*(packing.compress(bytes(2**20)) for _ in range(128)), packing.flush()])  # 128 MB in 130 KB
+    path = written(tmp_path / "x.png", with_profile(png(), squeezed))
+    tracemalloc.start()
+    try:
+        found, content = pixels(path), content_of(path)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(found, PHOTO)
+    assert content.key == content.hash
+    assert most < 2**26
 
 
 def test_damaged_pixels_of_a_png_stay_damaged(tmp_path):

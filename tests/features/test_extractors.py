@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -150,6 +151,23 @@ def test_efficientnets_resizing_is_pillows_up_to_rounding(efficientnet, size):
     difference = np.abs(efficientnet.prepare(image) - pillows)
     assert difference.max() <= (1 if max(size) < 5000 else 2)
     assert difference.mean() < 0.02
+
+
+def test_the_pixels_of_an_image_are_read_in_place_and_nothing_is_said_of_it(efficientnet):
+    image = photograph_like(0, (500, 400))
+    before = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)  # else torch says it once in a process, and another test may have been the one
+    try:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.resetwarnings()
+            prepared = efficientnet.prepare(image)
+    finally:
+        torch.set_warn_always(before)
+    assert [str(each.message) for each in said] == []
+    copied = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
+    resized = torch.nn.functional.interpolate(copied, (224, 224), mode="bicubic", antialias=True)
+    np.testing.assert_array_equal(prepared, resized[0].permute(1, 2, 0).numpy())
+    np.testing.assert_array_equal(np.asarray(image), copied[0].permute(1, 2, 0).numpy())
 
 
 def test_several_threads_may_call_efficientnet_at_once_and_get_what_one_gets(efficientnet):

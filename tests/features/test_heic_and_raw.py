@@ -101,6 +101,15 @@ def test_the_preview_in_a_raw_file_is_taken_upright(tmp_path, monkeypatch, orien
     check_upright(open_image(tmp_path / "x.NEF"), orientation)
 
 
+def test_the_preview_is_reduced_as_a_jpeg_alone_is(tmp_path, monkeypatch):
+    stand_in_for_rawpy(monkeypatch, PHOTO, 0)
+    (tmp_path / "x.nef").write_bytes(b"raw")
+    assert open_image(tmp_path / "x.nef", 300).size == (400, 300)
+    assert open_image(tmp_path / "x.nef", 301).size == PHOTO.size
+    stand_in_for_rawpy(monkeypatch, np.asarray(PHOTO), 0)
+    assert open_image(tmp_path / "x.nef", 300).size == PHOTO.size
+
+
 @pytest.mark.parametrize("preview", [None, PHOTO.resize((160, 120))])
 def test_without_a_preview_of_some_size_the_raw_pixels_are_developed(tmp_path, monkeypatch, preview):
     stand_in_for_rawpy(monkeypatch, preview, 6)

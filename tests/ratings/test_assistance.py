@@ -34,7 +34,7 @@ def extractors(monkeypatch):
     """Stand-ins: toy, and the embedded one; any other is not on this machine."""
 
     def load(name, device="auto", fp16=False):
-        if name in ("toy", BOTH, *assistance.EMBEDDED):
+        if name.removeprefix("fast:") in ("toy", BOTH, *assistance.EMBEDDED):
             return ToyExtractor(name)
         raise UserError(f"extractor {name!r}: no such folder")
 
@@ -70,6 +70,11 @@ def test_hidden_states_are_those_asked_for_of_the_extractor_asked_for_and_no_oth
     )
     embedded = replace(task, feature_extractor_model="efficientnet-lite0", hidden_states_used=(1,))
     assert choose_extractor(embedded, cache)[1] == (1,)
+    fast = replace(embedded, feature_extractor_model="fast:efficientnet-lite0")
+    assert (choose_extractor(fast, cache)[0].name, choose_extractor(fast, cache)[1]) == (
+        fast.feature_extractor_model,
+        (1,),
+    )
 
 
 def test_images_of_like_colour_are_alike_and_one_that_cannot_be_read_is_left_out(task, extractors):

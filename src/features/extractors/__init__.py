@@ -10,6 +10,8 @@ from .base import Extractor
 EMBEDDED = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 # What "embedded" means: the two that together predict best, see docs/extractors.md.
 BEST_EMBEDDED = ("efficientnet-lite0", "efficientnet-lite2")
+FAST = "fast:"  # before the name of an embedded one: large JPEGs are decoded at a fraction of their size
+MEANT = {"embedded": BEST_EMBEDDED, f"{FAST}embedded": tuple(FAST + name for name in BEST_EMBEDDED)}
 # By the model_type of a checkpoint's config.json: the module here, and its class.
 FAMILIES = {
     "clip": ("clip", "ClipExtractor"),
@@ -35,9 +37,10 @@ FAMILIES = {
 def load_extractor(name: str, device: str = "auto", fp16: bool = False, aim_batch_norm: str = "eval") -> Extractor:
     """The extractor of this name, or several as one; their networks are loaded when they are first called.
 
-    name: "embedded", one of EMBEDDED, a checkpoint of one of FAMILIES or of AIM by hub name or local folder, or
-    timm:NAME; several have commas between them, or __ as in model files. device: auto, cpu, cuda, mps. fp16: make the
-    weights float16 (the embedded ones stay float32). aim_batch_norm: eval or batch, as `AimExtractor` takes it.
+    name: "embedded", one of EMBEDDED, either with FAST before it, a checkpoint of one of FAMILIES or of AIM by hub
+    name or local folder, or timm:NAME; several have commas between them, or __ as in model files. device: auto, cpu,
+    cuda, mps. fp16: make the weights float16 (the embedded ones stay float32). aim_batch_norm: eval or batch, as
+    `AimExtractor` takes it.
     Raises UserError for an unknown name, a checkpoint that is not there or not understood, and a device that is not
     there.
     """
@@ -61,10 +64,14 @@ def extractor_in_words(name: str) -> str:
 
 
 def _load(name: str, device: str, fp16: bool, aim_batch_norm: str) -> Extractor:
-    if name in EMBEDDED:
+    if _is_embedded(name):
         from .efficientnet import EfficientNetExtractor
 
-        return EfficientNetExtractor(name, device)
+        return EfficientNetExtractor(name.removeprefix(FAST), device, FAST if name.startswith(FAST) else "")
+    if name.startswith(FAST):
+        raise UserError(
+            f"extractor {name!r}: {FAST} is for the embedded ones: {', '.join(FAST + one for one in EMBEDDED)}"
+        )
     if name.startswith("timm:"):
         from .on_timm import TimmExtractor
 
@@ -91,7 +98,7 @@ def _split(name: str) -> list[str]:
     if Path(name).expanduser().is_dir():
         return [name]
     given = [part.strip() for part in name.split("," if "," in name else "__")]
-    parts = [meant for part in given for meant in (BEST_EMBEDDED if part == "embedded" else (part,))]
+    parts = [meant for part in given for meant in MEANT.get(part, (part,))]
     if "," not in name and not all(_stands_alone(part) for part in parts):
         return [name]
     if len(set(parts)) < len(parts) or "" in parts:
@@ -102,8 +109,12 @@ def _split(name: str) -> list[str]:
     return parts
 
 
+def _is_embedded(name: str) -> bool:
+    return name.removeprefix(FAST) in EMBEDDED
+
+
 def _stands_alone(name: str) -> bool:
-    return name in EMBEDDED or "/" in name or name.startswith("timm:") or Path(name).expanduser().is_dir()
+    return _is_embedded(name) or "/" in name or name.startswith("timm:") or Path(name).expanduser().is_dir()
 
 
 def _refuse_misspelt(name: str) -> None:

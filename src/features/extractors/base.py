@@ -4,7 +4,7 @@ import abc
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ class Extractor(abc.ABC):
     preprocessing, number format; it is known without loading the network. Hidden state 0 is the final output, 1 the
     layer before it, and so on to n_hidden_states - 1; their widths may differ. fp16, aim_batch_norm: as
     `load_extractor` was told, and is to be told again by whoever wants the same features. heedless: those of
-    fp16_features and aim_batch_norm that make no difference to it.
+    fp16_features and aim_batch_norm that make no difference to it. least: as `open_image` takes it; a part of the
+    identity.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Extractor(abc.ABC):
     fp16 = False
     aim_batch_norm = "eval"
     heedless: Collection[str] = ("aim_batch_norm",)
+    least = 0
 
     @property
     def in_words(self) -> str:
@@ -59,6 +61,10 @@ class Extractor(abc.ABC):
     @abc.abstractmethod
     def prepare(self, image: Image.Image) -> np.ndarray:
         """What the network needs of one RGB image, in as few bytes as possible. Called from several threads."""
+
+    def prepare_file(self, open_it: Callable[[int], Image.Image]) -> np.ndarray:
+        """What `prepare` makes of an image that is not open yet. open_it: is given `least`."""
+        return self.prepare(open_it(self.least))
 
     @abc.abstractmethod
     def __call__(self, prepared: list[np.ndarray], hidden_states: Sequence[int]) -> dict[int, np.ndarray]:

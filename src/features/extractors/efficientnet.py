@@ -21,7 +21,7 @@ from torch.nn.functional import interpolate, pad, relu6
 
 from ...common import UserError, available_cores
 from .base import stable_text, weights_hash
-from .on_torch import TorchExtractor
+from .on_torch import TorchExtractor, as_tensor
 from .onnx_network import OnnxNetwork, onnx_runtime
 
 # Of lite0: repeats, kernel, stride of the first, expansion, channels out.
@@ -36,6 +36,8 @@ STAGES = (
 )
 STEM_WIDTH, HEAD_WIDTH = 32, 1280
 NORM_EPSILON = 1e-3
+LEAST = 512  # pixels of a side of what a JPEG is reduced to: twice the network's, which for lite2 is 260
+REDUCED = f"JPEGs at 1/2, 1/4 or 1/8 if both sides stay {LEAST}, "
 MOST_CALLS = 4  # of torch at once; more would leave a batch of 16 too few images each
 
 
@@ -84,16 +86,19 @@ class EfficientNetExtractor(TorchExtractor):
     default_hidden_states_mode = "join"
     heedless = ("fp16_features", "aim_batch_norm")
 
-    def __init__(self, name: str = "efficientnet-lite0", device: str = "auto") -> None:
+    def __init__(self, name: str = "efficientnet-lite0", device: str = "auto", fast: str = "") -> None:
+        """fast: what its own name has before this one, if it is to take large JPEGs at a fraction of their size."""
         super().__init__(device)
-        self.name = name
+        self.name, self._published = fast + name, name
+        self.least = LEAST if fast else 0
         self._variant = VARIANTS[name]
         self._weights = _weights_file(self._variant)
         self.n_hidden_states = 2 + sum(repeats for repeats, *_ in self._variant.stages)
         self.identity = stable_text(
             family=name,
             weights=weights_hash([self._weights]),
-            preprocessing=f"squash {self._variant.image_size} bicubic by torch, (x - 127) / 128",
+            preprocessing=REDUCED * bool(fast)
+            + f"squash {self._variant.image_size} bicubic by torch, (x - 127) / 128",
         )
 
     @contextmanager
@@ -118,11 +123,11 @@ class EfficientNetExtractor(TorchExtractor):
         13 Pillow takes another order for tall images.) It takes a third of the time.
         """
         size = (self._variant.image_size, self._variant.image_size)
-        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]  # (1, 3, H, W), in memory channels last
-        return interpolate(pixels, size, mode="bicubic", antialias=True)[0].permute(1, 2, 0).numpy()
+        resized = interpolate(as_tensor(image), size, mode="bicubic", antialias=True)  # (1, 3, S, S)
+        return resized[0].permute(1, 2, 0).numpy()
 
     def _load(self) -> nn.Module:
-        network = embedded_network(self.name)
+        network = embedded_network(self._published)
         if self.device.type == "cpu" and (runtime := onnx_runtime()):
             return OnnxNetwork(network, runtime)
         return network.to(memory_format=torch.channels_last).to(self.device)  # type: ignore[call-overload]

@@ -1,12 +1,14 @@
 """The part that all extractors on torch share: the device, the threads, and a network loaded when first needed."""
 
 import abc
+import warnings
 from collections.abc import Sequence
 from threading import Lock
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from ...common import available_cores, pick_device, torch_threads
@@ -51,3 +53,13 @@ class TorchExtractor(Extractor):
             parts = [self._features(self._network, batch, hidden_states) for batch in batches]
             order = np.argsort(np.concatenate(groups))
             return {k: torch.cat([part[k].float().cpu() for part in parts]).numpy()[order] for k in hidden_states}
+
+
+def as_tensor(image: Image.Image) -> Tensor:
+    """(1, 3, H, W) uint8 of an RGB image, in memory channels last; to be read only.
+
+    An array of one's own would be a second copy, 72 MB of a photograph of 24 megapixels.
+    """
+    # Asking twice does not add twice; a person's own -W options win.
+    warnings.filterwarnings("ignore", message="The given NumPy array is not writable", append=True)
+    return torch.from_numpy(np.asarray(image)).permute(2, 0, 1)[None]  # (H, W, 3) -> (1, 3, H, W)

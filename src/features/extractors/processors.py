@@ -11,6 +11,7 @@ from transformers.image_processing_backends import PilBackend
 
 from ...common import UserError, first_line
 from .checkpoint import Checkpoint, hub_file, read_json
+from .on_torch import as_tensor
 from .resizing import ALWAYS_THE_SAME, pillows_resizing
 
 # Checkpoints that were published without their image processor, and where it lives.
@@ -71,8 +72,7 @@ class Dinov3Processor:
         )
 
     def __call__(self, image: Image.Image, return_tensors: str = "np") -> dict[str, list[np.ndarray]]:
-        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]  # (H, W, 3) -> (1, 3, H, W)
-        scaled = pixels.float() * self._factor
+        scaled = as_tensor(image).float() * self._factor  # (1, 3, H, W)
         resized = torch.nn.functional.interpolate(scaled, self._size, mode=str(self._mode), antialias=True)
         return {"pixel_values": [(resized[0].numpy() - self._mean) / self._deviation]}
 

@@ -1,6 +1,6 @@
 """Several extractors at once, as one: their features stand side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image
@@ -40,9 +40,14 @@ class SeveralExtractors(Extractor):
 
     def prepare(self, image: Image.Image) -> np.ndarray:
         """(parts,) of arrays, what each of them needs."""
+        return self.prepare_file(lambda _: image)
+
+    def prepare_file(self, open_it: Callable[[int], Image.Image]) -> np.ndarray:
+        """As `prepare`; the file is opened once for all parts that want it in the same way."""
+        images = {least: open_it(least) for least in {part.least for part in self.parts}}
         prepared = np.empty(len(self.parts), dtype=object)
         for place, part in enumerate(self.parts):
-            prepared[place] = part.prepare(image)
+            prepared[place] = part.prepare(images[part.least])
         return prepared
 
     def __call__(self, prepared: list[np.ndarray], hidden_states: Sequence[int]) -> dict[int, np.ndarray]:

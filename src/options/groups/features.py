@@ -13,8 +13,8 @@ FEATURES = Group(
     (
         of(TRAIN, CHOOSE)(
             "--feature_extractor --feature_extractor_model",
-            "the image model: embedded (needs no download), or one by hub name or folder; several with commas "
-            "between",
+            "the image model: embedded (needs no download; fast:embedded for cameras' JPEGs), or one by hub name or "
+            "folder; several with commas between",
             TEXT,
             "ChrisGoringe/vitH16",
             needs=ASSISTED,

@@ -57,7 +57,7 @@ def _prepared(
 ) -> tuple[bytes | None, str | None]:
     held = []
     for extractor in extractors:
-        pixels, reason = pixels_of(extractor, lambda: open_image(image_file(directory, path)))
+        pixels, reason = pixels_of(extractor, lambda least: open_image(image_file(directory, path), least))
         beat()
         if pixels is None:
             return None, reason
