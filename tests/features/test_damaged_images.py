@@ -14,6 +14,7 @@ from PIL import Image, ImageFile, PngImagePlugin
 from src.features.extraction import extract_features
 from src.features.feature_cache import FeatureCache
 from src.features.images import UnreadableImage, content_of, damage, open_image
+from src.features.images.colours import BROKEN
 from tests import profiles
 from tests.toys import ToyExtractor, make_old
 
@@ -142,6 +143,7 @@ def test_a_profile_of_more_than_the_limit_is_ignored(tmp_path, monkeypatch):
         assert (pixels(path) != PHOTO).any() == is_used
         content = content_of(path)
         assert (content.key != content.hash) == is_used
+        assert (content.note == BROKEN) == (not is_used)
 
 
 def test_a_bomb_of_a_profile_is_never_unpacked(tmp_path):
@@ -156,7 +158,7 @@ def test_a_bomb_of_a_profile_is_never_unpacked(tmp_path):
     finally:
         tracemalloc.stop()
     np.testing.assert_array_equal(found, PHOTO)
-    assert content.key == content.hash
+    assert (content.key, content.note) == (content.hash, BROKEN)
     assert most < 2**26
 
 

@@ -25,6 +25,7 @@ AT_LEAST = 0.25  # of the rows must be there
 PNG_START = b"\x89PNG\r\n\x1a\n"
 # Of a PNG, no pixel depends on these. ComfyUI writes workflows of megabytes into texts.
 PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"tIME", b"iCCP")
+NO_PROFILE = b"-"
 LARGEST_PROFILE = 16 * 2**20  # bytes; those of printers are larger than the one megabyte that Pillow allows
 
 ZEROS = 512  # at the end of compressed pixels are damage
@@ -120,15 +121,15 @@ def png_without_texts(data: bytes) -> Mended:
     return Mended(io.BytesIO(b"".join(kept)), profile)
 
 
-def _profile_in(chunk: bytes) -> bytes | None:
-    """chunk: a name, a NUL, a 0 for zlib, and the profile, compressed."""
+def _profile_in(chunk: bytes) -> bytes:
+    """chunk: a name, a NUL, a 0 for zlib, and the profile, compressed. What is no profile is said to be broken."""
     compressed = chunk[chunk.find(b"\0") + 2 :]
     unpacking = zlib.decompressobj()
     try:
         profile = unpacking.decompress(compressed, LARGEST_PROFILE)
     except zlib.error:
-        return None
-    return profile if unpacking.eof else None
+        return NO_PROFILE
+    return profile if unpacking.eof else NO_PROFILE
 
 
 def zeros_at_its_end(path: Path | Held) -> bool:
