@@ -25,7 +25,7 @@ from src.scoring import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
 
@@ -135,7 +135,7 @@ def handing_on_of(arguments: argparse.Namespace) -> HandingOnSettings:
 
 def images_to_score(
     arguments: argparse.Namespace, directory: Path, address: str
-) -> "tuple[Path | None, list[str], list[str], About | None]":
+) -> "tuple[Path | None, Sequence[str], Sequence[str], About | None]":
     """The outfile, all images of the directory, those to score, and what is known of the shard where they are one.
 
     UserError where it or they can't be had.
@@ -157,7 +157,7 @@ def images_to_score(
     return outfile, images, paths, about_shard(arguments, directory, portion, paths) if portion else None
 
 
-def check_own_files(arguments: argparse.Namespace, directory: Path, paths: list[str]) -> None:
+def check_own_files(arguments: argparse.Namespace, directory: Path, paths: "Sequence[str]") -> None:
     """UserError where something is to be done with the files of images that have none of their own."""
     from src.features import no_own_files
 
@@ -180,7 +180,9 @@ def outfile_of(arguments: argparse.Namespace) -> Path:
     return check_outfile(str(arguments.shard.file(outfile)), False, arguments.score_column)
 
 
-def about_shard(arguments: argparse.Namespace, directory: Path, portion: "Portion", paths: list[str]) -> "About":
+def about_shard(
+    arguments: argparse.Namespace, directory: Path, portion: "Portion", paths: "Sequence[str]"
+) -> "About":
     """By what it is known whether this shard was scored before."""
     from src.scoring import describe
 
@@ -213,7 +215,7 @@ def stores_of(
 def score(
     arguments: argparse.Namespace,
     directory: Path,
-    paths: list[str],
+    paths: "Sequence[str]",
     models: "list[Model]",
     cache: "FeatureCache | None",
     parts: "Parts | None",

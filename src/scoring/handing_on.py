@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..common import UserError, check_writable, claimed, note, number_of, remove_parts
+from ..common import Names, UserError, check_writable, claimed, note, number_of, remove_parts
 from ..scores import shown
 from .file_names import check_format, new_name
 from .handed_on import (
@@ -68,14 +68,16 @@ def may_be_over(settings: HandingOnSettings) -> bool:
     return bool(settings.move_to) and has_unfinished_move(Path(settings.move_to or "").expanduser())
 
 
-def not_handed_on(directory: Path, paths: list[str], settings: HandingOnSettings, say: bool = True) -> list[str]:
+def not_handed_on(
+    directory: Path, paths: Sequence[str], settings: HandingOnSettings, say: bool = True
+) -> Sequence[str]:
     """The images without those that were put into the folder, where that lies in the directory; say: how many."""
     target = Path(settings.folder or "").expanduser().resolve()
     if not (settings.folder and target.is_relative_to(directory.resolve())):
         return paths
     folder = target.relative_to(directory.resolve())
     there = {(folder / name).as_posix() for names in listed(target).values() for name in names}
-    left = [path for path in paths if path not in there]
+    left = Names(path for path in paths if path not in there)
     if len(left) < len(paths) and say:
         number = number_of(len(paths) - len(left), "image")
         note(f"{number} in {target} left out: put there before, by the tables there")

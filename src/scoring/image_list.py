@@ -4,11 +4,10 @@ import csv
 import json
 import os
 from collections.abc import Callable, Iterator
-from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..common import UserError, first_line, note, number_of
+from ..common import Names, UserError, first_line, note, number_of
 from ..features import expanded, is_remote, is_there
 from ..scores import shown
 
@@ -19,7 +18,7 @@ COLUMNS = ("relative_path", "path", "file_name", "filename", "image", "image_pat
 
 def read_list(
     path: Path, directory: Path, may_be_gone: bool = False, wanted: Callable[[str], bool] | None = None
-) -> list[str]:
+) -> Names:
     """Relative paths (with `/`, sorted, each once) of the images that a file names and that are there.
 
     Text: a line each, relative to the directory, or absolute and in it; one that begins with a quote is JSON text,
@@ -29,12 +28,14 @@ def read_list(
     of ten million takes the memory of that part. Raises UserError where the file can't be read, a line leads out of
     the directory, or no image is there.
     """
-    # Equal ones stand beside each other when they are sorted: a set of ten million would take 340 MB beside them.
-    named = sorted(image for image in _images(path, directory) if wanted is None or wanted(image))
-    there: list[str] = []
-    gone: list[str] = []
-    for image, _ in groupby(named):
-        (there if is_there(directory, image) else gone).append(image)
+    named = Names(filter(wanted, _images(path, directory)) if wanted else _images(path, directory))
+    named.sort()
+    there, gone = Names(), Names()
+    before = None
+    for image in named:
+        if image != before:  # equal ones stand beside each other
+            (there if is_there(directory, image) else gone).append(image)
+        before = image
     if not may_be_gone and not there:
         which = f", such as {shown(gone[0])}" if gone else ""
         raise UserError(f"--list={path}: names no image that is in {directory}{which}; write a path a line")

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 from tqdm import tqdm
 
-from ..common import UserError, note
+from ..common import Names, UserError, note
 from ..features import Extractor, FeatureCache, Features, extract_features, load_extractor
 from ..model import Predictor, PredictorConfig, Unsaid, arrange, check_extractor, find_filter, load_predictor, unasked
 from .settings import ScoringSettings
@@ -77,7 +77,7 @@ class Scored:
     """
 
     models: Sequence[Model]
-    paths: list[str]
+    paths: Sequence[str]
     scores: np.ndarray
     errors: np.ndarray
     gates: np.ndarray
@@ -86,6 +86,10 @@ class Scored:
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def values(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Scores, errors and gates."""
+        return self.scores, self.errors, self.gates
 
     def passed(self) -> np.ndarray:
         """(N, models) bool: whether the image passes the model's gate, and the score reaches its threshold.
@@ -101,17 +105,15 @@ class Scored:
 
     def part(self, rows: np.ndarray) -> "Scored":
         """Only these images, by position; itself, where that is all of them: a copy of a million takes 40 MB."""
-        if np.array_equal(rows, np.arange(len(self))):
+        if len(rows) == len(self) and np.array_equal(rows, np.arange(len(self))):
             return self
-        paths = [self.paths[row] for row in rows]
-        values = self.scores[rows], self.errors[rows], self.gates[rows]
-        return Scored(self.models, paths, *values, self.unreadable, self.extracted)
+        paths = Names(self.paths[row] for row in rows)
+        scores, errors, gates = (each[rows] for each in self.values())
+        return Scored(self.models, paths, scores, errors, gates, self.unreadable, self.extracted)
 
     def and_those(self, others: "Scored") -> "Scored":
         """These images and, behind them, others of the same models."""
-        scores, errors, gates = (
-            np.concatenate([getattr(self, name), getattr(others, name)]) for name in ("scores", "errors", "gates")
-        )
+        scores, errors, gates = map(np.concatenate, zip(self.values(), others.values(), strict=True))
         return Scored(self.models, [*self.paths, *others.paths], scores, errors, gates)
 
 
@@ -193,18 +195,36 @@ def score_images(
     Whatever goes through an image model is in the cache soon after, so that a killed run goes on where it was. In
     memory are all names and scores, and the features of one chunk. Raises UserError where the cache can't be used.
     """
-    values = np.empty((3, len(paths), len(models)))
-    result = Scored(models, [], *values)
+    scores, errors, gates = _room(len(paths), models)
+    result = Scored(models, paths, scores, errors, gates)
+    lost: set[int] = set()
+    done = 0
     with tqdm(total=len(paths), desc="scoring", unit="image", disable=None if progress else True) as bar:
         for start in range(0, len(paths), CHUNK):
-            part = _score_chunk(directory, paths[start : start + CHUNK], models, cache, batch_size, bar)
-            values[:, len(result) : len(result) + len(part)] = part.scores, part.errors, part.gates
-            result.paths += part.paths
+            chunk = paths[start : start + CHUNK]
+            part = _score_chunk(directory, chunk, models, cache, batch_size, bar)
+            for values, new in zip(result.values(), part.values(), strict=True):
+                if values.flags.writeable:
+                    values[done : done + len(part)] = new
+            done += len(part)
+            lost.update(start + place for place, path in enumerate(chunk) if path in part.unreadable)
             result.unreadable |= part.unreadable
             result.extracted += part.extracted
             bar.update(min(start + CHUNK, len(paths)) - bar.n)
-    result.scores, result.errors, result.gates = values[:, : len(result)]
+    if lost:
+        result.paths = Names(path for place, path in enumerate(paths) if place not in lost)
+    result.scores, result.errors, result.gates = (values[:done] for values in result.values())
     return result
+
+
+def _room(images: int, models: Sequence[Model]) -> list[np.ndarray]:
+    """(images, models) for scores, errors and gates; read-only, nan, and of no size where there will be none."""
+    gates = [model.gate for model in models if model.gate]
+    has_errors = any(model.has_error for model in [*models, *(gate.model for gate in gates)])
+    shape = images, len(models)
+    return [
+        np.empty(shape) if needed else np.broadcast_to(np.nan, shape) for needed in (True, has_errors, bool(gates))
+    ]
 
 
 def _score_chunk(

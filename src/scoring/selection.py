@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..common import UserError
-from ..features import find_images, images_below
+from ..common import Names, UserError
+from ..features import find_names, images_below
 from .image_list import read_list
 from .settings import SelectionSettings
 from .shards import Portion
@@ -26,7 +26,7 @@ def find_wanted(
     portion: Portion | None = None,
     in_archives: bool = False,
     address: str = "",
-) -> tuple[list[str], list[str]]:
+) -> tuple[Sequence[str], Sequence[str]]:
     """All images of the directory, or of the file `listed`, and those that the patterns leave; see `matching`.
 
     may_come: there may be none of them yet, or any more. exclude: as `find_images` takes it. portion: of the images
@@ -34,14 +34,17 @@ def find_wanted(
     in_archives: those in tar files and zip archives are images of the directory too. address: of a remote folder in
     the place of the directory. Raises UserError where there are none, nor will be.
     """
+    images: Sequence[str]
+    paths: Sequence[str]
     if listed and portion:
         images = paths = read_list(Path(listed).expanduser(), directory, True, _portion_of(patterns, portion))
     elif listed:
         images = read_list(Path(listed).expanduser(), directory, may_come)
         paths = matching(images, patterns)
     else:
-        images = images_below(address, exclude) if address else find_images(directory, exclude, True, in_archives)
-        paths = [path for path in matching(images, patterns) if portion is None or portion(path)]
+        images = images_below(address, exclude) if address else find_names(directory, exclude, True, in_archives)
+        matched = matching(images, patterns)
+        paths = Names(filter(portion, matched)) if portion else matched
     may_come = may_come or (portion is not None and portion.listed > 0)
     if not (images or may_come):
         raise UserError(
@@ -60,12 +63,12 @@ def _portion_of(patterns: Sequence[str], portion: Portion) -> Callable[[str], bo
     return lambda path: bool(matching([path], patterns)) and portion(path)
 
 
-def matching(paths: Sequence[str], patterns: Sequence[str] | None) -> list[str]:
-    """Paths in which any of the regular expressions is found; all of them without patterns."""
+def matching(paths: Sequence[str], patterns: Sequence[str] | None) -> Sequence[str]:
+    """Paths in which any of the regular expressions is found; without patterns themselves."""
     if not patterns:
-        return list(paths)
+        return paths
     compiled = [re.compile(pattern) for pattern in patterns]
-    return [path for path in paths if any(pattern.search(path) for pattern in compiled)]
+    return Names(path for path in paths if any(pattern.search(path) for pattern in compiled))
 
 
 def choose(scored: "Scored", settings: SelectionSettings = SelectionSettings()) -> np.ndarray:  # noqa: B008

@@ -1,7 +1,7 @@
 """Fill a score file with a model's estimates, on the scale of the scores that are there."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,14 +23,14 @@ class Unfilled(NamedTuple):
     table: ScoreTable
 
 
-def read_unfilled(directory: Path, images: list[str], settings: FillingSettings) -> Unfilled | None:
+def read_unfilled(directory: Path, images: Sequence[str], settings: FillingSettings) -> Unfilled | None:
     """The score file to fill in, before hours are spent on scoring; None where none is asked for."""
     if not settings.update_scores:
         return None
     path = find(settings.update_scores, directory)
     if not settings.dry_run:
         check_writable("update_scores", path if settings.in_place else beside(path))
-    table, problems = read_table(path, settings.score_column, images, directory)
+    table, problems = read_table(path, settings.score_column, list(images), directory)
     print("\n".join(problems) + "\n" * bool(problems), end="")
     return Unfilled(path, table)
 

@@ -2,7 +2,15 @@
 
 from .contents import HASH_BYTES, Content, Stamp, content_hash, content_of, file_stamps
 from .errors import UnreadableImage
-from .finding import expanded, find_images, images_below, is_left_out, leading_out, look_for_images
+from .finding import (
+    expanded,
+    find_images,
+    find_names,
+    images_below,
+    is_left_out,
+    leading_out,
+    look_for_images,
+)
 from .kinds import IMAGE_SUFFIXES, readable_suffixes
 from .lying import image_file, is_there, no_own_files
 from .metadata import facts_of
@@ -23,6 +31,7 @@ __all__ = [
     "facts_of",
     "file_stamps",
     "find_images",
+    "find_names",
     "image_file",
     "images_below",
     "is_left_out",

@@ -4,13 +4,13 @@ import os
 import stat
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
-from ...common import UserError, note
+from ...common import Names, UserError, note
 from .archives import SUFFIXES as ARCHIVES
 from .archives import members
 from .kinds import EXTRAS, RAW, kind_of_foreign, readable_suffixes
@@ -42,7 +42,7 @@ class Found:
     devices that are called like images.
     """
 
-    paths: list[str] = field(default_factory=list)
+    paths: Names = field(default_factory=Names)
     left_out: Counter[str] = field(default_factory=Counter)
     foreign: Counter[str] = field(default_factory=Counter)
     no_files: int = 0
@@ -63,6 +63,11 @@ def find_images(
     in. say: name on stderr what is left out, and each sub-folder that can't be listed. in_archives: tar files
     and zip archives count as folders. Raises UserError if `directory` is not a folder that can be listed.
     """
+    return list(find_names(directory, exclude, say, in_archives))
+
+
+def find_names(directory: Path, exclude: Sequence[str] = (), say: bool = True, in_archives: bool = False) -> Names:
+    """As `find_images`, in a quarter of the memory: for folders of millions."""
     found = look_for_images(directory, exclude, say, in_archives)
     for line in found.lines() if say else []:
         note(f"note: {line}")
@@ -82,19 +87,17 @@ def look_for_images(
     except OSError as error:
         raise UserError(f"{directory}: {error.strerror or error}; give an existing directory that holds images")
     if in_archives:
-        walk.found.paths = _with_members(directory, walk.found.paths, exclude)
+        walk.found.paths = Names(_with_members(directory, walk.found.paths, exclude))
     walk.found.paths.sort()
     return walk.found
 
 
-def _with_members(directory: Path, paths: Sequence[str], exclude: Sequence[str]) -> list[str]:
-    found: list[str] = []
+def _with_members(directory: Path, paths: Sequence[str], exclude: Sequence[str]) -> Iterator[str]:
     for path in paths:
         try:
-            found += expanded(directory, path, exclude)
+            yield from expanded(directory, path, exclude)
         except UserError as error:
             note(f"note: {error}")
-    return found
 
 
 def expanded(directory: Path, path: str, exclude: Sequence[str] = ()) -> list[str]:

@@ -72,7 +72,7 @@ def _columns(scored: "Scored", limits: Sequence[float]) -> dict[str, Any]:
     known = bool(np.isfinite(percentiles).all()) and len(percentiles) > 0
     odd = {row: quote(fsencode(path)) for row, path in enumerate(scored.paths) if not _is_text(path)}
     return {
-        "paths": scored.paths,
+        "paths": list(scored.paths),
         "addresses": odd,  # of names that are no text: a browser can't know their bytes
         "scores": [float(f"{score:.5g}") for score in scored.scores[:, 0].tolist()],
         "percentiles": [round(p, 1) for p in percentiles.tolist()] if known else None,

@@ -1,0 +1,103 @@
+"""Millions of names in little more memory than their letters: as a text of Python's each takes 60 bytes more."""
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice, pairwise
+from typing import overload
+
+BLOCK = 64  # names that are one text; to find one, so many are taken apart
+RUN = BLOCK << 10  # names that are sorted at once
+SEPARATOR = "\0"  # is in no name of a file, on any system; where it is in one nevertheless, its block stays a list
+
+
+class Names(Sequence[str]):
+    """A list of texts that can be added to and sorted, and equals a list of the same texts.
+
+    A slice is a list, so take short ones.
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._blocks: list[str | list[str]] = []  # of `BLOCK` names each
+        self._last: list[str] = []  # fewer
+        self._recent: tuple[int, list[str]] = -1, []  # the block that was last taken apart: neighbours are asked next
+        self.extend(names)
+
+    def append(self, name: str) -> None:
+        """At the end."""
+        self._last.append(name)
+        if len(self._last) == BLOCK:
+            joined = SEPARATOR.join(self._last)
+            self._blocks.append(joined if joined.count(SEPARATOR) == BLOCK - 1 else self._last)
+            self._last = []
+
+    def extend(self, names: Iterable[str]) -> None:
+        """At the end, in their order."""
+        for name in names:
+            self.append(name)
+
+    def sort(self) -> None:
+        """In place, as a list would be; in the memory of 65,536 names beside what it has."""
+        names, runs = self._emptied(), []
+        while run := Names(sorted(islice(names, RUN))):
+            runs.append(run)
+        if all(one[-1] <= following[0] for one, following in pairwise(runs)):
+            self._blocks = list(chain.from_iterable(run._blocks for run in runs))
+            self._last = runs[-1]._last if runs else []
+        else:
+            self.extend(heapq.merge(*(run._emptied() for run in runs)))
+
+    def _emptied(self) -> Iterator[str]:
+        """All names in their order; each block is gone once it is reached, and at the end nothing is left."""
+        blocks, last = self._blocks[::-1], self._last
+        self._blocks, self._last, self._recent = [], [], (-1, [])
+        while blocks:
+            yield from _apart(blocks.pop())
+        yield from last
+
+    def __len__(self) -> int:
+        return BLOCK * len(self._blocks) + len(self._last)
+
+    def __iter__(self) -> Iterator[str]:
+        for block in self._blocks:
+            yield from _apart(block)
+        yield from self._last
+
+    @overload
+    def __getitem__(self, which: int) -> str: ...
+    @overload
+    def __getitem__(self, which: slice) -> list[str]: ...
+    def __getitem__(self, which: int | slice) -> str | list[str]:
+        places = range(len(self))[which]
+        if isinstance(places, range):
+            return self._slice(places)
+        return self._block(places // BLOCK)[places % BLOCK]
+
+    def _slice(self, places: range) -> list[str]:
+        if not places:
+            return []
+        first = min(places) // BLOCK
+        names = [name for number in range(first, max(places) // BLOCK + 1) for name in self._block(number)]
+        return [names[place - first * BLOCK] for place in places]
+
+    def _block(self, number: int) -> list[str]:
+        if number == len(self._blocks):
+            return self._last
+        known, names = self._recent
+        if number != known:
+            names = _apart(self._blocks[number])
+            self._recent = number, names
+        return names
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Names | list):
+            return NotImplemented
+        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({list(self)!r})"
+
+
+def _apart(block: str | list[str]) -> list[str]:
+    return block.split(SEPARATOR) if isinstance(block, str) else block
