@@ -153,11 +153,11 @@ def open_once(folder: Path) -> None:
     held = [cache.stored(Wide.identity, k) for k in range(len(WIDTHS))]
     seconds = time.perf_counter() - start
     peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / unit
-    arrays = {id(array): array.nbytes for places in held for array in (places.keys, places.shards, places.rows)}
-    count, size = len(held[0].keys), (folder / "index.sqlite").stat().st_size
+    tables = {id(table): table.nbytes for places in held for table in (places.table, places.recent)}
+    count, size = len(held[0]), (folder / "index.sqlite").stat().st_size
     print(
         f"{count:8} images: opened in {opened:.2f} s, all known after {seconds:.2f} s; an image takes "
-        f"{size / count:.0f} bytes of the index and {sum(arrays.values()) / count:.0f} of memory; peak {peak:.0f} MB",
+        f"{size / count:.0f} bytes of the index and {sum(tables.values()) / count:.0f} of memory; peak {peak:.0f} MB",
         flush=True,
     )
 

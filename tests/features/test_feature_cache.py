@@ -143,19 +143,30 @@ def test_full_shards_become_larger_ones_so_that_many_images_are_few_files(tmp_pa
     np.testing.assert_array_equal(loaded[0], -loaded[1])
 
 
-def test_hidden_states_that_were_written_together_share_the_memory_that_says_where_they_are(tmp_path):
+def test_hidden_states_that_were_written_together_share_the_memory_that_says_where_they_are(tmp_path, monkeypatch):
+    monkeypatch.setattr("src.features.feature_cache.cache.SETTLED", 10)
     cache, hashes = FeatureCache(tmp_path), some_hashes(30)
     for rows in (slice(0, 20), slice(20, 30)):
         cache.add("toy", hashes[rows], {0: some_features(30)[rows], 1: some_features(30)[rows]})
         cache.flush()
         first, second = cache.stored("toy", 0), cache.stored("toy", 1)
-        assert first.keys is second.keys
-        assert first.rows is second.rows
+        assert first.table is second.table
         assert first.names != second.names
     cache.add("toy", some_hashes(1), {1: some_features(1)})
     cache.flush()
     assert [len(cache.stored("toy", k)) for k in (0, 1)] == [30, 31]
     assert cache.load("toy", hashes, [0, 1])[1].all()
+    more = some_hashes(20)
+    cache.add("toy", more, {1: some_features(20)})  # alone, and many
+    cache.flush()
+    assert cache.stored("toy", 0).table is cache.stored("toy", 1).table
+    assert cache.stored("toy", 0) == set(hashes)
+    assert set(more) <= cache.stored("toy", 1)
+    for path in shards(cache):  # what is gone is known by nobody any more, and the rest as before
+        if len(load_file(path)["hashes"]) == 10:
+            path.unlink()
+    assert FeatureCache(tmp_path).load("toy", hashes, [0, 1])[1].tolist() == [True] * 20 + [False] * 10
+    assert cache.load("toy", hashes, [0, 1])[1].tolist() == [True] * 20 + [False] * 10
 
 
 @pytest.mark.parametrize("steps", range(6))

@@ -17,7 +17,8 @@ from ..images import HASH_BYTES, Content, Stamp, UnreadableImage, file_stamps
 from .files import as_bytes, file_row, known_contents, read_content
 from .index import FileRow, ShardRow, Tables, note
 from .mending import MendingIndex
-from .places import KEY, Places
+from .places import Places
+from .row_table import KEY
 from .shards import SUFFIX, DamagedShard, Shard, compact, merged, read_shard, write_shard
 
 FOLDER_NAME = ".aesthetic_cache"
@@ -26,6 +27,7 @@ SECONDS_IN_MEMORY = 10.0
 # Rows, and how many shards of fewer rows are made into one: first what ten seconds gave, then what memory held. Of a
 # larger one all would be read for a few of its rows.
 MERGED = ((256, 16), (2048, 8))
+SETTLED = MERGED[-1][0]  # rows from which a shard stays as it is
 STALE_PART_SECONDS = 3600.0
 
 
@@ -121,21 +123,23 @@ class FeatureCache:
     def _look_up(self, tables: Tables, extractor: str, hidden_state: int) -> tuple[Places, list[str]]:
         """And the shards whose rows in the index are damaged."""
         places = self._places.get((extractor, hidden_state), Places())
-        names = tables.shards_of(extractor, hidden_state)
-        if names[: len(places.names)] != places.names:  # some were merged, or deleted
+        settled, recent = tables.shards_of(extractor, hidden_state, SETTLED * HASH_BYTES)
+        if places.names == (*settled, *recent):
+            return places, []
+        if places.names[: places.settled] != settled[: places.settled]:  # some were deleted
             places = Places()
         damaged = []
 
-        def added() -> Iterator[tuple[str, bytes]]:
+        def blocks(names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
             """One after the other: the hashes of all would be memory for a second table."""
-            for name in names[len(places.names) :]:
+            for name in names:
                 if (hashes := tables.hashes_of(name)) is None:
                     damaged.append(name)
-                yield name, hashes or b""
+                elif hashes:
+                    yield name, hashes
 
-        # What is extracted together is written together: then all hidden states share one table in memory.
-        others = [table for (name, _), table in self._places.items() if name == extractor]
-        return places.with_shards(added(), others), damaged
+        others = [other.table for (name, _), other in self._places.items() if name == extractor]
+        return places.with_shards(blocks(settled[places.settled :]), blocks(recent), others), damaged
 
     def add(self, extractor: str, hashes: Sequence[str], features: Mapping[int, np.ndarray]) -> None:
         """Take {k: (B, W_k) float32} of images with these keys; they are on disk after the next `flush`.

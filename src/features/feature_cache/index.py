@@ -162,13 +162,17 @@ class Tables:
     def shard_names(self) -> set[str]:
         return {name for (name,) in self._execute("SELECT name FROM shards")}
 
-    def shards_of(self, extractor: str, hidden_state: int) -> tuple[str, ...]:
-        """Names of the shards of this extractor and hidden state, oldest first."""
-        names = self._execute(
-            "SELECT name FROM shards WHERE extractor = ? AND hidden_state = ? ORDER BY rowid",
-            (extractor, hidden_state),
+    def shards_of(self, extractor: str, hidden_state: int, large: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Names of the shards of this extractor and hidden state whose hashes take so many bytes or more, and of the
+        others; oldest first.
+        """
+        rows = self._execute(
+            "SELECT name, length(hashes) >= ? FROM shards WHERE extractor = ? AND hidden_state = ? ORDER BY rowid",
+            (large, extractor, hidden_state),
+        ).fetchall()
+        return tuple(name for name, is_large in rows if is_large), tuple(
+            name for name, is_large in rows if not is_large
         )
-        return tuple(name for (name,) in names)
 
     def hashes_of(self, name: str) -> bytes | None:
         """16 bytes for each row of this shard, joined; nothing if another process merged it a moment ago.
