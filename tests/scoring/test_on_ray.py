@@ -3,6 +3,7 @@
 Where Ray is not installed, a stand-in for it runs the same tasks and actors in this process.
 """
 
+import csv
 import itertools
 import json
 import os
@@ -10,6 +11,7 @@ import socket
 import sys
 import time
 import types
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -357,6 +359,7 @@ class Actor:
 def stand_in():
     """As much of Ray as is used."""
     ray, data, exceptions = (types.ModuleType(name) for name in ("ray", "ray.data", "ray.exceptions"))
+    ray.__spec__ = ModuleSpec("ray", None)  # by which it is told that it is installed
     ray.data, ray.exceptions, ray.is_initialized = data, exceptions, lambda: True
     ray.nodes = lambda: [{"Alive": True, "Resources": {"CPU": 2.0}}]
     ray.cluster_resources = ray.available_resources = lambda: {"CPU": 2.0}
@@ -447,6 +450,78 @@ def test_scores_on_ray_are_those_of_one_process_and_a_killed_run_goes_on(ray, ph
     )
     np.testing.assert_array_equal(again.scores, found.scores)
     assert again.extracted == 0
+
+
+def run_script(monkeypatch, photos, *words):
+    """The script, in this process, on a tenth of the images."""
+    import aesthetic_score_from_model as script
+
+    asked = [
+        "score",
+        f"--directory={photos}",
+        f"--model={photos / '0.safetensors'}",
+        "--device=cpu",
+        r"--regex=0\.png|broken|odd",
+    ]
+    asked += words
+    monkeypatch.setattr(sys, "argv", asked)
+    script.main()
+
+
+def read_table(path):
+    """{relative path: model score}."""
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as lines:
+        return {row["relative_path"]: float(row["model_score"]) for row in csv.DictReader(lines)}
+
+
+def test_shards_on_ray_are_put_together_to_what_one_process_without_either_says(
+    ray, photos, tmp_path, monkeypatch, capsys
+):
+    whole, merged = tmp_path / "whole.csv", tmp_path / "out.csv"
+    run_script(monkeypatch, photos, f"--outfile={whole}", f"--cache_directory={tmp_path / 'cache'}")
+    for number in (1, 2):
+        run_script(monkeypatch, photos, f"--outfile={merged}", f"--shard={number}/2", "--engine=ray")
+    shards = [tmp_path / f"out.shard-{number}-of-2.csv" for number in (1, 2)]
+    assert min(len(read_table(shard)) for shard in shards) > 3
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["cache"]  # no out….parts any more
+    capsys.readouterr()
+
+    monkeypatch.setattr("src.scoring.on_ray.flow.joined", lambda *_: pytest.fail("Ray is asked again"))
+    run_script(monkeypatch, photos, f"--outfile={merged}", "--shard=2/2", "--engine=ray")
+    assert capsys.readouterr().out == f"{shards[1]} is there already, with all that --shard=2/2 asks for.\n"
+    monkeypatch.setattr(sys, "argv", ["score", "--merge", f"--outfile={merged}"])
+    import aesthetic_score_from_model as script
+
+    script.main()
+    assert (
+        capsys.readouterr().out
+        == f"{merged}: {len(read_table(whole))} rows of 2 shards; 1 image could not be read.\n"
+    )
+    expected, found = read_table(whole), read_table(merged)
+    assert list(found) == list(expected)
+    np.testing.assert_allclose(list(found.values()), list(expected.values()), atol=1e-4)
+
+
+def test_a_shard_on_ray_that_was_killed_goes_on_and_the_other_one_knows_nothing_of_it(
+    monkeypatch, photos, tmp_path, capsys
+):
+    ray = put_stand_in(monkeypatch)
+    words = [f"--outfile={tmp_path / 'out.csv'}", "--engine=ray"]
+    gone, real = ray.exceptions.RayError("killed"), ray.data.from_arrow
+    monkeypatch.setattr(flow, "BATCH", 2)
+    monkeypatch.setattr("src.scoring.on_ray.parts.SECONDS_IN_MEMORY", 0)
+    monkeypatch.setattr(ray.data, "from_arrow", lambda tables: real(itertools.chain(tables[:2], raising(gone))))
+    with pytest.raises(UserError, match="killed; started again, it goes on"):
+        run_script(monkeypatch, photos, *words, "--shard=1/2")
+    assert (tmp_path / "out.shard-1-of-2.parts").is_dir()
+    monkeypatch.setattr(ray.data, "from_arrow", real)
+    capsys.readouterr()
+    run_script(monkeypatch, photos, *words, "--shard=2/2")
+    assert "already, from before" not in capsys.readouterr().err
+    run_script(monkeypatch, photos, *words, "--shard=1/2")
+    assert "4 images are in" in capsys.readouterr().err
+    assert len(read_table(tmp_path / "out.shard-1-of-2.csv")) > 4
+    assert not list(tmp_path.glob("*.parts"))
 
 
 def run_small(folder, tmp_path, name="out.csv"):
