@@ -128,6 +128,7 @@ class _Extraction:
     unreadable: dict[str, str]
     stored: dict[int, Places] = field(default_factory=dict)
     claimed: set[str] = field(default_factory=set)
+    lacking: dict[str, list[int]] = field(default_factory=dict)  # {key: hidden states}, as each is asked for thrice
     unusable: dict[str, str] = field(default_factory=dict)  # by content: {key: reason}
     extracted: int = 0
     lock: Lock = field(default_factory=Lock)
@@ -154,7 +155,9 @@ class _Extraction:
         return self.contents[path].key if path in self.contents else ""
 
     def _missing(self, key: str) -> list[int]:
-        return [k for k in self.hidden_states if key not in self.stored[k]]
+        if key not in self.lacking:
+            self.lacking[key] = [k for k in self.hidden_states if key not in self.stored[k]]
+        return self.lacking[key]
 
     def _work_through(self, todo: list[str], bar: tqdm) -> None:
         """Threads open files and run the network; this one hands over and stores."""

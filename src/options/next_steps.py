@@ -54,7 +54,8 @@ def after_scoring(
         return _next("to choose between them", _command(CHOOSE_SCRIPT, _at(folder), files=False))
     best, top = directory.resolve(), max(1, min(BEST, images // 4))
     best = best.with_name(f"{best.name}_best")
-    words = _at(directory), *_of(models), *_said(*OF_IMAGES), f"--top={top}", f"--copy_to={best}"
+    known = _at(directory), *_of(models), *_said(*OF_IMAGES), *_part_of(arguments)
+    words = *known, f"--top={top}", f"--copy_to={best}"
     return _next(
         f"to copy the {top} best" if top > 1 else "to copy the best", _command(SCORE_SCRIPT, *words, files=False)
     )
@@ -82,6 +83,12 @@ def _said(*names: str) -> list[str]:
             value = value if sign else following
             found.append(f"{name}={Path(value).expanduser().resolve() if name == '--cache_directory' else value}")
     return found
+
+
+def _part_of(arguments: argparse.Namespace) -> list[str]:
+    """What names a part of the directory's images, where they were not all scored."""
+    listed = [f"--list={Path(arguments.list).expanduser().resolve()}"] if arguments.list else []
+    return [*listed, *(f"--regex={pattern}" for pattern in arguments.regex or ())]
 
 
 def _next(what: str, command: str) -> str:

@@ -64,7 +64,7 @@ def _in_text(path: Path) -> Iterator[tuple[int, str]]:
         for number, line in enumerate(lines, 1):
             line = line.rstrip("\n").rstrip("\r")
             if "\0" in line:
-                raise UserError(f"--list={path}: is no text; write a path a line")
+                raise UserError(f"--list={path}: is no text in UTF-8; write a path a line")
             if line.strip() and not line.startswith("#"):
                 yield number, _unquoted(line, path, number)
 
@@ -91,7 +91,7 @@ def _in_parquet(path: Path) -> Iterator[tuple[int, str]]:
         for value in batch.column(0).to_pylist():
             number += 1
             if value:
-                yield number, str(value)
+                yield number, os.fsdecode(value) if isinstance(value, bytes) else str(value)
 
 
 def _parquet(path: Path) -> Any:

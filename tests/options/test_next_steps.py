@@ -20,7 +20,15 @@ from src.options import (
     parse_arguments,
 )
 
-SCORING = {"copy_to": None, "move_to": None, "link_to": None, "shard": None, "outfile": None}
+SCORING = {
+    "copy_to": None,
+    "move_to": None,
+    "link_to": None,
+    "shard": None,
+    "outfile": None,
+    "list": None,
+    "regex": None,
+}
 
 
 @pytest.fixture
@@ -100,6 +108,14 @@ def test_what_follows_scoring_copies_the_best_then_chooses_between_them(photos, 
     assert (found.top, found.copy_to) == (100, str(tmp_path / "anna's photos_best"))
     (choose,) = commands(after_scoring(Namespace(**{**SCORING, "move_to": "best"}), photos, [], None, 1000))
     assert choose.endswith(f"aesthetic_ab_scorer.py --directory={tmp_path / 'best'}")
+
+
+def test_of_a_part_of_the_images_the_best_of_that_part_are_copied(photos, tmp_path):
+    (tmp_path / "my list.txt").write_text("a.png\n", encoding="utf-8")
+    scored = Namespace(**{**SCORING, "list": "my list.txt", "regex": ["a b", "^c"]})
+    (copy,) = commands(after_scoring(scored, photos, [photos / "model.safetensors"], None, 100))
+    found = read(copy, SCORE)
+    assert (found.list, found.regex, found.top) == (str(tmp_path / "my list.txt"), ["a b", "^c"], 25)
 
 
 @pytest.mark.parametrize(("images", "top"), [(1, 1), (40, 10), (400, 100), (10**6, 100)])

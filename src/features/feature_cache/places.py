@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..images import HASH_BYTES
-from .row_table import RowTable
+from .row_table import KEY, RowTable
 
 Block = tuple[str, bytes]  # a shard's name, and the hashes of its rows, 16 bytes each, joined
 
@@ -53,10 +53,11 @@ class Places(Set[str]):
         """(N,) place of the shard in `names`, -1 where there is none, and (N,) row there, of N joined hashes."""
         in_settled = int(self.starts[self.settled])
         rows = self.table.find(hashes, in_settled)
-        if len(self.recent):
-            newer = self.recent.find(hashes, len(self.recent))
-            rows = np.where((rows < 0) & (newer >= 0), in_settled + newer, rows)
-        shards = np.searchsorted(self.starts, rows, side="right") - 1  # -1 of -1
+        lacking = np.flatnonzero(rows < 0)
+        if len(lacking) and len(self.recent):
+            newer = self.recent.find(np.frombuffer(hashes, KEY)[lacking].tobytes(), len(self.recent))
+            rows[lacking] = np.where(newer < 0, -1, in_settled + newer)
+        shards = self.starts.searchsorted(rows, side="right") - 1  # -1 of -1
         return shards, rows - self.starts[shards]
 
     def among(self, digests: Sequence[str]) -> set[str]:
@@ -65,7 +66,8 @@ class Places(Set[str]):
         return {digest for digest, shard in zip(digests, shards.tolist(), strict=True) if shard >= 0}
 
     def __contains__(self, digest: object) -> bool:
-        return bool(self.find(bytes.fromhex(str(digest)))[0][0] >= 0)
+        one = bytes.fromhex(str(digest))
+        return self.table.has(one, self.starts[self.settled]) or self.recent.has(one, len(self.recent))
 
     def __iter__(self) -> Iterator[str]:
         return (bytes(key).ljust(HASH_BYTES, b"\0").hex() for key in self._contents())
