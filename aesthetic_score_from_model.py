@@ -44,7 +44,7 @@ def main() -> None:
     directory, address = place_of_images(arguments)
     check(arguments, address)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch.
-    from src.scoring import check_readable, choose, is_done, read_unfilled, states_of, summarise
+    from src.scoring import check_readable, choose, is_done, place_of, read_unfilled, states_of, summarise
 
     outfile, images, paths, shard = images_to_score(arguments, directory, address)
     if shard and outfile and is_done(outfile, shard):
@@ -58,7 +58,7 @@ def main() -> None:
     check_readable(directory, scored, arguments.watch or arguments.shard)
     chosen = choose(scored, settings_of(SelectionSettings, arguments))
     use(arguments, directory, scored, chosen, outfile, unfilled, shard)
-    summarise(scored, len(chosen), outfile, time.monotonic() - start)
+    summarise(scored, len(chosen), place_of(outfile, arguments.outfile), time.monotonic() - start)
     if parts:
         parts.remove()
     if arguments.watch:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common import UserError, number_of, replacing
+from ..features import is_remote
 from .output import BLOCK, check_outfile, csv_lines, pyarrow_for
 from .shards import SUFFIXES, About, Shard, read_about
 
@@ -20,6 +21,10 @@ def merge(text: str, score_column: str) -> str:
     The rows that one process would have written of a folder, in its order. Raises UserError where a shard is
     missing, is of other images or models than the others, or has not as many rows as it says.
     """
+    if is_remote(text):
+        raise UserError(
+            f"--outfile={text}: --merge puts files of this machine together; name the one they were given"
+        )
     outfile = check_outfile(text, False, score_column)
     check_suffix("merge", outfile)
     shards = find_shards(outfile)

@@ -9,13 +9,14 @@ import numpy as np
 from torch import Tensor
 from tqdm import tqdm
 
-from ..common import Names, UserError, note
+from ..common import Names, UserError, note, return_freed_memory
 from ..features import Extractor, FeatureCache, Features, extract_features, load_extractor
 from ..model import Predictor, PredictorConfig, Unsaid, arrange, check_extractor, find_filter, load_predictor, unasked
 from .settings import ScoringSettings
 from .thresholds import one_threshold_each
 
 CHUNK = 2048  # images whose features are in memory at once: 45 MB of efficientnet-lite0's
+CHUNKS_A_RETURN = 16  # after so many, freed memory goes back to the system
 
 
 @dataclass(frozen=True)
@@ -211,6 +212,8 @@ def score_images(
             result.unreadable |= part.unreadable
             result.extracted += part.extracted
             bar.update(min(start + CHUNK, len(paths)) - bar.n)
+            if start // CHUNK % CHUNKS_A_RETURN == CHUNKS_A_RETURN - 1:
+                return_freed_memory()
     if lost:
         result.paths = Names(path for place, path in enumerate(paths) if place not in lost)
     result.scores, result.errors, result.gates = (values[:done] for values in result.values())

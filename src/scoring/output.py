@@ -1,5 +1,6 @@
 """Scored images as a CSV, JSON or Parquet file, or as a table for the terminal. docs/scoring.md describes them."""
 
+import atexit
 import csv
 import io
 import shutil
@@ -26,8 +27,7 @@ BLOCK = 10_000  # rows in memory at once as text
 def check_outfile(text: str, watch: bool, score_column: str) -> Path:
     """The path of --outfile, refused now rather than after an hour; what holds a person's scores is too."""
     path = Path(text).expanduser()
-    if path.suffix.lower() not in SUFFIXES:
-        raise UserError(f"--outfile={text}: must end with .csv, .json or .parquet")
+    _check_suffix(text)
     if watch and path.suffix.lower() != ".csv":
         raise UserError(f"--outfile={text}: --watch appends to it line by line, so it must end with .csv")
     check_writable("outfile", path)
@@ -35,6 +35,11 @@ def check_outfile(text: str, watch: bool, score_column: str) -> Path:
         pyarrow_for(text)
     refuse_lost_scores("outfile", path, score_column, lambda columns: all(c.startswith(COLUMNS) for c in columns))
     return path
+
+
+def _check_suffix(text: str) -> None:
+    if not text.lower().endswith(SUFFIXES):
+        raise UserError(f"--outfile={text}: must end with .csv, .json or .parquet")
 
 
 def local_outfile(text: str, in_parts: bool) -> str:
@@ -48,14 +53,21 @@ def local_outfile(text: str, in_parts: bool) -> str:
         raise UserError(
             f"--outfile={text}: shards, --watch and --engine=ray need a folder of this machine; name a file in one"
         )
-    return str(Path(tempfile.mkdtemp(prefix="scores-")) / text.rpartition("/")[2])
+    _check_suffix(text)
+    folder = tempfile.mkdtemp(prefix="scores-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return str(Path(folder) / text.rpartition("/")[2])
 
 
 def upload(outfile: Path, text: str) -> None:
-    """Where --outfile=text is an address, put the file there, and away here."""
+    """Where --outfile=text is an address, put the file there."""
     if is_remote(text):
         write_object(text, outfile.read_bytes())
-        shutil.rmtree(outfile.parent)
+
+
+def place_of(outfile: Path | None, text: str | None) -> str | Path | None:
+    """Where the scores are, once they are written: text, what --outfile says, where that is an address."""
+    return text if text and is_remote(text) else outfile
 
 
 def check_names(outfile: Path, paths: Sequence[str]) -> None:
@@ -225,10 +237,10 @@ def check_readable(directory: Path, scored: "Scored", may_come: bool) -> None:
         raise UserError(f"{directory}: none of {len(scored.unreadable)} images can be read; see --directory")
 
 
-def summarise(scored: "Scored", chosen: int, outfile: Path | None, seconds: float) -> None:
+def summarise(scored: "Scored", chosen: int, place: str | Path | None, seconds: float) -> None:
     """How much was new, and what was left out and why; on stderr, so that tables can be piped."""
     lines = [*unreadable_lines(scored), *summary_lines(scored, chosen, seconds)]
-    print("\n".join([*lines, f"Scores are in {outfile}"] if outfile else lines), file=sys.stderr)
+    print("\n".join([*lines, f"Scores are in {place}"] if place else lines), file=sys.stderr)
 
 
 def summary_lines(scored: "Scored", chosen: int, seconds: float) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..common import Names, UserError
-from ..features import find_names, images_below
+from ..features import find_names, images_below, is_remote
 from .image_list import read_list
 from .settings import SelectionSettings
 from .shards import Portion
@@ -36,6 +36,8 @@ def find_wanted(
     """
     images: Sequence[str]
     paths: Sequence[str]
+    if listed and is_remote(listed):
+        raise UserError(f"--list={listed}: is an address, and a list is a file of this machine; fetch it first")
     if listed and portion:
         images = paths = read_list(Path(listed).expanduser(), directory, True, _portion_of(patterns, portion))
     elif listed:

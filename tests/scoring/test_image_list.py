@@ -37,6 +37,17 @@ def test_a_name_that_is_no_text_is_its_bytes_or_json(here):
     assert listed(here, b"\xff.png\n") == listed(here, '"\\udcff.png"') == [os.fsdecode(b"\xff.png")]
 
 
+@pytest.mark.parametrize("kind", ["string", "binary", "large_binary"])
+def test_a_column_of_a_parquet_file_may_hold_text_or_its_bytes(here, kind):
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(
+        pyarrow.table({"path": pyarrow.array([b"a.png", None, b"sub/b.png"], pyarrow.binary()).cast(kind)}),
+        here / "list.parquet",
+    )
+    assert read_list(here / "list.parquet", here / "photos") == ["a.png", "sub/b.png"]
+
+
 def test_images_that_are_gone_are_named_and_left_out(here, capsys):
     assert listed(here, "a.png\ngone.png\n") == ["a.png"]
     assert "1 image is in" in (said := capsys.readouterr().err)

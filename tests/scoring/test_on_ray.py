@@ -571,7 +571,7 @@ def test_processes_of_ray_tell_what_they_do(started, photos):
     wait_for(lambda: listener.heard() == (0, True))
     order = flow.Order(photos, (photos / "0.safetensors",), ScoringSettings(device="cpu"), photos, listener.name)
     paths = sorted(path.relative_to(photos).as_posix() for path in photos.glob("**/0*.png"))[:3]
-    stream = flow._stream(started, paths, range(3), order, plan({"CPU": 2}, 1, "cpu"))
+    stream = flow._stream(started, paths, np.arange(3), order, plan({"CPU": 2}, 1, "cpu"))
     assert len(list(flow._coming(stream, Patience(listener.heard, str)))) == 1
     beats, is_loading = listener.heard()
     assert (beats, is_loading) >= (3, False)  # an image opened, the models ready, a batch through them
@@ -582,7 +582,7 @@ def test_processes_of_ray_tell_what_they_do(started, photos):
 def test_images_are_opened_by_others_than_ask_the_models(started, photos):
     order = flow.Order(photos, (photos / "0.safetensors",), ScoringSettings(device="cpu"), photos)
     paths = sorted(path.relative_to(photos).as_posix() for path in photos.glob("**/0*.png"))[:3]
-    stream = flow._stream(started, paths, range(3), order, plan({"CPU": 2}, 1, "cpu"))
+    stream = flow._stream(started, paths, np.arange(3), order, plan({"CPU": 2}, 1, "cpu"))
     assert (
         len(
             list(

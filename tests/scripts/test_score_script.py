@@ -782,11 +782,23 @@ def test_a_remote_folder_is_scored_into_a_remote_file(here, capsys):
     words = [SCORE, "-d", "memory://photos", f"--modelpath={model}", "-o", "memory://results/scores.csv"]
     sys.argv = words
     script.main()
+    assert "Scores are in memory://results/scores.csv\n" in capsys.readouterr().err
     remote = list(csv.DictReader(io.StringIO(system.cat_file("/results/scores.csv").decode())))
     score(capsys, "-o", "here.csv")
     known = {row["relative_path"]: float(row["model_score"]) for row in rows(Path("here.csv"))}
     found = {row["relative_path"].removeprefix("memory:///photos/"): float(row["model_score"]) for row in remote}
     assert found == pytest.approx(known, abs=1e-4)
-    sys.argv = [*words, "--shard=1/2"]
-    with pytest.raises(UserError, match="shards, --watch and --engine=ray need a folder of this machine"):
+    for more, message in (
+        (["--shard=1/2"], "shards, --watch and --engine=ray need a folder of this machine"),
+        (["-o", "memory://results/scores.txt"], "memory://results/scores.txt: must end with .csv, .json or .parquet"),
+        (
+            ["--list=s3://bucket/list.txt"],
+            "s3://bucket/list.txt: is an address, and a list is a file of this machine",
+        ),
+    ):
+        sys.argv = [*words, *more]
+        with pytest.raises(UserError, match=message):
+            script.main()
+    sys.argv = [SCORE, "--merge", "-o", "memory://results/scores.csv"]
+    with pytest.raises(UserError, match="--merge puts files of this machine together"):
         script.main()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ...common import UserError, first_line, note, number_of
+from ...common import Names, UserError, first_line, note, number_of
 from ..models import Model, Scored
 from ..settings import ScoringSettings
 from .cluster import NotStarted, Plan, joined, plan, twice
@@ -38,7 +38,7 @@ def score_on_ray(
     """
     result = _Result(directory, paths, models, parts)
     todo = result.take_known()
-    if not todo:
+    if not len(todo):
         return result.scored(0)
     settings = replace(settings, threshold=())
     order = Order(directory.absolute(), tuple(model.path.absolute() for model in models), settings, Path.cwd())
@@ -49,7 +49,7 @@ def score_on_ray(
 
 
 def _ask(
-    paths: Sequence[str], todo: Sequence[int], order: Order, address: str | None, take: Callable[[Any], object]
+    paths: Sequence[str], todo: np.ndarray, order: Order, address: str | None, take: Callable[[Any], object]
 ) -> None:
     """Start or join Ray, and take what it gives. Raises NotStarted where it is gone before anything was done."""
     with joined(address) as ray:
@@ -76,8 +76,8 @@ class _Result:
         self._done = np.zeros(len(paths), dtype=bool)
         self._unreadable: dict[str, str] = {}
 
-    def take_known(self) -> list[int]:
-        """What was scored before; positions of the others."""
+    def take_known(self) -> np.ndarray:
+        """What was scored before; positions of the others, (n,)."""
         places: dict[str, int] = {}
         for names, values in self._parts.read(self._directory):
             places = places or {path: place for place, path in enumerate(self._paths)}
@@ -86,7 +86,7 @@ class _Result:
             self._values[:, own], self._done[own] = values[:, rows], True
         if known := int(self._done.sum()):
             note(f"note: {number_of(known, 'image', 'is')} in {self._parts.folder} already, from before")
-        return np.flatnonzero(~self._done).tolist()
+        return np.flatnonzero(~self._done)
 
     def take(self, table: Any) -> int:
         """A table of `Asking`; how many images it is of."""
@@ -106,13 +106,13 @@ class _Result:
         lost = len(self._paths) - int(self._done.sum()) - len(self._unreadable)
         if lost:
             raise UserError(f"--engine=ray: Ray gave back nothing of {number_of(lost, 'image')}; run it again")
-        names = [path for path, done in zip(self._paths, self._done.tolist(), strict=True) if done]
+        names = Names(path for path, done in zip(self._paths, self._done.tolist(), strict=True) if done)
         scores, errors, gates = self._values[:, self._done]
         unreadable = dict(sorted(self._unreadable.items()))
         return Scored(self._models, names, scores, errors, gates, unreadable, extracted - len(unreadable))
 
 
-def _stream(ray: Any, paths: Sequence[str], todo: Sequence[int], order: Order, plan: Plan) -> Any:
+def _stream(ray: Any, paths: Sequence[str], todo: np.ndarray, order: Order, plan: Plan) -> Any:
     """The dataset; nothing runs yet."""
     import pyarrow
 
