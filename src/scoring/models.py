@@ -16,7 +16,7 @@ from .settings import ScoringSettings
 from .thresholds import one_threshold_each
 
 CHUNK = 2048  # images whose features are in memory at once: 45 MB of efficientnet-lite0's
-CHUNKS_A_RETURN = 16  # after so many, freed memory goes back to the system
+CHUNKS_A_RETURN = 4  # after so many, freed memory goes back to the system
 
 
 @dataclass(frozen=True)
