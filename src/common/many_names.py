@@ -37,17 +37,17 @@ class Names(Sequence[str]):
 
     def sort(self) -> None:
         """In place, as a list would be; in the memory of 65,536 names beside what it has."""
-        names, runs = self._emptied(), []
+        names, runs = self.drained(), []
         while run := Names(sorted(islice(names, RUN))):
             runs.append(run)
         if all(one[-1] <= following[0] for one, following in pairwise(runs)):
             self._blocks = list(chain.from_iterable(run._blocks for run in runs))
             self._last = runs[-1]._last if runs else []
         else:
-            self.extend(heapq.merge(*(run._emptied() for run in runs)))
+            self.extend(heapq.merge(*(run.drained() for run in runs)))
 
-    def _emptied(self) -> Iterator[str]:
-        """All names in their order; each block is gone once it is reached, and at the end nothing is left."""
+    def drained(self) -> Iterator[str]:
+        """All names in their order; none is here any more, and the memory of those that were read is free."""
         blocks, last = self._blocks[::-1], self._last
         self._blocks, self._last, self._recent = [], [], (-1, [])
         while blocks:

@@ -32,7 +32,7 @@ def read_list(
     named.sort()
     there, gone = Names(), Names()
     before = None
-    for image in named:
+    for image in named.drained():
         if image != before:  # equal ones stand beside each other
             (there if is_there(directory, image) else gone).append(image)
         before = image

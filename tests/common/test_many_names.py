@@ -75,3 +75,15 @@ def test_they_and_their_sorting_take_little_more_than_their_letters(monkeypatch)
     assert held / count < letters + 3
     assert after / count < letters + 3
     assert peak / count < letters + 15
+
+
+def test_what_is_drained_is_gone_block_by_block():
+    expected = some(5 * BLOCK + 7)
+    names = Names(expected)
+    drained = names.drained()
+    assert next(drained) == expected[0]
+    assert len(names) == 0
+    assert names == []
+    names.append("more")
+    assert list(drained) == expected[1:]
+    assert names == ["more"]
