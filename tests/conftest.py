@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 if getattr(sys.modules.get(ROOT.name), "__file__", None) == str(ROOT / "__init__.py"):
     del sys.modules[ROOT.name]
 
-from tests import turns  # noqa: E402
+from tests import forks, turns  # noqa: E402
 from tests.pages import browser  # noqa: E402, F401 (a fixture)
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
@@ -45,6 +45,7 @@ def _write_without_waiting_for_the_disk(connection: object, _: object) -> None:
 
 def pytest_configure(config):
     turns.register(config)
+    config.pluginmanager.register(forks)
 
 
 def pytest_pycollect_makemodule(module_path):
