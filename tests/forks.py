@@ -11,6 +11,7 @@ import atexit
 import contextlib
 import importlib
 import json
+import multiprocessing.context
 import os
 import runpy
 import signal
@@ -28,6 +29,7 @@ import pytest
 
 CAN_FORK = sys.platform == "linux"  # elsewhere libraries' own threads don't outlive it
 LATE = ("torch._dynamo", "sklearn.linear_model")  # what the first optimizer and the first fit bring, in seconds
+HELPERS = "FORKED_HELPERS"  # in the environment: the processes that it starts are forked as well
 _control, _server = None, 0  # to the process from which is forked
 _path = os.environ.get("PYTHONPATH")
 
@@ -199,6 +201,9 @@ def _become(request, out, error):
             os.setsid()
         _take_streams(out, error, request["env"])
         _take_defaults()
+        if request["env"].pop(HELPERS, None):
+            methods = multiprocessing.context._concrete_contexts
+            methods["spawn"] = methods["fork"]
         os.environ.clear()
         os.environ.update(request["env"])
         os.chdir(request["cwd"])
