@@ -33,9 +33,10 @@ if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).
 gc.disable()  # while tests are collected: what is made meanwhile stays to the end
 
 SCRIPTS = ROOT / "tests/scripts"
-RUN_SCRIPTS = (  # or what is as much: a search with a study on disk, from its start to its end
+RUN_SCRIPTS = (  # or what is as much: a search with a study on disk, or one of studies/, from its start to its end
     *(("tests.scorer", "Scorer"), ("tests.training", "train"), ("tests.training", "train_once")),
-    ("tests.search.test_search", "run_on_disk"),
+    *(("tests.search.test_search", "run_on_disk"), ("tests.studies.test_autoencode", "run")),
+    ("tests.studies.test_classify", "run"),
 )
 
 

@@ -18,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 import types
@@ -206,6 +207,7 @@ def _become(request, out, error):
             methods["spawn"] = methods["fork"]
         os.environ.clear()
         os.environ.update(request["env"])
+        tempfile.tempdir = None  # TMPDIR may be another
         os.chdir(request["cwd"])
         code = _code_of(lambda: _run(request["words"][1:]))
         _end()
