@@ -265,11 +265,11 @@ def test_weights_and_nll_and_given_splits_go_all_the_way(photos, train_here):
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory):
-    """The folder of gallery/, drawn and with its features as the demo does it, but for 120 images of 300."""
+    """The folder of gallery/, drawn and with its features as the demo does it, but for 90 images of 300."""
     folder = tmp_path_factory.mktemp("demo")
-    draw = [sys.executable, str(ROOT / "examples" / "sample_gallery.py"), "gallery", "--images=120"]
+    draw = [sys.executable, str(ROOT / "examples" / "sample_gallery.py"), "gallery", "--images=90"]
     assert run(draw, cwd=folder).returncode == 0
-    assert "The features of 120 images are ready" in train_once(folder, DEMO, "--trials=0")
+    assert "The features of 90 images are ready" in train_once(folder, DEMO, "--trials=0")
     return folder
 
 
