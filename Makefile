@@ -1,6 +1,6 @@
 # make demo: train a model on the sample gallery, and open a page of its pictures, best first.  make choose: choose between its pictures.
 # make test: everything the project checks about itself, on all cores.
-# make quick: the tests that need no browser and run no script.
+# make quick: the tests that need no browser, run no script and measure no time.
 # make docs: the page of options, from the tables of the code.  make pictures: README's pictures, from the sample gallery.
 PYTHON ?= python3
 VENV := .venv
@@ -28,7 +28,7 @@ test: $(VENV)/.installed-dev chromium postgresql
 	$(PYTEST) --numprocesses=auto $(PARALLEL)
 
 quick: $(VENV)/.installed-dev
-	$(PYTEST) --numprocesses=logical $(PARALLEL) -m "not browser and not script"
+	$(PYTEST) --numprocesses=logical $(PARALLEL) -m "not browser and not script and not alone"
 
 docs: $(VENV)/.installed
 	$(BIN)/python docs/make_options.py

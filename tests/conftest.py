@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 if getattr(sys.modules.get(ROOT.name), "__file__", None) == str(ROOT / "__init__.py"):
     del sys.modules[ROOT.name]
 
-from tests import turns  # noqa: E402
+from tests import forks, turns  # noqa: E402
 from tests.pages import browser  # noqa: E402, F401 (a fixture)
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
@@ -33,7 +33,11 @@ if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).
 gc.disable()  # while tests are collected: what is made meanwhile stays to the end
 
 SCRIPTS = ROOT / "tests/scripts"
-RUN_SCRIPTS = (("tests.scorer", "Scorer"), ("tests.training", "train"), ("tests.training", "train_once"))
+RUN_SCRIPTS = (  # or what is as much: a search with a study on disk, or one of studies/, from its start to its end
+    *(("tests.scorer", "Scorer"), ("tests.training", "train"), ("tests.training", "train_once")),
+    *(("tests.search.test_search", "run_on_disk"), ("tests.studies.test_autoencode", "run")),
+    ("tests.studies.test_classify", "run"),
+)
 
 
 @event.listens_for(Engine, "connect")
@@ -45,6 +49,7 @@ def _write_without_waiting_for_the_disk(connection: object, _: object) -> None:
 
 def pytest_configure(config):
     turns.register(config)
+    config.pluginmanager.register(forks)
 
 
 def pytest_pycollect_makemodule(module_path):

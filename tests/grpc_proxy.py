@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 from tests import ROOT
+from tests.forks import start
 
 # The arguments are the database's URL and the server's port.
 SERVER = """
@@ -28,8 +29,8 @@ def before(database):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    words = [sys.executable, "-W", "ignore", "-c", SERVER, database, str(port)]
-    with subprocess.Popen(words, cwd=ROOT, stderr=subprocess.DEVNULL) as server:
+    words = [sys.executable, "-c", SERVER, database, str(port)]
+    with start(words, cwd=ROOT, stderr=subprocess.DEVNULL) as server:
         try:
             yield f"grpc://127.0.0.1:{port}"
         finally:

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from tests import ROOT
+from tests.forks import start
 
 
 def draw_images(folder, count, size=(60, 40), seed=0):
@@ -34,12 +35,11 @@ class Scorer:
         command = [sys.executable, str(ROOT / "aesthetic_ab_scorer.py"), f"--directory={directory}", "--no_browser"]
         command += ["--rating=bradley_terry"]
         environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "OMP_NUM_THREADS": "1", **environment}
-        self.process = subprocess.Popen(
+        self.process = start(
             [*command, f"--port={port}", *words],
             start_new_session=True,  # so that a signal can be sent to it and its helper, as a terminal does
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
             encoding="utf-8",
             env=environment,
             cwd=directory,

@@ -10,7 +10,14 @@ import pytest
 from tests import ROOT
 
 NEEDED = ("__init__.py", "pyproject.toml", "src/__init__.py", "src/common", "tests/common/test_metrics.py")
-NEEDED += ("tests/__init__.py", "tests/conftest.py", "tests/pages.py", "tests/turns.py", "tests/common/__init__.py")
+NEEDED += (
+    "tests/__init__.py",
+    "tests/conftest.py",
+    "tests/forks.py",
+    "tests/pages.py",
+    "tests/turns.py",
+    "tests/common/__init__.py",
+)
 
 
 @pytest.mark.script

@@ -2,12 +2,12 @@
 
 import os
 import re
-import subprocess
 import sys
 
 import pytest
 
 from tests import ROOT
+from tests.forks import run
 
 ACTIVITIES = (
     *("choosing", "choosing by two", "training", "scoring", "copying", "copying within", "moving"),
@@ -21,7 +21,7 @@ ACTIVITIES = (
 def test_a_kill_of_each_activity_loses_doubles_and_leaves_over_nothing(activities):
     command = [sys.executable, "benchmarks/kill_campaign.py", f"--only={','.join(activities)}"]
     command += [f"--kills={len(activities)}"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
+    result = run(command, cwd=ROOT)
     lines = {name: re.search(rf"^{name} +(\d+) +\d+ +(\d+ +\d+ +\d+)$", result.stdout, re.M) for name in activities}
     assert all(lines.values()), result.stdout + result.stderr
     assert result.returncode == 0, result.stdout + result.stderr

@@ -13,9 +13,11 @@ import aesthetic_predictor_training as script
 from src.common import errors
 from src.features import extractors
 from src.options.option import TRAIN
+from src.report import analysis
 from src.scoring import models as scoring
 from tests.toys import ToyExtractor, make_gallery, make_old
 
+FEW = 50  # resamples for an interval, half a second each otherwise; tests/report/test_analysis.py judges intervals
 QUICK = (
     "--directory=photos",
     "--feature_extractor_model=toy",
@@ -43,7 +45,7 @@ def make_photos(folder, count=60, picture=None, **columns):
     make_gallery(folder / "photos", count)
     names = [f"{'more/' if i % 2 else ''}{i:04}.png" for i in range(count)]
     for i, name in enumerate(names if picture else ()):
-        picture(i).save(folder / "photos" / name)
+        picture(i).save(folder / "photos" / name, compress_level=1)
     make_old(folder / "photos")
     reds = [np.asarray(Image.open(folder / "photos" / name))[:, :, 0].mean() / 25.5 for name in names]
     rows = [[name, reds[i], *(values[i] for values in columns.values())] for i, name in enumerate(names)]
@@ -54,6 +56,7 @@ def make_photos(folder, count=60, picture=None, **columns):
 def train(monkeypatch, capsys, *words, code=0, quick=QUICK):
     """Output (or, for another exit code, the error) of a run in the folder where we are."""
     capsys.readouterr()
+    monkeypatch.setattr(analysis, "RESAMPLES", FEW)
     monkeypatch.setattr(sys, "argv", [TRAIN, *quick, *words])
     ended = exit_code(lambda: errors.run(script.main))
     captured = capsys.readouterr()
@@ -66,6 +69,7 @@ def train_once(folder, *words):
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
         patch.chdir(folder)
+        patch.setattr(analysis, "RESAMPLES", FEW)
         patch.setattr(sys, "argv", [TRAIN, *words])
         assert exit_code(script.main) == 0
     return printed.getvalue()

@@ -31,6 +31,7 @@ from src.ratings.log import make_log
 from src.ratings.settings import PairingSettings, RatingSettings
 from src.ratings.similarity import Similarity, make_similarity
 from src.ratings.statistics import standing
+from tests.forks import HELPERS
 from tests.scorer import Scorer, draw_images
 from tests.waiting import wait_for
 
@@ -435,7 +436,7 @@ def assisted(made_assisted, tmp_path):
 @pytest.mark.parametrize("ready", [True, False])
 def test_who_opens_the_scorer_and_leaves_changes_not_a_byte_of_the_scores(assisted, tmp_path, number, ready):
     gallery, before = assisted
-    environment = {} if ready else without_torch(tmp_path, SLEEPS)
+    environment = {HELPERS: "1"} if ready else without_torch(tmp_path, SLEEPS)
     with Scorer(gallery, "--rating=assisted", **environment) as scorer:
         if ready:
             wait_for(lambda: "assisted by the features" in scorer.output)
@@ -448,7 +449,7 @@ def test_who_opens_the_scorer_and_leaves_changes_not_a_byte_of_the_scores(assist
 
 def test_with_a_choice_assisted_scores_are_waited_for(assisted):
     gallery, _ = assisted
-    with Scorer(gallery, "--rating=assisted", "--number=1") as scorer:
+    with Scorer(gallery, "--rating=assisted", "--number=1", **{HELPERS: "1"}) as scorer:
         scorer.answer(scorer.state()["screens"][0])  # the end of a batch long before torch is loaded
         assert (gallery / "scores.csv").read_text(encoding="utf-8").count(",toy") == 12
         to_all(scorer)

@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 from examples.sample_gallery import draw_gallery
 from tests import ROOT
 from tests.ab_page.browsing import SHOWN, choose, images_on, opened, press, stored, wait_for_other
+from tests.forks import HELPERS
 from tests.pages import assert_accessible
 from tests.scorer import Scorer
 from tests.training import train_once
@@ -302,7 +303,7 @@ def test_the_model_plays_along_in_the_next_session(browser, trained, sample):
 def test_the_page_says_what_assists_the_ratings_and_how_right_they_are(browser, sample):
     phone = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
     with (
-        Scorer(sample, "--rating=assisted", "--number_to_compare=6") as scorer,
+        Scorer(sample, "--rating=assisted", "--number_to_compare=6", **{HELPERS: "1"}) as scorer,
         opened(browser, scorer.address, **phone) as page,
     ):
         line, pictures = page.locator("#standing"), page.locator(f"{SHOWN} img")

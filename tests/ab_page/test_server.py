@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import sqlite3
-import subprocess
 import sys
 
 import numpy as np
@@ -27,6 +26,7 @@ from src.common.errors import UserError
 from src.ratings.database import Comparisons
 from src.ratings.settings import RatingSettings
 from tests import profiles
+from tests.forks import run
 from tests.scorer import ROOT, Scorer, draw_images
 
 pytestmark = pytest.mark.script
@@ -362,7 +362,7 @@ def test_a_port_that_is_taken_is_told(scorer, gallery):
         f"--directory={gallery}",
         f"--port={scorer.port}",
     ]
-    result = subprocess.run([*command, "--no_browser"], capture_output=True, text=True)
+    result = run([*command, "--no_browser"])
     assert result.returncode == 2
     assert f"--port={scorer.port}: can't listen there" in result.stderr
     assert len(result.stderr.splitlines()) == 1

@@ -16,6 +16,7 @@ from src.features.extraction import extract_features
 from src.features.feature_cache import FeatureCache
 from src.features.images import find_images
 from tests import ROOT
+from tests.forks import start
 from tests.toys import ToyExtractor, colour, make_gallery, make_image, make_old
 from tests.waiting import wait_for
 
@@ -299,7 +300,7 @@ def test_after_kill_9_only_the_rest_is_extracted_and_the_result_is_the_same(tmp_
     shutil.copytree(tmp_path / "killed", tmp_path / "whole")
     whole = extract(tmp_path / "whole", paths, ToyExtractor())
 
-    run = subprocess.Popen([sys.executable, "-c", SLOW_RUN, tmp_path / "killed"], cwd=ROOT, stderr=subprocess.DEVNULL)
+    run = start([sys.executable, "-c", SLOW_RUN, tmp_path / "killed"], cwd=ROOT, stderr=subprocess.DEVNULL)
     shards = tmp_path / "killed" / "cache" / "shards"
     wait_for(lambda: run.poll() is not None or len(list(shards.glob("*.safetensors"))) >= 9, every=0.005)
     assert run.poll() is None, "it ended before it could be killed"

@@ -25,6 +25,7 @@ from src.features.feature_cache import files as files_module
 from src.features.feature_cache.index import SCHEMA, VERSION
 from src.features.images import Content, content_hash, file_stamps
 from tests import ROOT
+from tests.forks import start as start_python
 from tests.toys import make_gallery, make_image, make_old
 
 RANDOM = np.random.default_rng(0)
@@ -422,7 +423,7 @@ while True:
 def test_a_killed_writer_leaves_everything_it_had_flushed(tmp_path, capsys):
     for round_ in range(2):
         folder = tmp_path / str(round_)
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, folder], stdout=subprocess.PIPE, cwd=ROOT, text=True)
+        writer = start_python([sys.executable, "-c", WRITER, folder], stdout=subprocess.PIPE, cwd=ROOT, text=True)
         for _ in range(14 + 20 * round_):
             last = int(writer.stdout.readline())
         time.sleep(0.004 * round_)  # so that it is killed at different points

@@ -17,6 +17,7 @@ from src.options.paths import image_directory, model_path, model_paths
 from src.options.table import GROUPS, groups_of
 from src.options.training import output_paths
 from tests import ROOT
+from tests.forks import run
 
 
 def parse(*words):
@@ -188,10 +189,11 @@ def test_a_bare_word_that_is_a_file_or_a_folder_is_told_what_it_may_mean(tmp_pat
         parse("x" * 5000)
 
 
+@pytest.mark.script
 def test_a_path_that_no_file_can_have_is_one_sentence():
     for path, said in (("a" * 300, "no file has so long a name"), ("~nobody-of-this-name/a", "names nobody here")):
         words = [sys.executable, TRAIN, "-d", path]
-        result = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+        result = run(words, cwd=ROOT)
         assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)
         assert said in result.stderr
 
@@ -347,7 +349,7 @@ def test_help_answers_in_half_a_second(script):
 
 @pytest.mark.script
 def test_a_usererror_is_one_line_and_exit_code_2():
-    result = subprocess.run([sys.executable, TRAIN, "--trails=3"], cwd=ROOT, capture_output=True, text=True)
+    result = run([sys.executable, TRAIN, "--trails=3"], cwd=ROOT)
     assert result.returncode == 2
     assert result.stderr == "error: there is no option --trails; did you mean --trials?\n"
     assert result.stdout == ""

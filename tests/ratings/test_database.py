@@ -20,6 +20,7 @@ from src.ratings.database import Comparisons
 from src.ratings.log import CHOICE, SKIP, TIE
 from src.ratings.schema import APPEND_ONLY, VERSION
 from tests import ROOT
+from tests.forks import start
 
 IMAGES = {"a.jpg": "A", "b.jpg": "B", "sub/c.jpg": "C", "d.jpg": "D"}
 
@@ -43,8 +44,9 @@ def query(path, sql):
 
 def run_python(code, *arguments):
     """A Python process of its own which runs `code` in the project's folder."""
-    command = [sys.executable, "-u", "-c", code, *map(str, arguments)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    return start(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
 
 
 def test_a_choice_comes_back_as_it_was_made(path, database):

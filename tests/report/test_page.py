@@ -26,11 +26,20 @@ from src.report.material import Material
 from src.scores.scorefile import new_table, read_scorefile
 from src.scoring.model_scores import ModelScores
 from tests.pages import assert_accessible
+from tests.training import FEW
 from tests.waiting import wait_for
 
 COUNT = 80
 NASTY = "&amp;'.png" if os.name == "nt" else '<script>alert(1)<!--"&.png'  # a file name can't hold a slash
 PARAMETERS = {"train_epochs": 4, "batch_size": 8, "log_lr": -2.5, "warmup_ratio": 0.1}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_resamples():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("src.report.analysis.RESAMPLES", FEW)
+        patch.setattr("src.report.learning_curve.REPEATS", 2 * FEW)
+        yield
 
 
 @pytest.fixture(scope="module")

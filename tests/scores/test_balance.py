@@ -6,6 +6,7 @@ import torch
 
 from src.model.file import load_predictor
 from src.model.training import train as train_network
+from src.model.training import train_population
 from src.scores.balance import Groups, balance_table, balanced, group_size, score_bins
 from src.scores.settings import BalanceSettings
 from src.search import trainer as search
@@ -70,11 +71,11 @@ def grouped(folds=None):
 def test_only_the_train_split_is_balanced_with_every_loss(tmp_path, monkeypatch, loss):
     seen = []
 
-    def spy(config, training, train_data, *others):
+    def spy(configs, train_data, *others):
         seen.append(train_data)
-        return train_network(config, training, train_data, *others)
+        return train_population(configs, train_data, *others)
 
-    monkeypatch.setattr(search, "train", spy)
+    monkeypatch.setattr(search, "train_population", spy)
     data = grouped()
     run(tmp_path, "--balance=max", f"--loss_model={loss}", "--trials=1", data=data)
     (used,) = seen

@@ -23,6 +23,7 @@ from src.scores.scorefile import (
 )
 from src.scores.spelling import match_images
 from tests import ROOT
+from tests.forks import start
 
 NAMES = [
     "plain.jpg",
@@ -779,6 +780,7 @@ write_scorefile(path, table, {"score": [9] * len(table.paths)})
 """
 
 
+@pytest.mark.script
 @pytest.mark.parametrize("name", ["scores.csv", "scores.json"])
 @pytest.mark.parametrize("moment", ["fsync", "replace"])
 def test_a_writer_killed_before_it_is_done_leaves_the_old_file_whole(tmp_path, name, moment):
@@ -786,7 +788,7 @@ def test_a_writer_killed_before_it_is_done_leaves_the_old_file_whole(tmp_path, n
     write_scorefile(path, new_table([f"{number}.png" for number in range(2000)]), {"score": range(2000)})
     before = path.read_bytes()
     command = [sys.executable, "-c", KILLED_WRITER, str(path), moment]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
+    with start(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout.readline() == "mid-write\n"
         writer.kill()
     assert path.read_bytes() == before

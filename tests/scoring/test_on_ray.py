@@ -424,6 +424,7 @@ def photos(tmp_path_factory):
 SETTINGS = ScoringSettings(device="cpu", extract_batch_size=8, threshold=(0.1, 0.2))
 
 
+@pytest.mark.script
 def test_scores_on_ray_are_those_of_one_process_and_a_killed_run_goes_on(ray, photos, tmp_path, capsys):
     paths = sorted(path.relative_to(photos).as_posix() for path in photos.glob("**/*.png"))
     models = load_models([photos / "0.safetensors", photos / "1.safetensors"], SETTINGS)

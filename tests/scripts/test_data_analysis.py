@@ -61,6 +61,7 @@ def look(gallery, monkeypatch, capsys):
 
     def run_it(*words, code=0, scores="--model_scores=good.csv"):
         monkeypatch.chdir(gallery.parent)
+        monkeypatch.setattr("src.report.analysis.RESAMPLES", training.FEW)
         monkeypatch.setattr(sys, "argv", [LOOK, "--directory=photos", *([scores] if scores else []), *words])
         if code:
             with pytest.raises(SystemExit) as end:

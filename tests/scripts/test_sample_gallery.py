@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import sys
 from collections import Counter
 
@@ -20,11 +19,12 @@ from src.common.errors import run
 from src.scores.scorefile import find_scorefile, read_scorefile
 from src.scores.spelling import match_images
 from tests import ROOT
+from tests.forks import run as run_python
 
 
 def make(folder, *options):
     command = [sys.executable, str(ROOT / "examples" / "sample_gallery.py"), str(folder), *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    return run_python(command, cwd=ROOT)
 
 
 def contents(folder):

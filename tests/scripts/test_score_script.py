@@ -28,6 +28,7 @@ from src.scoring import models as scoring
 from src.scoring.xmp import EMPTY
 from src.scoring.xmp_packet import OURS
 from tests import ROOT
+from tests.forks import start as start_python
 from tests.toys import ToyExtractor, make_gallery, make_image, make_old
 from tests.waiting import wait_for
 
@@ -538,7 +539,7 @@ def start(folder, *words, seconds=0.0):
     code = WITH_TOY.format(root=str(ROOT), seconds=seconds)
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", code, *words]
-    return subprocess.Popen(
+    return start_python(
         command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
 

@@ -16,6 +16,8 @@ from safetensors import safe_open
 from src.model.file import load_predictor
 from src.options.option import TRAIN
 from tests import ROOT
+from tests.forks import run
+from tests.forks import start as start_python
 from tests.training import train, train_once
 from tests.waiting import wait_for
 
@@ -37,7 +39,7 @@ def start(folder, *words):
     """Start the training script in `folder`, where db.sqlite goes, as another process: seconds for its imports."""
     command = [sys.executable, str(ROOT / TRAIN), *QUICK, *words]
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
+    return start_python(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -263,11 +265,11 @@ def test_weights_and_nll_and_given_splits_go_all_the_way(photos, train_here):
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory):
-    """The folder of gallery/, drawn and with its features as the demo does it, but for 120 images of 300."""
+    """The folder of gallery/, drawn and with its features as the demo does it, but for 90 images of 300."""
     folder = tmp_path_factory.mktemp("demo")
-    draw = [sys.executable, str(ROOT / "examples" / "sample_gallery.py"), "gallery", "--images=120"]
-    assert subprocess.run(draw, cwd=folder).returncode == 0
-    assert "The features of 120 images are ready" in train_once(folder, DEMO, "--trials=0")
+    draw = [sys.executable, str(ROOT / "examples" / "sample_gallery.py"), "gallery", "--images=90"]
+    assert run(draw, cwd=folder).returncode == 0
+    assert "The features of 90 images are ready" in train_once(folder, DEMO, "--trials=0")
     return folder
 
 

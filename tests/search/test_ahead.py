@@ -21,6 +21,7 @@ from src.search.team import Team
 from src.search.trainer import Trainer, TryOut
 from src.search.unseen import FOLDS, OfFold
 from tests import ROOT
+from tests.forks import start
 from tests.search.test_search import content, run, run_on_disk, toy_data
 from tests.waiting import wait_for
 
@@ -160,7 +161,7 @@ def test_however_a_search_is_ended_no_process_stays(tmp_path, how):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     words, environment = [sys.executable, "-c", code, str(tmp_path)], {**os.environ, "TMPDIR": str(scratch)}
-    process = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.DEVNULL, env=environment)
+    process = start(words, cwd=ROOT, stderr=subprocess.DEVNULL, env=environment)
     try:
         wait_for(lambda: any(scratch.iterdir()))  # the features, until the other process has them open
         wait_for(lambda: (tmp_path / "model.safetensors").exists() and not any(scratch.iterdir()))

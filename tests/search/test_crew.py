@@ -11,9 +11,10 @@ from optuna.trial import TrialState
 from src.search.crew import OWNER, REPEATS, Crew, count_finished
 from src.search.storage import open_storage
 from tests import ROOT, grpc_proxy, postgres
+from tests.forks import start
 from tests.waiting import wait_for
 
-TRIALS = 60
+TRIALS = 30
 # A worker with an objective of 50 ms; the arguments are the storage and the number of trials.
 WORKER = """
 import sys, time, warnings
@@ -62,9 +63,9 @@ def test_of_four_workers_two_are_killed_and_every_trial_is_done_once(tmp_path, k
     with storage_of(kind, tmp_path) as url:
         study = make_study(url)
         words = [sys.executable, "-c", WORKER, url, str(TRIALS)]
-        workers = [subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+        workers = [start(words, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(4)]
         for worker in workers[:2]:
-            wait_for(lambda worker=worker: worker.poll() is not None or _is_at_one(study, worker.pid))
+            wait_for(lambda worker=worker: worker.poll() is not None or _is_at_one(study, worker.pid), every=0.01)
             worker.kill()
             worker.wait()
         for worker in workers[2:]:

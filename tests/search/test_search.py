@@ -33,6 +33,7 @@ from src.search.settings import StudySettings, TrainingSettings
 from src.search.study import open_study
 from src.search.trainer import configure
 from tests import ROOT
+from tests.forks import start
 from tests.waiting import wait_for
 
 SCORE_METRICS = [name for name in METRIC_NAMES if name != "choices"]  # that needs comparisons: test_choices.py
@@ -259,9 +260,8 @@ def test_kill_9_leaves_a_usable_ensemble_and_a_study_to_resume(tmp_path):  # one
         "import tests.search.test_search as t\n"
         "t.run_on_disk(Path(sys.argv[1]), '--trials=1000', '--server=off', '--ensemble=3')"
     )
-    root = ROOT
     words = [sys.executable, "-c", code, str(tmp_path)]
-    process = subprocess.Popen(words, cwd=root, stderr=subprocess.DEVNULL)
+    process = start(words, cwd=ROOT, stderr=subprocess.DEVNULL)
     wait_for(lambda: process.poll() is not None or _trials_done(tmp_path / "db.sqlite") >= 5)
     assert process.poll() is None, "it ended before it could be killed"
     process.kill()

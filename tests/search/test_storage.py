@@ -12,6 +12,7 @@ from src.search.settings import SearchSettings, StudySettings
 from src.search.storage import database_file, existing_storage, open_storage, shown_database
 from src.search.study import open_study
 from tests import ROOT, grpc_proxy
+from tests.forks import start
 
 OPEN = """
 import sys
@@ -24,7 +25,7 @@ print(open_study(StudySettings("faces", sys.argv[1]), SearchSettings(), "minimiz
 @pytest.mark.script
 def test_three_runs_at_once_on_a_new_database_have_a_study_each(tmp_path):
     command = [sys.executable, "-c", OPEN, f"sqlite:///{tmp_path / 'db.sqlite'}"]
-    runs = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    runs = [start(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     assert sorted(run.communicate(timeout=60)[0].strip() for run in runs) == ["faces", "faces-2", "faces-3"]
     assert [path.name for path in tmp_path.iterdir()] == ["db.sqlite"]
 

@@ -6,8 +6,11 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from src.common.files import replacing
 from studies.common import looking
+from studies.common import pictures as common_pictures
 from studies.common.learning import Training
+from studies.style_folders import pictures as style_pictures
 from studies.style_folders.options import read_command
 from tests.toys import ToyExtractor
 
@@ -47,6 +50,23 @@ def gallery(tmp_path):
 @pytest.fixture(autouse=True)
 def toy_model(monkeypatch):
     monkeypatch.setattr(looking, "load_extractor", lambda name, device="auto": ToyExtractor(name))
+
+
+@pytest.fixture
+def drawn_for_real():
+    """For tests of the figures; for others they are a pixel, as drawing takes longer than learning."""
+
+
+@pytest.fixture(autouse=True)
+def figures(monkeypatch, request):
+    if "drawn_for_real" not in request.fixturenames:
+        for module in (common_pictures, style_pictures):
+            monkeypatch.setattr(module, "write_figure", write_pixel)
+
+
+def write_pixel(path, figure, dpi=100):
+    with replacing(path) as temporary:
+        Image.new("RGB", (1, 1)).save(temporary, "png")
 
 
 def stopping_after(monkeypatch, epochs):

@@ -1,9 +1,9 @@
 """A process whose children are runs of the studies, each killed in the middle of a write; the last goes on to an end.
 
-    python -m tests.studies.killed < jobs.json
+    python -m tests.studies.killed JOB
 
-jobs.json: a list of {"study", "words", "kills": [[file, n], …]}: the first child dies where it writes that file for
-the n-th time, the next one resumes and dies at its own. Children are forked, as torch takes seconds to load. The
+JOB: in JSON, {"study", "words", "kills": [[file, n], …]}. The first child dies where it writes that file for the n-th
+time, the next one resumes and dies at its own. Children are forked, as torch takes seconds to load. The
 image model is a toy, and what transfer looks at is small.
 """
 
@@ -74,15 +74,15 @@ def main():
     transfer.LOOKED_AT = 32
     observing.embedded_network = cache(embedded_network)
     load_before_forks()
-    for job in json.load(sys.stdin):
-        command_of(job["study"], job["words"])
-        resume = []
-        for kill in job["kills"]:
-            found = status_of(job["study"], [*job["words"], *resume], kill)
-            assert found == -signal.SIGKILL, f"{job['words']}: {found} at {kill}"
-            resume = ["--resume"]
-        found = status_of(job["study"], [*job["words"], "--resume"])
-        assert found == 0, f"{job['words']}: {found} at the end"
+    job = json.loads(sys.argv[1])
+    command_of(job["study"], job["words"])
+    resume = []
+    for kill in job["kills"]:
+        found = status_of(job["study"], [*job["words"], *resume], kill)
+        assert found == -signal.SIGKILL, f"{job['words']}: {found} at {kill}"
+        resume = ["--resume"]
+    found = status_of(job["study"], [*job["words"], "--resume"])
+    assert found == 0, f"{job['words']}: {found} at the end"
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def test_metrics_are_scikit_learns_also_for_styles_without_images():
 
 
 @pytest.mark.parametrize("head", ["linear", "mlp", "conv"])
-def test_a_head_learns_styles_that_differ_and_writes_what_it_found(gallery, head):
+def test_a_head_learns_styles_that_differ_and_writes_what_it_found(gallery, head, drawn_for_real):
     words = ("--size=16", "--learning_rate=0.02", "--dropout=0.1", "--resample=max", "--log")
     folder = run(gallery, f"--head={head}", *words)
     assert folder == gallery.with_name("gallery_runs") / "classify1"

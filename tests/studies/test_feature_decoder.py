@@ -33,6 +33,8 @@ SMALL = (
     "--fraction_for_val=0.25",
 )
 
+pytestmark = pytest.mark.script  # whole runs of a study
+
 
 @pytest.fixture(autouse=True)
 def one_perceptor(monkeypatch):

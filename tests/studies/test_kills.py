@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from functools import cache
 
@@ -12,6 +11,7 @@ from src.features import embedded_network
 from studies.common import observing
 from studies.style_folders import transfer
 from tests import ROOT
+from tests.forks import run
 from tests.studies import killed
 from tests.studies.conftest import make_styles, same_weights
 
@@ -38,26 +38,24 @@ def words_of(root, command, runs):
 
 @pytest.fixture(scope="module")
 def gallery(tmp_path_factory):
-    """Pictures, and beside them the output folders of one process whose runs were killed: `killed`."""
-    root = make_styles(tmp_path_factory.mktemp("kills") / "pictures", {"bars": 14, "dots": 10, "rings": 8})
-    jobs = [
-        {
-            "study": study,
-            "words": words_of(root, command, "killed"),
-            "kills": MORE * (command == "classify") + KILLS[command == "classify" :],
-        }
-        for command, (study, _) in JOBS.items()
-    ]
-    process = [sys.executable, "-m", "tests.studies.killed"]
-    found = subprocess.run(process, cwd=ROOT, input=json.dumps(jobs), capture_output=True, text=True, check=False)
+    return make_styles(tmp_path_factory.mktemp("kills") / "pictures", {"bars": 14, "dots": 10, "rings": 8})
+
+
+def run_and_kill(root, command):
+    """Runs of it that are killed, and one to its end, in the folder `killed` beside the pictures."""
+    kills = MORE * (command == "classify") + KILLS[command == "classify" :]
+    job = {"study": JOBS[command][0], "words": words_of(root, command, "killed"), "kills": kills}
+    found = run([sys.executable, "-m", "tests.studies.killed", json.dumps(job)], cwd=ROOT)
     assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-3000:]
-    return root
 
 
 @pytest.mark.script
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="its processes are forked")
 @pytest.mark.parametrize("command", JOBS)
-def test_a_run_that_is_killed_again_and_again_becomes_what_an_unbroken_one_becomes(gallery, command, monkeypatch):
+def test_a_run_that_is_killed_again_and_again_becomes_what_an_unbroken_one_becomes(
+    gallery, command, monkeypatch, drawn_for_real
+):
+    run_and_kill(gallery, command)
     monkeypatch.setattr(transfer, "LOOKED_AT", 32)
     monkeypatch.setattr(observing, "embedded_network", cache(embedded_network))
     whole = killed.run(JOBS[command][0], words_of(gallery, command, "whole"))

@@ -15,7 +15,7 @@ from studies.style_folders.page import points_page
 from tests.studies.conftest import arguments
 
 
-def test_styles_of_different_colours_are_the_clusters_of_their_features(gallery):
+def test_styles_of_different_colours_are_the_clusters_of_their_features(gallery, drawn_for_real):
     folder = plot.main(arguments("plot", gallery))
     assert folder.name == "plot1"
     found = json.loads((folder / "results.json").read_text())

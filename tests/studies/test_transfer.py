@@ -13,6 +13,8 @@ from studies.style_folders import autoencode, embed, transfer
 from studies.style_folders.painter import Decoder, Stylist, recoloured
 from tests.studies.conftest import arguments
 
+pytestmark = pytest.mark.script  # whole runs of a study
+
 
 @pytest.fixture
 def drawn(gallery, monkeypatch):
