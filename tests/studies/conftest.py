@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from studies.common import looking
+from studies.common import learning, looking
 from studies.common.learning import Training
 from studies.style_folders.options import read_command
 from tests.toys import ToyExtractor
@@ -47,6 +47,11 @@ def gallery(tmp_path):
 @pytest.fixture(autouse=True)
 def toy_model(monkeypatch):
     monkeypatch.setattr(looking, "load_extractor", lambda name, device="auto": ToyExtractor(name))
+
+
+@pytest.fixture(autouse=True)
+def saving_after_each_epoch(monkeypatch):
+    monkeypatch.setattr(learning, "SAVED_EACH", 0.0)
 
 
 def stopping_after(monkeypatch, epochs):
