@@ -55,6 +55,8 @@ def test_pixels_are_clipped_and_never_wrapped():
 
 def test_every_tap_is_distinct_and_used(perceptor):
     assert TAPS.read("4,0,2,4") == (0, 2, 4)
+    with pytest.raises(ValueError, match="-1"):
+        TAPS.read("1,-1")
     x = torch.rand(2, 3, 32, 32, requires_grad=True)
     wanted = perceptor.observer(torch.rand(2, 3, 32, 32))
     each = perceptor.each(perceptor.observer(x), wanted)
@@ -113,7 +115,7 @@ def test_sizes_that_can_not_be_drawn_or_looked_at_are_refused_with_the_nearest()
     with pytest.raises(UserError, match="--perceptor_size=50: the taps need a multiple of 32; 64 would be one"):
         looked_at(64, 50)
     assert [looked_at(size, None) for size in (16, 64, 112)] == [32, 64, 128]
-    with pytest.raises(UserError, match="--taps=3,16: its blocks are 0 to 15"):
+    with pytest.raises(UserError, match="--taps=3,16: the blocks of efficientnet-lite0 are 0 to 15"):
         Observer("efficientnet-lite0", (3, 16), 64, CPU, "taps")
     with pytest.raises(UserError, match="openai/clip: pictures can't be compared in it, as gradients must pass"):
         Observer("openai/clip", (3,), 64, CPU, "taps")
