@@ -1,6 +1,8 @@
 """How a study's command line is read: COMMAND FOLDER and options, in pieces of the toolkit's own."""
 
 import difflib
+import shutil
+import textwrap
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -134,10 +136,18 @@ class Study:
         takes = "FOLDER" if command is None else self.commands[command].takes
         lines = [f'python {self.script} {command or "COMMAND"} {takes} ["@arguments.txt"] [--option=value ...]', ""]
         if command is None:
-            return "\n".join([*lines, *(f"  {name:<12}{one.help}" for name, one in self.commands.items())])
+            return "\n".join([*lines, *(_entry(name, 14, one.help) for name, one in self.commands.items())])
         lines += [f"{command}: {self.commands[command].help}", ""]
         for option in self.commands[command].options:
             allowed = f" ({option.kind.allowed})" if option.kind.allowed and option.kind is not TEXT else ""
             default = f" [{to_text(option.default)}]" if option.default is not None else ""
-            lines.append(f"  --{option.dest:<26}{option.help}{allowed}{default}")
+            lines.append(_entry(f"--{option.dest}", 30, f"{option.help}{allowed}{default}"))
         return "\n".join(lines)
+
+
+def _entry(name: str, column: int, text: str) -> str:
+    """A name, and from a column on what is said of it, in lines that the terminal holds."""
+    width = max(column + 30, shutil.get_terminal_size().columns - 1)
+    return textwrap.fill(
+        text, width, initial_indent=f"  {name:<{column - 2}}", subsequent_indent=" " * column, break_on_hyphens=False
+    )

@@ -28,7 +28,8 @@ class Observer:
         self.network, self.layers, self.side = network.to(device), sorted(set(layers)), side
         if max(layers) >= len(self.network.blocks):
             raise UserError(
-                f"--{option}={','.join(map(str, layers))}: its blocks are 0 to {len(self.network.blocks) - 1}"
+                f"--{option}={','.join(map(str, layers))}: the blocks of {name} are 0 to "
+                f"{len(self.network.blocks) - 1}"
             )
 
     def __call__(self, pictures: Tensor) -> list[Tensor]:

@@ -24,6 +24,7 @@ COLOURS = (
     "#8d97a3",
     "#5a4fd9",
 )
+FAR = 20  # times the smallest number: on a plain axis it would lie on the floor
 CELL, GAP = 96, 4  # pixels of an image in a sheet, and between two
 
 
@@ -34,15 +35,24 @@ def write_figure(path: Path, figure: Figure, dpi: int = 100) -> None:
 
 
 def draw_history(path: Path, rows: Sequence[Mapping[str, float]], best: int) -> None:
-    """Losses on the left, all other numbers of the epochs on the right; a dashed line at the best epoch."""
+    """Losses on the left, all other numbers of the epochs on the right; a dotted line at the best epoch.
+
+    What is of val is dashed, in the colour of the same number of train. Numbers far apart: a logarithmic axis.
+    """
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     losses, others = figure.subplots(1, 2)
     epochs = [row["epoch"] for row in rows]
-    for i, name in enumerate(name for name in rows[0] if name != "epoch"):
+    of_train = list(dict.fromkeys(name.removeprefix("val_") for name in rows[0] if name != "epoch"))
+    for name in (name for name in rows[0] if name != "epoch"):
         axes = losses if "loss" in name else others
-        axes.plot(epochs, [row[name] for row in rows], color=COLOURS[i % len(COLOURS)], label=name, linewidth=1.6)
+        colour = COLOURS[of_train.index(name.removeprefix("val_")) % len(COLOURS)]
+        dashes = "--" if name.startswith("val_") else "-"
+        axes.plot(epochs, [row[name] for row in rows], color=colour, linestyle=dashes, label=name, linewidth=1.6)
     for axes in (losses, others):
-        axes.axvline(best, color=INK, linewidth=1, linestyle=(0, (3, 3)))
+        shown = [float(y) for line in axes.lines for y in line.get_ydata()]
+        if shown and min(shown) > 0 and max(shown) > FAR * min(shown):
+            axes.set_yscale("log")
+        axes.axvline(best, color=INK, linewidth=1, linestyle=(0, (1, 3)))
         axes.set_xlabel("epoch")
         plain(axes)
         if axes.lines[1:]:

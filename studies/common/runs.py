@@ -162,12 +162,15 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def fill_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """The other way round."""
+    """The other way round, each tensor in the memory order of its weights: a fused step takes them side by side."""
+    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         if key.startswith("optimiser."):
             _, i, name = key.split(".")
-            state.setdefault(int(i), {})[name] = tensor
+            like = weights[int(i)]
+            ordered = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
+            state.setdefault(int(i), {})[name] = ordered
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
 
 

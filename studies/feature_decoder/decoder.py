@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, leaky_relu, silu
+from torch.nn.functional import conv_transpose2d, interpolate, leaky_relu, pad, silu
 
 from src.common import UserError
 
@@ -15,6 +15,7 @@ SMALLEST = (4, 5, 6, 7)  # pixels on a side of the first feature maps
 GROUPS = 8
 CRITIC = (32, 64)  # channels
 FIRST_COLOURS = 0.1  # of usual first weights
+FOLDED_FROM = 8  # pixels on a side
 
 
 class Shape(NamedTuple):
@@ -72,7 +73,7 @@ class Decoder(nn.Module):
         x = silu(self.norm(x)).contiguous(memory_format=torch.channels_last)
         picture = self.colours[0](x)
         for size, step, colour in zip(self.sizes[1:], self.steps, self.colours[1:], strict=True):
-            x = step(interpolate(x, size=(size, size), mode="nearest"))
+            x = step(x)
             picture = interpolate(picture, size=(size, size), mode="bilinear") + colour(x)
         return picture.sigmoid()
 
@@ -99,10 +100,31 @@ class Grain(nn.Module):
         return x + self.strength * self.noise
 
 
+class Doubling(nn.Conv2d):
+    """Each pixel becomes four, and then a convolution of 3 x 3. (B, I, S, S) -> (B, O, 2 S, 2 S).
+
+    From FOLDED_FROM on both are one transposed convolution, which multiplies 4 numbers where 9 would be: half of the
+    time on a CPU. For smaller maps folding the weights takes longer than it saves.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-1] < FOLDED_FROM or torch.onnx.is_in_onnx_export():  # whose weights can't be computed
+            return super().forward(interpolate(x, scale_factor=2, mode="nearest"))
+        return conv_transpose2d(x, self.folded(), self.bias, stride=2, padding=1)
+
+    def folded(self) -> Tensor:
+        """(I, O, 4, 4): each weight at all four places that a pixel comes to."""
+        weight = self.weight.transpose(0, 1).flip(2, 3)
+        return torch.stack([pad(weight, (x, 1 - x, y, 1 - y)) for x in (0, 1) for y in (0, 1)]).sum(dim=0)
+
+
 def _step(inputs: int, outputs: int, blocks: int, size: int) -> nn.Sequential:
     parts: list[nn.Module] = []
     for i in range(blocks):
-        convolution = nn.Conv2d(inputs if i == 0 else outputs, outputs, 3, padding=1)
+        convolution = nn.Conv2d(outputs, outputs, 3, padding=1) if i else Doubling(inputs, outputs)
         parts += [convolution, nn.GroupNorm(GROUPS, outputs), Grain(outputs, size), nn.SiLU()]
     return nn.Sequential(*parts)
 

@@ -4,8 +4,9 @@ from src.options import ON_OFF, STATES, TEXT, Kind, choice, number, whole
 
 from ..common.commands import CACHE, DEVICE, EXCLUDE, GROUP, LOG, RESUME, RUNS, SEED_, Command, Study, opt
 
+BLOCK = whole(0)
 TAPS = Kind(
-    lambda text: tuple(sorted({int(part) for part in text.split(",")})),
+    lambda text: tuple(sorted({BLOCK.read(part) for part in text.split(",")})),
     "whole numbers with commas between, such as 1,4,9",
 )
 PATHS = Kind(lambda text: tuple(text.split(",")), "relative paths with commas between")

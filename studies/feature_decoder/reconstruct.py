@@ -16,6 +16,7 @@ from ..common.runs import Log, find_run, new_run, options_of, runs_folder
 from .decoder import Decoder, as_pixels, drawn
 from .export import export_onnx
 from .judging import psnr_each
+from .options import COMMANDS
 from .seeing import load_again, looked_at, side_by_side
 from .steering import STOPS, Taste, walk
 from .train import load_decoder, load_space
@@ -48,6 +49,7 @@ class Drawing(NamedTuple):
 
 def main(arguments: Namespace) -> Path:
     """Write pictures, a sheet and a log into a numbered folder of the run, which is returned."""
+    _check_options(arguments)
     run = find_run(runs_folder(arguments), "decoder", arguments.model)
     decoder, configuration = load_decoder(run, arguments.device, arguments.weights)
     identity = configuration["identity"]
@@ -68,12 +70,21 @@ def main(arguments: Namespace) -> Path:
         path = Path(arguments.export_onnx).expanduser()
         difference = export_onnx(decoder, path, identity, given.features)
         log.say(f"{path}: draws as torch does, to {difference:.1e}")
+    if learnt := _learnt_from(arguments.root, configuration, given):
+        log.say(f"learnt from: {learnt} of {len(given.names)}, which are drawn better than new ones")
     log.say(f"pictures and log1.txt are in {folder}")
     return folder
 
 
+def _learnt_from(root: Path, configuration: dict[str, Any], given: Given) -> int:
+    """How many of these are train images of the run."""
+    if str(root.resolve()) != configuration["options"]["root"]:
+        return 0
+    return sum(configuration["split"].get(name) == "train" for name in given.names)
+
+
 def _given(arguments: Namespace, identity: dict[str, Any], extractor: Extractor) -> Given:
-    if arguments.root.suffix.lower() == ".npy":
+    if _is_array(arguments.root):
         return _from_file(arguments, identity)
     states = tuple(identity["hidden_states"])
     if arguments.images and (gone := [path for path in arguments.images if not (arguments.root / path).is_file()]):
@@ -101,6 +112,23 @@ def _from_file(arguments: Namespace, identity: dict[str, Any]) -> Given:
     if not np.isfinite(features).all():
         raise UserError(f"{path}: holds numbers that are not finite; leave those rows out")
     return Given([f"row {i}" for i in range(len(features))], features, None)
+
+
+def _check_options(arguments: Namespace) -> None:
+    """UserError for what would do nothing, and for features of which nothing says what draws them."""
+    defaults = {option.dest: option.default for option in COMMANDS["reconstruct"].options}
+    for name in ("towards", "distance"):
+        if not arguments.from_model and (value := getattr(arguments, name)) != defaults[name]:
+            raise UserError(f"--{name}={value}: is for the walk with --from_model; give a model, or leave it out")
+    if _is_array(arguments.root) and not (arguments.model or arguments.runs):
+        raise UserError(
+            f"{arguments.root}: features alone don't say which decoder draws them; name its output folder, such as "
+            "--model=photos_runs/decoder1"
+        )
+
+
+def _is_array(path: Path) -> bool:
+    return path.suffix.lower() == ".npy"
 
 
 def _check(arguments: Namespace, given: Given) -> None:

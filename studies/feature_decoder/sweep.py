@@ -12,6 +12,7 @@ from ..common.looking import load_image_model
 from ..common.pictures import as_image, draw_sheet
 from ..common.runs import Log, new_run, options_of, runs_folder, write_configuration
 from . import train
+from .judging import chance
 from .validate import RECONSTRUCTION, Report, figures_of, shown_of, validate
 
 
@@ -56,6 +57,8 @@ def _report(log: Log, folder: Path, reports: dict[str, Report]) -> None:
     log.say("", *("".join(f"{cell:>12.3f}" if isinstance(cell, float) else f"{cell:>12}" for cell in line)
                   for line in lines))  # fmt: skip
     first = next(iter(reports.values())).looked
+    count = len(first.paths)
+    log.say(f"of {count} val images; by chance top5 is {chance(5, count):.3f}, a centred cosine 0")
     rows = shown_of(len(first.paths))
     shown: list[np.ndarray] = [first.pixels, *(report.looked.pictures for report in reports.values())]
     draw_sheet(folder / "sweep.png", [[as_image(x[row]) for row in rows] for x in shown], ["image", *reports])

@@ -105,7 +105,7 @@ def _judged(
     found: dict[str, dict[str, Judged]] = {}
     for place, (model, states, originals) in zip(("A", "B"), models, strict=True):
         centre = originals.mean(axis=0)
-        name = f"{place}: {model.name}, {','.join(map(str, states))}"
+        name = f"{place}: {model.name}, hidden states {','.join(map(str, states))}"
         found[name] = {
             what: judge(originals, side_by_side(extract(_images(x), model, states), states), centre)
             for what, x in shown.items()
@@ -147,7 +147,11 @@ def _table(report: Report) -> str:
                 cosines = getattr(one, kind)
                 numbers = [*cosines.summary().values(), cosines.taken_for_same]
                 lines.append(f"  {what:<38}" + "".join(f"{value:>8.3f}" for value in numbers))
-    lines += ["as one: nearer than 99.9 % of the pairs of different images are to each other", ""]
+    lines += [
+        "A is the image model that is decoded, B the perceptor; centred: less the mean of all",
+        "as one: nearer than 99.9 % of the pairs of different images are to each other",
+        "",
+    ]
     lines.append(f"{'found among the originals':<40}" + "".join(f"{f'top-{few}':>8}" for few in FEW))
     lines.append(f"  {'chance':<38}" + "".join(f"{chance(few, count):>8.3f}" for few in FEW))
     for model, rows in judged.items():
@@ -171,7 +175,8 @@ def _write(folder: Path, report: Report, text: str) -> None:
         Pair(
             as_image(looked.pixels[row]),
             as_image(looked.pictures[row]),
-            f"{looked.paths[row]}: {columns['centred_A'][row]:.3f} in A, {columns['centred_B'][row]:.3f} in B",
+            f"{looked.paths[row]}: centred cosine {columns['centred_A'][row]:.3f} in A, "
+            f"{columns['centred_B'][row]:.3f} in B",
         )
         for row in np.argsort(-columns["centred_A"], kind="stable")[:MOST_IN_THE_PAGE].tolist()
     ]

@@ -7,7 +7,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from src.common.files import replacing
-from studies.common import looking
+from studies.common import learning, looking
 from studies.common import pictures as common_pictures
 from studies.common.learning import Training
 from studies.style_folders import pictures as style_pictures
@@ -67,6 +67,11 @@ def figures(monkeypatch, request):
 def write_pixel(path, figure, dpi=100):
     with replacing(path) as temporary:
         Image.new("RGB", (1, 1)).save(temporary, "png")
+
+
+@pytest.fixture(autouse=True)
+def saving_after_each_epoch(monkeypatch):
+    monkeypatch.setattr(learning, "SAVED_EACH", 0.0)
 
 
 def stopping_after(monkeypatch, epochs):

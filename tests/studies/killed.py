@@ -18,7 +18,7 @@ import torch
 
 from src.common import files
 from src.features import embedded_network
-from studies.common import looking, observing
+from studies.common import learning, looking, observing
 from studies.style_folders import transfer
 from tests.toys import ToyExtractor
 
@@ -72,6 +72,7 @@ def load_before_forks():
 def main():
     looking.load_extractor = lambda name, device="auto": ToyExtractor(name)
     transfer.LOOKED_AT = 32
+    learning.SAVED_EACH = 0.0
     observing.embedded_network = cache(embedded_network)
     load_before_forks()
     job = json.loads(sys.argv[1])

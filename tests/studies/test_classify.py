@@ -142,7 +142,7 @@ def test_a_run_stopped_by_ctrl_c_goes_on_to_what_it_would_have_become(gallery, t
         stopping_after(patch, 2)
         with pytest.raises(KeyboardInterrupt):
             run(gallery, *words)
-    assert "stopped after 2 epochs; the best of them is" in capsys.readouterr().out
+    assert "stopped; 2 epochs can be kept; the best of them is" in capsys.readouterr().out
     folder = gallery.with_name("gallery_runs") / "classify1"
     assert (folder / "best.safetensors").is_file()
     assert (folder / "history.png").is_file()

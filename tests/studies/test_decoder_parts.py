@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageFilter
-from torch.nn.functional import interpolate
+from torch.nn.functional import conv2d, interpolate
 
 from src.common import UserError
 from src.features import embedded_network
 from studies.common.learning import PATIENCE, Training
 from studies.common.observing import Observer
 from studies.common.pictures import as_image
-from studies.feature_decoder.decoder import SHAPES, Critic, Decoder, as_pixels, drawn, sizes_of
+from studies.common.runs import BEST, LAST, Log, load_weights
+from studies.feature_decoder.decoder import SHAPES, Critic, Decoder, Doubling, as_pixels, drawn, sizes_of
 from studies.feature_decoder.judging import chance, judge, psnr_each
 from studies.feature_decoder.losses import Perceptor, hinge, laplacian, looked_at, moved
 from studies.feature_decoder.options import TAPS
@@ -54,6 +55,8 @@ def test_pixels_are_clipped_and_never_wrapped():
 
 def test_every_tap_is_distinct_and_used(perceptor):
     assert TAPS.read("4,0,2,4") == (0, 2, 4)
+    with pytest.raises(ValueError, match="-1"):
+        TAPS.read("1,-1")
     x = torch.rand(2, 3, 32, 32, requires_grad=True)
     wanted = perceptor.observer(torch.rand(2, 3, 32, 32))
     each = perceptor.each(perceptor.observer(x), wanted)
@@ -112,7 +115,7 @@ def test_sizes_that_can_not_be_drawn_or_looked_at_are_refused_with_the_nearest()
     with pytest.raises(UserError, match="--perceptor_size=50: the taps need a multiple of 32; 64 would be one"):
         looked_at(64, 50)
     assert [looked_at(size, None) for size in (16, 64, 112)] == [32, 64, 128]
-    with pytest.raises(UserError, match="--taps=3,16: its blocks are 0 to 15"):
+    with pytest.raises(UserError, match="--taps=3,16: the blocks of efficientnet-lite0 are 0 to 15"):
         Observer("efficientnet-lite0", (3, 16), 64, CPU, "taps")
     with pytest.raises(UserError, match="openai/clip: pictures can't be compared in it, as gradients must pass"):
         Observer("openai/clip", (3,), 64, CPU, "taps")
@@ -164,3 +167,34 @@ def test_an_enlarged_picture_has_the_pixels_of_bilinear_resizing():
     observer(x)
     assert torch.allclose(seen[0], interpolate(x, size=(32, 32), mode="bilinear"))
     assert Image.fromarray(as_image(seen[0][0].numpy())).size == (32, 32)
+
+
+@pytest.mark.parametrize("side", [4, 7, 8, 12])
+def test_doubling_is_a_convolution_of_enlarged_maps_to_the_edges_and_in_its_gradients(side):
+    module, x = Doubling(3, 5), torch.randn(2, 3, side, side, requires_grad=True)
+    enlarged = conv2d(interpolate(x, scale_factor=2, mode="nearest"), module.weight, module.bias, padding=1)
+    torch.testing.assert_close(module(x), enlarged)
+    towards, learnt = torch.randn_like(enlarged), (x, module.weight, module.bias)
+    found, wanted = (torch.autograd.grad(y, learnt, towards) for y in (module(x), enlarged))
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_weights_are_written_each_few_seconds_and_at_the_end_the_best_among_them(tmp_path, monkeypatch):
+    monkeypatch.setattr("studies.common.learning.SAVED_EACH", 60.0)
+    network = torch.nn.Linear(1, 1)
+    training = Training(tmp_path, network, {}, 4, 1, 0.1, 0, "val_loss", highest=False)
+    seen, written = [], []
+
+    def one_epoch(number):
+        written.append(len(load_weights(tmp_path / LAST, {})[1]["history"]) if number else 0)
+        training.steps(np.zeros(1), number, lambda rows: network(torch.ones(1, 1)).square().mean())
+        seen.append(float(network.weight.detach()))
+        return {"val_loss": [3, 2, 0, 1][number]}
+
+    training.run(one_epoch, Log(tmp_path, False, {}))
+    assert written == [0, 1, 1, 1]
+    for name, epoch in ((BEST, 3), (LAST, 4)):
+        tensors, about = load_weights(tmp_path / name, {})
+        assert float(tensors["weight"]) == seen[epoch - 1]
+        assert len(about["history"]) == epoch
+    assert float(network.weight.detach()) == seen[2]

@@ -17,6 +17,7 @@ from src.features import embedded_network
 from src.model import fit_predictor, save_predictor
 from studies.common import looking, observing
 from studies.feature_decoder import reconstruct, sweep, train, validate
+from studies.feature_decoder.decoder import FOLDED_FROM, Decoder
 from studies.feature_decoder.export import export_onnx
 from studies.feature_decoder.options import read_command
 from studies.feature_decoder.steering import Taste, walk
@@ -174,6 +175,12 @@ def test_the_last_weights_draw_too_and_are_others_than_the_best(gallery):
     assert reconstruct.main(arguments("reconstruct", gallery, *words)).name == "reconstruction1"
 
 
+def test_a_decoder_whose_doubling_is_folded_is_written_as_onnx_too(tmp_path):
+    decoder, features = Decoder(6, 32, "small", True), np.random.default_rng(0).normal(size=(3, 6))
+    assert decoder.sizes[-2] >= FOLDED_FROM
+    assert export_onnx(decoder, tmp_path / "decoder.onnx", {}, features.astype(np.float32)) < 1e-4
+
+
 def test_features_of_another_image_model_are_refused(trained, tmp_path, monkeypatch):
     root, folder = trained
     np.save(tmp_path / "wide.npy", np.zeros((2, 5), np.float32))
@@ -186,6 +193,10 @@ def test_features_of_another_image_model_are_refused(trained, tmp_path, monkeypa
     }.items():
         with pytest.raises(UserError, match=said):
             reconstruct.main(arguments("reconstruct", tmp_path / f"{name}.npy", f"--model={folder}"))
+    with pytest.raises(UserError, match=r"wide\.npy: features alone don't say which decoder draws them; name its"):
+        reconstruct.main(arguments("reconstruct", tmp_path / "wide.npy"))
+    with pytest.raises(UserError, match="--towards=low: is for the walk with --from_model; give a model, or leave"):
+        reconstruct.main(arguments("reconstruct", tmp_path / "wide.npy", f"--model={folder}", "--towards=low"))
     monkeypatch.setattr(ToyExtractor, "default_hidden_states", (0,))
 
     def changed(name, device="auto"):

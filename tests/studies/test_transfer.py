@@ -85,7 +85,7 @@ def test_what_can_not_be_transferred_is_refused(drawn):
         UserError, match=r"--single_image=003\.png: is none of the model's images; name one as bars/000"
     ):
         transfer.main(arguments("transfer", drawn, "--single_image=003.png"))
-    with pytest.raises(UserError, match="--layers=0,16: its blocks are 0 to 15"):
+    with pytest.raises(UserError, match="--layers=0,16: the blocks of efficientnet-lite0 are 0 to 15"):
         transfer.main(arguments("transfer", drawn, "--layers=0,16"))
     assert not list(drawn.with_name("gallery_runs").glob("transfermodel*"))  # nothing was begun
     (drawn / "bars" / "003.png").unlink()
