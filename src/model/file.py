@@ -5,6 +5,7 @@ docs/predictor-files.md describes them. Nothing is loaded in part: a file that i
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ SUFFIX = ".safetensors"
 NAMES = {"dropouts": "dropout_rates"}
 # What files of this format may lack: they were written when there was only the default.
 ADDED_LATER = ("aim_batch_norm", "high_end_fix", "input_normalisation", "error_form")
+UNREADABLE = (SafetensorError, OSError, RuntimeError)  # the last: the file is shorter than its head says
 # Model scores of the train images at 0, 1, 2, … 100 %: where a new image's score lies among them.
 QUANTILES = np.linspace(0, 1, 101)
 
@@ -130,10 +132,29 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             raise UserError(f"{path}: {what}")
         if path.suffix.lower() in OTHER_SUFFIXES:
             return {}, read_pickled(path)
-        with named_in_text(path) as named, safe_open(named, framework="pt") as file:
-            return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+        return _read_whole(path)
+    except UNREADABLE as error:
         raise UserError(f"{path}: is no predictor ({first_line(error)}); a predictor is a .safetensors file")
+
+
+def _read_whole(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Again where another model took its place: safetensors opens it twice, for its head and for the rest."""
+    while True:
+        state = path.stat()
+        try:
+            with named_in_text(path) as named, safe_open(named, framework="pt") as file:
+                found = file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        except UNREADABLE:
+            if _is_still(path, state):
+                raise
+        else:
+            if _is_still(path, state):
+                return found
+
+
+def _is_still(path: Path, state: os.stat_result) -> bool:
+    now = path.stat()
+    return (now.st_ino, now.st_mtime_ns, now.st_size) == (state.st_ino, state.st_mtime_ns, state.st_size)
 
 
 def _empty(configs: list[PredictorConfig], metadata: Mapping[str, str]) -> Predictor:

@@ -122,6 +122,36 @@ def test_a_missing_model_says_how_to_get_one(tmp_path):
         load_predictor(tmp_path / "model.safetensors")
 
 
+@pytest.mark.parametrize("widths", [(2, 2), (2, 20)])  # a file of the same size, and a larger one
+def test_a_model_that_takes_the_place_of_another_meanwhile_is_read_whole(tmp_path, monkeypatch, widths):
+    path, other = tmp_path / "model.safetensors", Predictor(config(widths=widths))
+    save_predictor(path, Predictor(config()), {"trial": 1})
+    opened = []
+
+    def overtaken(*given, **named):
+        if not opened:  # the size is known by then
+            save_predictor(path, other, {"trial": 2})
+        opened.append(1)
+        file = safe_open(*given, **named)
+        if len(opened) == 2:
+            save_predictor(path, other, {"trial": 3})
+        return file
+
+    monkeypatch.setattr("src.model.file.safe_open", overtaken)
+    predictor, metadata = load_predictor(path)
+    assert (len(opened), metadata["trial"]) == (3, "3")
+    for name, tensor in predictor.state_dict().items():
+        torch.testing.assert_close(tensor, other.state_dict()[name])
+
+
+def test_a_file_that_was_cut_is_refused(tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_predictor(path, Predictor(config()))
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(UserError, match="is no predictor"):
+        load_predictor(path)
+
+
 def test_a_file_that_is_no_safetensors_is_refused(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"hello, this is no model at all")
     with pytest.raises(UserError, match="is no predictor"):
