@@ -103,6 +103,8 @@ def check(arguments: argparse.Namespace, address: str) -> None:
             raise UserError(
                 f"--{name} needs all images to be there, and with --watch more come; leave one of them out"
             )
+    if arguments.watch and arguments.archives:
+        raise UserError("--watch waits for files, and sees no images in archives that come; leave out --archives")
     for name in ("top", "bottom", "copy_to", "move_to", "link_to", "update_scores") if arguments.shard else ():
         if getattr(arguments, name):
             raise UserError(f"--{name} needs all images, and --shard={arguments.shard} knows its own; leave one out")

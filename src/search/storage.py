@@ -29,10 +29,10 @@ def open_storage(database: str) -> optuna.storages.BaseStorage:
         with _making_tables(database_file(database)):
             return _storage(database)
     except Exception as error:  # SQLAlchemy and Redis raise many kinds, all meaning this
-        said = first_line(error)
-        raise UserError(
-            f"--database={database}: can't be opened ({said}); such as sqlite:///db.sqlite would be right"
-        )
+        right = "postgresql+psycopg://user@host/name" if database.startswith("postgres") else "sqlite:///db.sqlite"
+        url = _url(database)
+        shown = url.render_as_string(hide_password=True) if url else database
+        raise UserError(f"--database={shown}: can't be opened ({first_line(error)}); such as {right} would be right")
 
 
 def _storage(database: str) -> optuna.storages.BaseStorage:
@@ -50,6 +50,8 @@ def _storage(database: str) -> optuna.storages.BaseStorage:
 
 def _grpc_client(database: str) -> optuna.storages.BaseStorage:
     host, _, port = database.removeprefix(GRPC).rpartition(":")
+    if not (host and port.isdecimal()):
+        raise ValueError("it is written grpc://host:port, such as grpc://127.0.0.1:13000")
     try:
         import grpc
     except ImportError:

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -219,52 +218,50 @@ def test_a_point_of_the_map_is_where_its_image_is_drawn(material):
         assert pixels[row - 2 : row + 3, column - 2 : column + 3].min() < 200  # not the white ground
 
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+@pytest.fixture(scope="module")
+def report(material, tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    write_report(material, path)
+    return path
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
-def test_in_a_browser_the_page_asks_for_nothing_and_shows_all_pictures(material, tmp_path):
-    from playwright.sync_api import sync_playwright
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1400, "light"), (390, "dark")])
+def test_in_a_browser_the_page_asks_for_nothing_and_shows_all_pictures(material, report, browser, width, scheme):
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    said, asked = [], []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("dialog", lambda dialog: said.append(dialog.message))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(report.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    pictures = "[...document.querySelectorAll('.gallery img')]"
+    widths = page.evaluate(f"{pictures}.map(i => Math.min(i.naturalWidth, i.clientWidth))")
+    assert len(widths) == 4 * 6  # four galleries of a fifth of 30 images
+    assert min(widths) > 60
+    drawings = page.evaluate("[...document.querySelectorAll('svg')].map(s => s.getBoundingClientRect().width)")
+    assert len(drawings) == 6
+    assert min(drawings) > 300
+    check_tables(page, width)
+    assert_accessible(page)
+    look_closer(page)
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
+    assert (max(ground) < 80) == (scheme == "dark")
+    page.close()
+    assert said == []
+    allowed = ("data:", report.as_uri(), material.directory.as_uri())
+    assert [url for url in asked if not url.startswith(allowed)] == []
 
-    write_report(material, tmp_path / "report.html")
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        backgrounds = set()
-        for width, scheme in ((390, "light"), (1400, "light"), (390, "dark")):
-            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-            said, asked = [], []
-            page.on("console", lambda message, said=said: said.append(message.text))
-            page.on("pageerror", lambda error, said=said: said.append(str(error)))
-            page.on("dialog", lambda dialog, said=said: said.append(dialog.message))
-            page.on("request", lambda request, asked=asked: asked.append(request.url))
-            page.goto((tmp_path / "report.html").as_uri())
-            assert page.evaluate("document.documentElement.scrollWidth") == width
-            pictures = "[...document.querySelectorAll('.gallery img')]"
-            widths = page.evaluate(f"{pictures}.map(i => Math.min(i.naturalWidth, i.clientWidth))")
-            assert len(widths) == 4 * 6  # four galleries of a fifth of 30 images
-            assert min(widths) > 60
-            drawings = page.evaluate(
-                "[...document.querySelectorAll('svg')].map(s => s.getBoundingClientRect().width)"
-            )
-            tables = page.locator(".scroll").all()
-            assert len(tables) == 2
-            for table in tables:  # on a phone nothing is beyond its edge, and each number says what it is
-                assert table.evaluate("t => t.scrollWidth - t.clientWidth") == 0
-                heads, row = table.locator("thead th"), table.locator("tbody tr").first
-                assert heads.first.is_visible() == (width > 390)
-                column = "cell => getComputedStyle(cell, '::before').content"
-                names = [cell.evaluate(column) for cell in row.locator("td").all()]
-                assert (names == [f'"{name}"' for name in heads.all_text_contents()[1:]]) == (width == 390)
-            assert len(drawings) == 6
-            assert min(drawings) > 300
-            assert_accessible(page)
-            look_closer(page)
-            backgrounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
-            page.close()
-            assert said == []
-            allowed = ("data:", (tmp_path / "report.html").as_uri(), material.directory.as_uri())
-            assert [url for url in asked if not url.startswith(allowed)] == []
-        assert len(backgrounds) == 2
-        browser.close()
+
+def check_tables(page, width):
+    """On a phone nothing is beyond its edge, and each number says what it is."""
+    tables = page.locator(".scroll").all()
+    assert len(tables) == 2
+    for table in tables:
+        assert table.evaluate("t => t.scrollWidth - t.clientWidth") == 0
+        heads, row = table.locator("thead th"), table.locator("tbody tr").first
+        assert heads.first.is_visible() == (width > 390)
+        column = "cell => getComputedStyle(cell, '::before').content"
+        names = [cell.evaluate(column) for cell in row.locator("td").all()]
+        assert (names == [f'"{name}"' for name in heads.all_text_contents()[1:]]) == (width == 390)

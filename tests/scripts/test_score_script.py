@@ -500,6 +500,7 @@ def test_images_that_share_a_sidecar_give_it_the_better_rating_once(here, capsys
         (("--overwrite_ratings",), "--overwrite_ratings does nothing without --write_xmp"),
         (("--xmp_name=stem",), "--xmp_name does nothing without --write_xmp"),
         (("--watch", "--top=3"), "--top needs all images to be there"),
+        (("--watch", "--archives"), "--watch waits for files, and sees no images in archives that come"),
         (("--watch", "-o", "out.json"), "so it must end with .csv"),
         (("--update_scores=none.csv",), "no such score file"),
         (("--stars=1,2,3",), "must be four percentiles"),

@@ -82,6 +82,13 @@ def test_a_database_that_cannot_be_opened_is_said_in_one_line(tmp_path):
         assert "\n" not in str(error.value)
 
 
+def test_a_url_of_postgresql_without_its_driver_is_said_with_the_right_one_and_no_password_is_shown(tmp_path):
+    with pytest.raises(UserError, match=r"such as postgresql\+psycopg://user@host/name would be right") as error:
+        open_study(StudySettings("a", "postgres://me:secret@server/db"), SearchSettings(), "minimize", ABOUT)
+    assert "secret" not in str(error.value)
+    assert "me:***@server" in str(error.value)
+
+
 def test_an_error_without_a_word_is_said_by_its_type(monkeypatch):
     def fails(_):
         raise RuntimeError
