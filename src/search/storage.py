@@ -107,7 +107,7 @@ def shown_database(database: str) -> str:
 def _url(database: str) -> URL | None:
     try:
         return make_url(database) if database else None
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter where its port is no number
         return None
 
 
