@@ -72,7 +72,8 @@ def main() -> None:
         overfit(oasis, work)
     if "speed" in wanted:
         speed(oasis, work)
-    print(f"\n{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, torch {torch.__version__}, a thread")
+    print(f"\n{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, torch {torch.__version__}", end=", ")
+    print(f"threads: {torch.get_num_threads()}")
 
 
 def read(command: str, root: Path, work: Path, *words: str) -> Namespace:

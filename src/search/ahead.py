@@ -37,10 +37,9 @@ class _Asked:
 class Ahead:
     """Trials of a study that nobody else is at.
 
-    suggest: metaparameters of a trial. first: those that a new study begins with. gives_up: hopeless trials, see
-    `quarters`. take: what becomes of each that is
-    done, in order: its number in the study, the objective's value, what was found, and the metaparameters; a value
-    that is nan counts as given up, too.
+    suggest: metaparameters of a trial. first: those that a new study begins with. gives_up: whether hopeless trials
+    are, see `quarters`. take: what becomes of each that is done, in order: its number in the study, the objective's
+    value, what was found, and the metaparameters; a value that is nan counts as given up, too.
     """
 
     def __init__(
