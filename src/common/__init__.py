@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .interruption import Interruption
     from .kernel import draw_landmarks, low_rank, squared_distances, vectors_of
     from .many_names import Names
-    from .memory import return_freed_memory
+    from .memory import return_large_arrays
     from .metrics import METRICS, Screens, mse
     from .names import METRIC_NAMES, SEED
     from .notes import keeps_notes, note, notes_kept

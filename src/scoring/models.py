@@ -9,14 +9,13 @@ import numpy as np
 from torch import Tensor
 from tqdm import tqdm
 
-from ..common import Names, UserError, note, return_freed_memory
+from ..common import Names, UserError, note, return_large_arrays
 from ..features import Extractor, FeatureCache, Features, extract_features, load_extractor
 from ..model import Predictor, PredictorConfig, Unsaid, arrange, check_extractor, find_filter, load_predictor, unasked
 from .settings import ScoringSettings
 from .thresholds import one_threshold_each
 
 CHUNK = 2048  # images whose features are in memory at once: 45 MB of efficientnet-lite0's
-CHUNKS_A_RETURN = 4  # after so many, freed memory goes back to the system
 
 
 @dataclass(frozen=True)
@@ -196,6 +195,7 @@ def score_images(
     Whatever goes through an image model is in the cache soon after, so that a killed run goes on where it was. In
     memory are all names and scores, and the features of one chunk. Raises UserError where the cache can't be used.
     """
+    return_large_arrays()
     scores, errors, gates = _room(len(paths), models)
     result = Scored(models, paths, scores, errors, gates)
     lost: set[int] = set()
@@ -212,8 +212,6 @@ def score_images(
             result.unreadable |= part.unreadable
             result.extracted += part.extracted
             bar.update(min(start + CHUNK, len(paths)) - bar.n)
-            if start // CHUNK % CHUNKS_A_RETURN == CHUNKS_A_RETURN - 1:
-                return_freed_memory()
     if lost:
         result.paths = Names(path for place, path in enumerate(paths) if place not in lost)
     result.scores, result.errors, result.gates = (values[:done] for values in result.values())

@@ -55,10 +55,9 @@ def test_a_model_without_errors_and_gates_has_no_room_for_them(photos):
     assert not some.stopped().any()
 
 
-def test_freed_memory_goes_back_every_so_many_chunks(photos, monkeypatch):
+def test_large_arrays_go_back_to_the_system(photos, monkeypatch):
     folder, paths, cache = photos
-    returns = []
-    monkeypatch.setattr(models, "CHUNKS_A_RETURN", 2)
-    monkeypatch.setattr(models, "return_freed_memory", lambda: returns.append(1))
+    told = []
+    monkeypatch.setattr(models, "return_large_arrays", lambda: told.append(1))
     score_images(folder / "photos", paths, load_models([folder / "m.safetensors"]), cache, progress=False)
-    assert len(returns) == 2  # of five chunks
+    assert told == [1]

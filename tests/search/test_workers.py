@@ -1,5 +1,6 @@
 """--worker and --collect: who may join a study, and where the best model of all comes from."""
 
+import atexit
 import shutil
 import threading
 
@@ -99,6 +100,19 @@ def test_the_best_that_a_worker_found_is_collected_or_trained_once_more(tmp_path
     _, files = search(tmp_path, model, False, "--trials=8", "--collect")
     assert load_predictor(model)[1]["trial"] == str(best)
     assert len(trained) == (0 if is_shared else 1)
+
+
+@pytest.mark.parametrize("finds", [False, True])
+def test_a_worker_that_finds_nothing_leaves_no_folder(tmp_path, monkeypatch, finds):
+    ends = []
+    monkeypatch.setattr(atexit, "register", lambda *end: ends.append(end))
+    own = worker_model(tmp_path / "model.safetensors")
+    if finds:
+        own.touch()
+    for function, *words in ends:
+        function(*words)
+    assert list(tmp_path.iterdir()) == ([own.parent.parent] if finds else [])
+    assert own.exists() == finds
 
 
 def test_one_process_by_itself_searches_as_ever_on_a_journal(tmp_path):
