@@ -4,8 +4,10 @@
 
 The folder holds the OASIS photographs, ratings.csv with their mean beauty and people.csv with single people's ratings
 (see oasis_quality.py, which ends with these tables). It is only read. By the product's own code, nothing selected on
-the images that are predicted; the networks' metaparameters are those of the best of 20 trials on another split, the
-blend's share is found on folds of the training images as the training script finds it. Prints:
+the images that are predicted. Networks are those of a search of ten trials with --folds=4: first the metaparameters
+that every search tries first (four, which known_good.py found on some of these data: the crowd's ratings and the
+first people's), then others at random; the best five by the folds are the ensemble, and the blend's share is found on
+the same folds. All cores work. Prints:
 
 1. 10-fold, Spearman of the pooled predictions, at random and by theme (file name without its number), and what share
    of the ratings the 95 % intervals of the Gaussian process and the blend hold;
@@ -20,16 +22,18 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
+import optuna
 import torch
+from joblib import Parallel, delayed
 from sklearn.model_selection import GroupKFold, KFold
 from tqdm import tqdm
 
@@ -37,16 +41,19 @@ from src.common import number, spearman
 from src.features.extraction import extract_features
 from src.features.extractors import load_extractor
 from src.features.feature_cache import FeatureCache
-from src.model import Blend, PredictorConfig, TrainingConfig, TrainingData, combine, fit_gaussian_process, train
+from src.model import Blend, PredictorConfig, combine, fit_gaussian_process
 from src.model.network import Predictor
+from src.options.groups.search import IN_A_BLEND
+from src.search import Dataset, MetaparameterRanges, TrainingSettings
 from src.search.baseline import fit_ridge
 from src.search.blending import shares
+from src.search.known_good import known_good
+from src.search.search import suggest
+from src.search.trainer import Metaparameters, train_again
 from src.search.unseen import FOLDS
 
-NETWORKS = 5
-# The best of 20 trials on efficientnet-lite0, --eval_pick_seed=42.
-LAYERS, DROPOUTS = (163, 241), (0.67, 0.28, 0.0)
-TRAINING = TrainingConfig(train_epochs=12, batch_size=68, log_lr=-2.96, log_weight_lr=0.0, warmup_ratio=0.09)
+RANGES = MetaparameterRanges()
+TRIALS = 10
 STATES = (0, 1, 3, 7)
 EIGHT = (0, 1, 2, 3, 5, 7, 9, 11)
 SETS = {
@@ -72,7 +79,7 @@ class Features:
             states += [number(place, state) for state in used]
         self.inputs = torch.from_numpy(np.concatenate(blocks, axis=1))
         widths = tuple(block.shape[1] for block in blocks)
-        self.config = PredictorConfig("oasis", tuple(states), "join", widths, LAYERS, DROPOUTS)
+        self.config = PredictorConfig("oasis", tuple(states), "join", widths, (10, 10))
 
 
 def load_crowd(oasis: Path, work: Path, name: str) -> tuple[Features, list[dict[str, str]], np.ndarray]:
@@ -87,34 +94,50 @@ def predict(
 ) -> dict[str, np.ndarray]:
     """{type: scores of `new`}, and the errors of "gp errors" and "blend errors"; learnt, new: rows."""
     process, inputs = fit_gaussian_process(features.config, features.inputs[learnt], y[learnt]), features.inputs[new]
-    split = np.full(len(y), "eval", dtype="<U5")
-    split[learnt] = "train"
-    found = {"ridge": fit_ridge(features.inputs.numpy(), y, split, 0).predict(inputs.numpy())}
+    data = to_learn(features, y, learnt)
+    found = {"ridge": fit_ridge(features.inputs.numpy(), y, data.split, 0).predict(inputs.numpy())}
     predictors = {"gp": process}
     if train_networks:
-        networks = ensemble(features, y, learnt)
+        best, share, factor = searched(features, y, learnt)
+        networks = combine([network(each, data) for each in best])
         found |= {"network": networks.predictors[0].predict(inputs)[0], "networks": networks.predict(inputs)[0]}
-        predictors["blend"] = Blend(process, networks, *weighed(features, y, learnt))
+        predictors["blend"] = Blend(process, networks, share, factor)
     for name, predictor in predictors.items():
         found[name], found[f"{name} errors"] = predictor.predict(inputs)
     return found
 
 
-def ensemble(features: Features, y: np.ndarray, learnt: np.ndarray) -> Predictor:
-    """NETWORKS networks that differ in their seed."""
-    data = TrainingData(features.inputs[learnt], torch.tensor(y[learnt]).float(), torch.ones(len(learnt)))
-    return combine([train(features.config, replace(TRAINING, seed=seed), data) for seed in range(NETWORKS)])
+def to_learn(features: Features, y: np.ndarray, learnt: np.ndarray) -> Dataset:
+    """The rows `learnt` are its train split."""
+    split = np.where(np.isin(np.arange(len(y)), learnt), "train", "eval")
+    return Dataset(features.config, features.inputs, y, np.ones(len(y)), split)
 
 
-def weighed(features: Features, y: np.ndarray, learnt: np.ndarray) -> tuple[float, float]:
-    """The Gaussian process's share, and the factor of its errors, from folds of what is learnt."""
-    process, networks = np.zeros(len(learnt)), np.zeros(len(learnt))
+def network(parameters: Metaparameters, data: Dataset) -> Predictor:
+    return train_again(parameters, TrainingSettings(), data)
+
+
+def searched(features: Features, y: np.ndarray, learnt: np.ndarray) -> tuple[list[Metaparameters], float, float]:
+    """By folds of what is learnt: metaparameters of as many networks as a blend has, the best first; the Gaussian
+    process's share beside them; and the factor of its errors."""
+    tried = trials(features.config, len(learnt))
+    process, networks = np.zeros(len(learnt)), np.zeros((len(tried), len(learnt)))
     for rest, fold in KFold(FOLDS, shuffle=True, random_state=0).split(learnt):
-        inputs = features.inputs[learnt[fold]]
+        inputs, data = features.inputs[learnt[fold]], to_learn(features, y, learnt[rest])
         own = fit_gaussian_process(features.config, features.inputs[learnt[rest]], y[learnt[rest]])
         process[fold] = own.predict(inputs)[0]
-        networks[fold] = ensemble(features, y, learnt[rest]).predict(inputs)[0]
-    return shares(y[learnt], process, networks)
+        networks[:, fold] = [network(each, data).predict(inputs)[0] for each in tried]
+    best = np.argsort([-spearman(y[learnt], said) for said in networks])[:IN_A_BLEND]
+    return [tried[place] for place in best], *shares(y[learnt], process, networks[best].mean(axis=0))
+
+
+def trials(config: PredictorConfig, images: int) -> list[Metaparameters]:
+    """What a search that draws at random would try."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # in each process
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for known in known_good(RANGES, images):
+        study.enqueue_trial(known)
+    return [suggest(study.ask(), RANGES, config) for _ in range(TRIALS)]
 
 
 def theme(path: str) -> str:
@@ -133,8 +156,10 @@ def crowd(load: Callable[[str], Features], oasis: Path) -> None:
     for name in SETS:
         for kind, folds in kinds.items():
             start, found = time.perf_counter(), {}
-            for learnt, new in tqdm(list(folds.split(y, y, themes)), desc=f"{name} {kind}", leave=False):
-                for key, values in predict(load(name), y, learnt, new, name in WITH_NETWORKS).items():
+            parts = list(folds.split(y, y, themes))
+            tasks = [delayed(predict)(load(name), y, learnt, new, name in WITH_NETWORKS) for learnt, new in parts]
+            for (_, new), predicted in zip(parts, at_once(tasks, f"{name} {kind}"), strict=True):
+                for key, values in predicted.items():
                     found.setdefault(key, np.zeros(len(y)))[new] = values
             reached = {each: f"{spearman(y, found[each]):.4f}" for each in TYPES if each in found}
             held = {
@@ -156,7 +181,8 @@ def people(load: Callable[[str], Features], oasis: Path, count: int) -> None:
         f"\nSpearman, mean of {len(names)} people\n{'features':<18}{'learnt':<8}" + "".join(f"{n:>10}" for n in TYPES)
     )
     for learnt in LEARNT:
-        found = np.array([of_person(load(EMBEDDED), rows, person, learnt) for person in tqdm(names, leave=False)])
+        tasks = [delayed(of_person)(load(EMBEDDED), rows, person, learnt) for person in names]
+        found = np.array(list(at_once(tasks, f"{learnt} ratings")))
         print(f"{EMBEDDED:<18}{learnt:<8}" + "".join(f"{mean:>10.4f}" for mean in found.mean(axis=0)))
         gains = found - found[:, [1]]
         spread = gains.std(axis=0, ddof=1) / np.sqrt(len(names))
@@ -171,6 +197,11 @@ def of_person(features: Features, rows: list[dict[str, str]], person: str, learn
     new, known = rated[:OTHERS], np.sort(rated[OTHERS : OTHERS + learnt])
     found = predict(features, np.nan_to_num(y), known, new)
     return [spearman(y[new], found[name]) for name in TYPES]
+
+
+def at_once(tasks: Sequence[Any], what: str) -> Iterator[Any]:
+    """Their results, in order."""
+    return iter(tqdm(Parallel(os.cpu_count(), return_as="generator")(tasks), what, len(tasks), leave=False))
 
 
 def read(path: Path) -> list[dict[str, str]]:

@@ -33,7 +33,7 @@ SMALLEST_NOISE = 0.02  # of the scores' variance; below, weights grow so large t
 STEPS = 15  # of the search for hyperparameters
 # Where that search begins: ℓ² in mean squared distances, σ² and noise in variances of the scores; and how many
 # factors of e from there count as one standard deviation of their prior.
-START, SPREAD = (0.7, 0.65, 0.05), 1.0
+START, SPREAD = (0.7, 0.65, 0.05), np.array([0.5, 0.5, 1.0])
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,9 @@ def find_hyperparameters(examples: Examples, seed: int = 0) -> Hyperparameters:
     start = np.log([START[0] * (float(squared.mean()) or 1.0), *START[1:]])
 
     def loss(logs: Floats) -> tuple[float, Floats]:
-        off = logs - start
+        off = (logs - start) / SPREAD
         value, slopes = leave_one_out(squared, some, Hyperparameters(*map(float, np.exp(logs))))
-        return 0.5 * float(off @ off) / SPREAD**2 - value, off / SPREAD**2 - slopes
+        return 0.5 * float(off @ off) - value, off / SPREAD - slopes
 
     best = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": STEPS, "ftol": 1e-5}).x
     length, variance, noise = np.exp(best)

@@ -241,7 +241,7 @@ def test_the_share_is_that_of_least_squares_with_100_images_more_that_call_both_
     process, networks = scores + generator.normal(size=200), scores + 2 * generator.normal(size=200)
     share, factor = shares(scores, process, networks)
     apart = process - networks
-    prior = np.full(100, np.sqrt(np.mean(apart**2)))
+    prior = np.full(300, np.sqrt(np.mean(apart**2)))
     wanted = np.linalg.lstsq(
         np.concatenate([apart, prior])[:, None], np.concatenate([scores - networks, prior / 2]), rcond=None
     )[0][0]
@@ -249,7 +249,7 @@ def test_the_share_is_that_of_least_squares_with_100_images_more_that_call_both_
     blend = share * process + (1 - share) * networks
     assert factor == pytest.approx(np.sqrt(mse(scores, blend) / mse(scores, process)))
     assert shares(scores, scores, networks)[1] == 1.0
-    assert shares(scores, networks, scores)[0] == pytest.approx(100 / 300 / 2)
+    assert shares(scores, networks, scores)[0] == pytest.approx(300 / 500 / 2)
     assert shares(scores, process, process)[0] == 1.0
     assert shares(scores[:2], process[:2], networks[:2])[0] == pytest.approx(0.5, abs=0.05)
 
