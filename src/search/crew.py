@@ -6,7 +6,7 @@ clocks that differ do no harm: whoever waits measures by its own how long anothe
 
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Event, Thread
 
@@ -82,6 +82,7 @@ class Crew:
                     self._go_on(mine, after_each)
                 else:  # others are at the last ones, or were killed at them
                     time.sleep(POLL_SECONDS)
+            self._drop_doubles()
 
     def _go_on(self, mine: Callable[[Trial], float], after_each: Callable[[], None]) -> None:
         try:
@@ -100,10 +101,7 @@ class Crew:
         trial.set_user_attr(OWNER, self.name)
         earlier = [one for one in self.study.get_trials(deepcopy=False) if one.number < trial.number]
         taken = [one for one in earlier if one.state in TAKEN]
-        repeats = trial.user_attrs.get(REPEATS)
-        if len(taken) >= trials or (
-            repeats is not None and repeats in [one.user_attrs.get(REPEATS) for one in taken]
-        ):
+        if len(taken) >= trials or _is_done(trial.user_attrs.get(REPEATS), taken):
             raise Surplus
 
     def _repeat_lost(self) -> None:
@@ -133,13 +131,29 @@ class Crew:
         return time.monotonic() - since > self.grace_seconds
 
     def _repeat(self, trial: FrozenTrial) -> None:
-        try:
-            self.study.tell(trial.number, state=TrialState.FAIL)
-        except (optuna.exceptions.UpdateFinishedTrialError, ValueError):  # another was quicker, or it ended after all
-            return
         planned = {**trial.system_attrs.get(ENQUEUED, {}), **trial.params}  # it may have been killed before it chose
-        if planned:
+        trials = self.study.get_trials(deepcopy=False, states=TAKEN)
+        if planned and trial.number not in [one.user_attrs.get(REPEATS) for one in trials]:
+            # First this, as who is killed in between must not take it along; it may be there twice, see `_claim`.
             self.study.enqueue_trial(planned, user_attrs={REPEATS: trial.number})
+        with suppress(optuna.exceptions.UpdateFinishedTrialError, ValueError):  # another was quicker, or it has ended
+            self.study.tell(trial.number, state=TrialState.FAIL)
+
+    def _drop_doubles(self) -> None:
+        """Two may have seen at once that a trial was lost, and put it up for repetition each; one was enough."""
+        trials = self.study.get_trials(deepcopy=False)
+        finished = [trial for trial in trials if trial.state in FINISHED]
+        for trial in trials:
+            if trial.state == TrialState.WAITING and _is_done(trial.user_attrs.get(REPEATS), finished):
+                with suppress(optuna.exceptions.UpdateFinishedTrialError):  # another was quicker
+                    self.study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+
+
+def _is_done(repeated: int | None, taken: Sequence[FrozenTrial]) -> bool:
+    """Whether one of these repeats that trial, or it came to its end itself after all. None: it repeats nothing."""
+    return repeated is not None and any(
+        one.user_attrs.get(REPEATS) == repeated or (one.number == repeated and one.state in FINISHED) for one in taken
+    )
 
 
 def _was_taken_away(error: Exception) -> bool:

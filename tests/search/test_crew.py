@@ -102,6 +102,45 @@ def test_a_worker_of_another_machine_that_falls_silent_has_its_trial_repeated(tm
     assert [trial.params["x"] for trial in study.trials if trial.state == TrialState.COMPLETE] == [0.5, 0.0]
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "journal"])
+def test_what_two_put_up_for_repetition_at_once_is_tried_once_and_does_not_wait_for_ever(tmp_path, kind):
+    with storage_of(kind, tmp_path) as url:
+        study = make_study(url, 1)
+        study.tell(study.ask(), state=TrialState.FAIL)
+        for _ in range(2):
+            study.enqueue_trial({"x": 0.5}, user_attrs={REPEATS: 0})
+        study.enqueue_trial({"x": 0.7})  # by a person, for when more trials are asked for
+        Crew(study).work(1, lambda trial: trial.suggest_float("x", 0, 1), lambda: None)
+        states = [TrialState.FAIL, TrialState.COMPLETE, TrialState.FAIL, TrialState.WAITING]
+        assert [trial.state for trial in study.trials] == states
+
+
+def test_who_is_killed_while_it_puts_up_a_lost_trial_takes_it_not_along(tmp_path, monkeypatch):
+    study = make_study(f"sqlite:///{tmp_path}/db.sqlite", 2)
+    study.ask().set_user_attr(OWNER, "00000000-1")
+    study.set_user_attr("alive: 00000000-1", [7, 0.0])
+    for step in ("enqueue_trial", "tell"):
+        with monkeypatch.context() as patch:
+            patch.setattr(study, step, lambda *_, **__: sys.exit())
+            with pytest.raises(SystemExit):
+                Crew(study).repeat_interrupted()
+    Crew(study).repeat_interrupted()
+    Crew(study).work(2, lambda trial: trial.suggest_float("x", 0, 1), lambda: None)
+    assert [trial.params.get("x") for trial in study.trials] == [None, 0.5, 0.0]
+    assert study.trials[0].state == TrialState.FAIL
+
+
+def test_a_trial_that_ends_after_all_is_not_repeated(tmp_path):
+    study = make_study(f"sqlite:///{tmp_path}/db.sqlite", 1)
+    slow = study.ask()
+    slow.suggest_float("x", 0, 1)
+    study.enqueue_trial({"x": 0.0}, user_attrs={REPEATS: 0})  # somebody took its process for killed
+    study.tell(slow, 0.25)
+    Crew(study).work(2, lambda trial: trial.suggest_float("x", 0, 1), lambda: None)
+    states = [TrialState.COMPLETE, TrialState.FAIL, TrialState.COMPLETE]
+    assert [trial.state for trial in study.trials] == states
+
+
 def test_a_worker_that_says_it_is_there_keeps_its_trial_however_long_it_takes(tmp_path):
     study = make_study(f"sqlite:///{tmp_path}/db.sqlite", 1)
     slow = study.ask()
