@@ -100,8 +100,10 @@ class Crew:
             return
         trial.set_user_attr(OWNER, self.name)
         earlier = [one for one in self.study.get_trials(deepcopy=False) if one.number < trial.number]
+        repeated = {one.user_attrs.get(REPEATS) for one in (*earlier, trial)}  # maybe still said to be running
         taken = [one for one in earlier if one.state in TAKEN]
-        if len(taken) >= trials or _is_done(trial.user_attrs.get(REPEATS), taken):
+        count = sum(one.state != TrialState.RUNNING or one.number not in repeated for one in taken)
+        if count >= trials or _is_done(trial.user_attrs.get(REPEATS), taken):
             raise Surplus
 
     def _repeat_lost(self) -> None:

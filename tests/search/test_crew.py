@@ -8,7 +8,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from src.search.crew import OWNER, REPEATS, Crew, count_finished
+from src.search.crew import OWNER, REPEATS, Crew, Surplus, count_finished
 from src.search.storage import open_storage
 from tests import ROOT, grpc_proxy, postgres
 from tests.forks import start
@@ -128,6 +128,15 @@ def test_who_is_killed_while_it_puts_up_a_lost_trial_takes_it_not_along(tmp_path
     Crew(study).work(2, lambda trial: trial.suggest_float("x", 0, 1), lambda: None)
     assert [trial.params.get("x") for trial in study.trials] == [None, 0.5, 0.0]
     assert study.trials[0].state == TrialState.FAIL
+
+
+def test_a_repeated_trial_is_not_one_too_many_while_the_lost_one_is_still_said_to_be_running(tmp_path):
+    study = make_study(f"sqlite:///{tmp_path}/db.sqlite", 1)
+    study.ask()
+    study.enqueue_trial({"x": 0.0}, user_attrs={REPEATS: 0})
+    Crew(study)._claim(study.ask(), 1)
+    with pytest.raises(Surplus):
+        Crew(study)._claim(study.ask(), 1)
 
 
 def test_a_trial_that_ends_after_all_is_not_repeated(tmp_path):
