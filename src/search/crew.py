@@ -100,10 +100,10 @@ class Crew:
             return
         trial.set_user_attr(OWNER, self.name)
         earlier = [one for one in self.study.get_trials(deepcopy=False) if one.number < trial.number]
-        repeated = {one.user_attrs.get(REPEATS) for one in (*earlier, trial)}  # maybe still said to be running
-        taken = [one for one in earlier if one.state in TAKEN]
-        count = sum(one.state != TrialState.RUNNING or one.number not in repeated for one in taken)
-        if count >= trials or _is_done(trial.user_attrs.get(REPEATS), taken):
+        taken, repeats = [one for one in earlier if one.state in TAKEN], trial.user_attrs.get(REPEATS)
+        first = _first_tries(earlier)
+        others = {first[one.number] for one in taken} - {first.get(repeats, trial.number)}
+        if len(others) >= trials or _is_done(repeats, taken):
             raise Surplus
 
     def _repeat_lost(self) -> None:
@@ -149,6 +149,14 @@ class Crew:
             if trial.state == TrialState.WAITING and _is_done(trial.user_attrs.get(REPEATS), finished):
                 with suppress(optuna.exceptions.UpdateFinishedTrialError):  # another was quicker
                     self.study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+
+
+def _first_tries(trials: Sequence[FrozenTrial]) -> dict[int | None, int]:
+    """{number: that of the trial which it repeats, perhaps through others; or its own}."""
+    found: dict[int | None, int] = {}
+    for trial in trials:  # by number
+        found[trial.number] = found.get(trial.user_attrs.get(REPEATS), trial.number)
+    return found
 
 
 def _is_done(repeated: int | None, taken: Sequence[FrozenTrial]) -> bool:

@@ -139,6 +139,19 @@ def test_a_repeated_trial_is_not_one_too_many_while_the_lost_one_is_still_said_t
         Crew(study)._claim(study.ask(), 1)
 
 
+def test_what_is_up_twice_takes_no_place_of_another(tmp_path):
+    study = make_study(f"sqlite:///{tmp_path}/db.sqlite", 2)
+    for _ in range(2):
+        study.tell(study.ask(), state=TrialState.FAIL)
+    for repeated in (0, 0, 1):
+        study.enqueue_trial({"x": repeated / 2}, user_attrs={REPEATS: repeated})
+    study.ask()
+    double, last = study.ask(), study.ask()
+    Crew(study)._claim(last, 2)
+    with pytest.raises(Surplus):
+        Crew(study)._claim(double, 2)
+
+
 def test_a_trial_that_ends_after_all_is_not_repeated(tmp_path):
     study = make_study(f"sqlite:///{tmp_path}/db.sqlite", 1)
     slow = study.ask()
