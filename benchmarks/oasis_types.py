@@ -79,7 +79,8 @@ class Features:
             states += [number(place, state) for state in used]
         self.inputs = torch.from_numpy(np.concatenate(blocks, axis=1))
         widths = tuple(block.shape[1] for block in blocks)
-        self.config = PredictorConfig("oasis", tuple(states), "join", widths, (10, 10))
+        layers = 10, 10  # trials have their own
+        self.config = PredictorConfig("oasis", tuple(states), "join", widths, layers)
 
 
 def load_crowd(oasis: Path, work: Path, name: str) -> tuple[Features, list[dict[str, str]], np.ndarray]:

@@ -1,6 +1,7 @@
 """Where studies are kept: Optuna storages by URL, mostly one SQLite file."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,8 +31,7 @@ def open_storage(database: str) -> optuna.storages.BaseStorage:
             return _storage(database)
     except Exception as error:  # SQLAlchemy and Redis raise many kinds, all meaning this
         right = "postgresql+psycopg://user@host/name" if database.startswith("postgres") else "sqlite:///db.sqlite"
-        url = _url(database)
-        shown = url.render_as_string(hide_password=True) if url else database
+        shown = _without_password(database)
         raise UserError(f"--database={shown}: can't be opened ({first_line(error)}); such as {right} would be right")
 
 
@@ -100,8 +100,12 @@ def database_file(database: str) -> Path | None:
 
 def shown_database(database: str) -> str:
     """For people: the file with its whole path, "memory", or the URL without its password."""
-    url = _url(database)
-    return str(database_file(database) or ("memory" if not database else url or database))
+    return str(database_file(database) or _without_password(database) or "memory")
+
+
+def _without_password(database: str) -> str:
+    """Also where it can't be read as a URL, as its port is no number."""
+    return re.sub("(://[^:/]*:).*@", r"\1***@", database)
 
 
 def _url(database: str) -> URL | None:

@@ -1,5 +1,6 @@
 """Studies: opened, numbered, resumed, refused; samplers, pruners and the dashboard."""
 
+import re
 import subprocess
 import sys
 import urllib.request
@@ -14,6 +15,7 @@ from src.options.groups.search import search_settings
 from src.options.option import TRAIN
 from src.options.settings import settings_of
 from src.search.settings import SearchSettings, StudySettings
+from src.search.storage import shown_database
 from src.search.study import dashboard, make_pruner, make_sampler, open_storage, open_study, quiet
 
 ABOUT = {"loss_model": "mse", "images, scores and split": "abc"}
@@ -80,6 +82,14 @@ def test_a_database_that_cannot_be_opened_is_said_in_one_line(tmp_path):
         with pytest.raises(UserError, match=r"--database=.*can't be opened \(.*such as sqlite:///db.sqlite") as error:
             open_study(StudySettings("a", url), SearchSettings(), "minimize", ABOUT)
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("port", ["port", "5432x", ""])
+def test_no_password_is_shown_where_the_rest_of_a_url_is_wrong_either(port):
+    database = f"postgresql://me:sec/r@et@server:{port}/db"
+    with pytest.raises(UserError, match=re.escape("me:***@server")) as error:
+        open_study(StudySettings("a", database), SearchSettings(), "minimize", ABOUT)
+    assert "et@" not in f"{error.value} {shown_database(database)}"
 
 
 def test_a_url_of_postgresql_without_its_driver_is_said_with_the_right_one_and_no_password_is_shown(tmp_path):
