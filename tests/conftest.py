@@ -7,9 +7,11 @@ import shutil
 import sqlite3
 import sys
 from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
+import alembic.util
 import pytest
 from sqlalchemy import Engine, event
 
@@ -47,7 +49,15 @@ def _write_without_waiting_for_the_disk(connection: object, _: object) -> None:
         connection.execute("PRAGMA synchronous=OFF")
 
 
+def _read_migrations_once():
+    """Optuna reads all its migrations, a program each, whenever it opens a database; env.py is to run each time."""
+    load = alembic.util.load_python_file
+    kept = cache(load)
+    alembic.util.load_python_file = lambda folder, name: (load if name == "env.py" else kept)(folder, name)
+
+
 def pytest_configure(config):
+    _read_migrations_once()
     turns.register(config)
     config.pluginmanager.register(forks)
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from .lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
+    from .blas import one_blas_thread
     from .claims import claimed
     from .components import principal_components
     from .correlation import correlations, pearson, spearman, spearman_among

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, eigh
 from scipy.optimize import minimize
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from ..common import (
     draw_landmarks,
     low_rank,
+    one_blas_thread,
     squared_distances,
     torch_threads,
     vectors_of,
@@ -77,7 +77,7 @@ def fit_gaussian_process(
     images, and the images that hyperparameters are found on beyond 1,000.
     """
     refuse_weighing(config)
-    with threadpool_limits(1, user_api="blas"), torch_threads(1):
+    with one_blas_thread(), torch_threads(1):
         rows = np.arange(len(scores)) if weights is None else np.flatnonzero(np.asarray(weights) > 0)
         taken = inputs.cpu().numpy()[rows]
         projection = fit_projection(taken, config.column_blocks, COMPONENTS, seed)

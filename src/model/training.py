@@ -64,10 +64,9 @@ def train_population(
 
     They have their loss, mode, number of layers and high-end fix in common.
     """
-    devices = [data.inputs.device] if data.inputs.is_cuda else []
-    # One thread: on a busy machine, threads that wait for each other in matrices this small cost many times what
-    # they gain.
-    with torch.random.fork_rng(devices=devices), torch_threads(1):
+    # First weights alone are drawn from torch's own generator, that of the CPU. One thread: on a busy machine,
+    # threads that wait for each other in matrices this small cost many times what they gain.
+    with torch.random.fork_rng(devices=[]), torch_threads(1):
         return _Population(configs, data, fixed_weights, after_epoch).run()
 
 
@@ -164,7 +163,7 @@ class _Population:
         self.finished: list[Predictor | None] = [None] * len(configs)
 
     def _start(self, config: PredictorConfig, seed: int, fixed_weights: Tensor | None) -> Predictor:
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         components = self.data.components
         predictor = Predictor(config if components is None else components.config(config))
         if components is not None:

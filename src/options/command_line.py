@@ -4,6 +4,7 @@ import argparse
 import difflib
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -57,6 +58,7 @@ class _Parser(argparse.ArgumentParser):
         raise UserError(message.removeprefix("argument ").replace("expected one argument", "its value is missing"))
 
 
+@cache
 def _parser(script: str, description: str) -> _Parser:
     parser = _Parser(
         prog=script,

@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from ..common import Steps
+from ..common import Steps, one_blas_thread
 from .bradley_terry import LN10
 from .expectation import Approximation, laplace_sites, propagate
 from .fitted import Ratings, share_of_choices
@@ -58,7 +57,7 @@ class AssistedFit:
         """
         none = np.zeros(len(log.images))
         mean, error = (none if prior_mean is None else prior_mean, none + np.nan if prior_sd is None else prior_sd)
-        with threadpool_limits(1, user_api="blas"):  # its threads cost more here than they save
+        with one_blas_thread():
             return self._fit(log, weights, LN10 * mean, LN10 * error)
 
     def _fit(self, log: Log, weights: Floats | None, mean: Floats, error: Floats) -> Ratings:

@@ -3,9 +3,16 @@
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from ..common import UserError, draw_landmarks, low_rank, squared_distances, standardisation, vectors_of
+from ..common import (
+    UserError,
+    draw_landmarks,
+    low_rank,
+    one_blas_thread,
+    squared_distances,
+    standardisation,
+    vectors_of,
+)
 from .log import Floats, Ints
 
 RANK = 128
@@ -47,7 +54,7 @@ def make_similarity(images: Ints, features: np.ndarray, rank: int = RANK, seed: 
     shift, scale = standardisation(features)
     x = ((features - shift) / scale).astype(np.float32)
     chosen = draw_landmarks(len(x), WHOLE_UP_TO, LANDMARKS, seed)
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         vectors = _vectors(x, x[chosen], rank)
     vectors -= vectors.mean(axis=0)
     size = np.sqrt(np.mean(np.sum(vectors**2, axis=1)))

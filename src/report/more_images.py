@@ -5,9 +5,8 @@ from math import nan
 
 import numpy as np
 from scipy.linalg import solve
-from threadpoolctl import threadpool_limits
 
-from ..common import counted, standardisation
+from ..common import counted, one_blas_thread, standardisation
 from ..search import Dataset
 
 FOLDS = 4
@@ -98,7 +97,7 @@ def _ridge(
     mean, whole, level = among.mean(axis=0), among.mean(), scores[train].mean()
     among = among - mean - mean[:, None] + whole
     to = to - mean - to.mean(axis=1, keepdims=True) + whole
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         weights = solve(among + penalty * np.eye(len(train)), scores[train] - level, assume_a="pos")
     return to @ weights + level
 

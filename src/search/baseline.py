@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from sklearn.linear_model import RidgeCV
-from threadpoolctl import threadpool_limits
 
-from ..common import Steps, ab, draw_landmarks, mse, principal_components, spearman, standardisation
+from ..common import Steps, ab, draw_landmarks, mse, one_blas_thread, principal_components, spearman, standardisation
 from ..model import Predictor, PredictorConfig, fold_scaling
 from .dataset import Dataset
 
@@ -16,11 +15,6 @@ ALPHAS = np.logspace(0, 6, 25)
 # The fit takes memory and time of the order of rows squared; more rows than this hardly change it.
 MOST_ROWS = 10_000
 WHOLE_UP_TO, COMPONENTS = 2000, 1024  # rows that are fitted as they are; of more, in so many principal components
-
-
-def one_thread() -> threadpool_limits:
-    """Threads of BLAS wait for each other on a busy machine."""
-    return threadpool_limits(limits=1, user_api="blas")
 
 
 @dataclass(frozen=True)
@@ -36,7 +30,7 @@ class Ridge:
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """(N, ...) -> (N,) float64."""
         flat = inputs.reshape(len(inputs), -1)
-        with one_thread():
+        with one_blas_thread():
             return ((flat - self.shift) / self.scale) @ self.weights + self.bias
 
 
@@ -54,7 +48,7 @@ def fit_ridge(inputs: np.ndarray, scores: np.ndarray, split: np.ndarray, seed: i
     flat = inputs[rows].reshape(len(rows), -1)
     shift, scale = standardisation(flat)
     x = (flat - shift) / scale
-    with one_thread():
+    with one_blas_thread():
         if len(x) <= WHOLE_UP_TO or x.shape[1] <= COMPONENTS:
             found = RidgeCV(ALPHAS).fit(x, scores[rows])
             return Ridge(shift, scale, found.coef_, float(found.intercept_), float(found.alpha_))

@@ -208,7 +208,7 @@ def test_the_end_of_a_batch_waits_for_a_fit_of_all_its_choices(comparisons, live
     live.assist("toy", NOTHING)
     settle(live)
     live._assisted.go.clear()
-    threading.Timer(0.3, live._assisted.go.set).start()
+    threading.Timer(0.1, live._assisted.go.set).start()
     for _ in range(10):
         choose(session)
     assert closed[0].ratings.rating.sum() == 10

@@ -296,9 +296,11 @@ def test_the_last_fit_has_a_bar(comparisons, monkeypatch, capsys):
     choose(session)
 
     def slow(*arguments):
-        time.sleep(0.8 / 36)
+        time.sleep(0.2 / 36)
         return log_evidence(*arguments)
 
+    monkeypatch.setattr("src.common.waiting.AFTER_SECONDS", 0.05)
+    monkeypatch.setattr("src.common.waiting.DRAWN_EACH", 0.02)
     monkeypatch.setattr(hyperparameters, "log_evidence", slow)
     monkeypatch.setattr(session.live._assisted, "_level", -1)
     session.end()

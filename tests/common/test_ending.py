@@ -18,7 +18,7 @@ class Slow:
 kept = [Slow()]
 atexit.register(lambda: print("at the end", flush=True))
 def main():
-    threading.Thread(target=lambda: (time.sleep(0.3), print("thread", flush=True))).start()
+    threading.Thread(target=lambda: (time.sleep(0.1), print("thread", flush=True))).start()
     print("main")
     {end}
 run_script(main)

@@ -32,7 +32,7 @@ def end(body, reader_stays=False):
     return process.wait(20), notes
 
 
-@pytest.mark.parametrize("body", ["print('much ' * 100_000)", "import time; time.sleep(0.2); print('little')"])
+@pytest.mark.parametrize("body", ["print('much ' * 100_000)", "import time; time.sleep(0.1); print('little')"])
 def test_a_script_whose_reader_has_gone_ends_without_a_word(body):
     assert end(body) == (141, "")
     assert end(body, reader_stays=True) == (0, "")

@@ -24,19 +24,20 @@ def bars(text):
     ]
 
 
-def test_what_lasts_is_said_and_what_does_not_is_not(capsys):
+def test_what_lasts_is_said_and_what_does_not_is_not(capsys, request):
     with working("Loading"):
         pass
     assert capsys.readouterr().err == ""
+    request.getfixturevalue("quick")
     with working("Loading"):
-        time.sleep(0.7)
+        time.sleep(0.15)
     assert capsys.readouterr().err == "Loading ...\n"
 
 
-def test_on_a_terminal_the_seconds_are_counted_and_gone_at_the_end(capsys, monkeypatch):
+def test_on_a_terminal_the_seconds_are_counted_and_gone_at_the_end(capsys, quick, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with working("Loading"):
-        time.sleep(0.7)
+        time.sleep(0.15)
     said = capsys.readouterr().err
     assert said.startswith("\rLoading ... ")
     assert re.search(r"\r +\r$", said)

@@ -466,7 +466,7 @@ def test_while_another_program_holds_the_index_it_is_said(tmp_path, capfd, monke
     cache = FeatureCache(tmp_path)
     with closing(sqlite3.connect(tmp_path / "index.sqlite", isolation_level=None, check_same_thread=False)) as other:
         other.execute(f"BEGIN {how}")
-        release = threading.Timer(0.3, lambda: other.execute("ROLLBACK"))
+        release = threading.Timer(0.15, lambda: other.execute("ROLLBACK"))
         release.start()
         cache.add("toy", ["00" * 16], {0: np.zeros((1, 2), np.float32)})
         cache.flush()

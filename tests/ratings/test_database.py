@@ -433,9 +433,9 @@ def refused(database):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """Before a database is opened: a tenth of the second, and less of the ten, that a person's is waited for."""
-    monkeypatch.setattr(schema, "NOTE_SECONDS", 0.1)
-    monkeypatch.setattr(schema, "WAIT_SECONDS", 0.5)
+    """Before a database is opened: a twentieth of the second, and less of the ten, that a person's is waited for."""
+    monkeypatch.setattr(schema, "NOTE_SECONDS", 0.05)
+    monkeypatch.setattr(schema, "WAIT_SECONDS", 0.2)
 
 
 def test_a_file_that_stays_locked_is_told_and_before_that_that_it_is_waited_for(path, impatient, database, capsys):
@@ -449,7 +449,7 @@ def test_a_file_that_stays_locked_is_told_and_before_that_that_it_is_waited_for(
             time.sleep(0.01)
         assert said == f"note: {path}: another program is writing; waiting for it ...\n"
         waiting.join()
-        assert time.monotonic() - begun > 0.5
+        assert time.monotonic() - begun > 0.2
         refused(database)
         assert capsys.readouterr().out.count("note:") == 1
         other.execute("ROLLBACK")

@@ -305,8 +305,8 @@ def coming(*items):
 
 def test_what_comes_late_comes_and_what_does_not_ends_it(monkeypatch):
     monkeypatch.setattr(flow, "SECONDS_A_LOOK", 0.02)
-    monkeypatch.setattr(pulse, "SECONDS_OF_SILENCE", 0.3)
-    assert coming("a", 0.2, "b") == ["a", "b"]
+    monkeypatch.setattr(pulse, "SECONDS_OF_SILENCE", 0.2)
+    assert coming("a", 0.05, "b") == ["a", "b"]
     with pytest.raises(UserError, match="nothing was done for 0 seconds"):
         coming("a", 1.0, "b")
 

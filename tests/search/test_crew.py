@@ -91,7 +91,8 @@ def _is_at_one(study, pid):
     return any(trial.user_attrs.get(OWNER, "").endswith(f"-{pid}") for trial in running)
 
 
-def test_a_worker_of_another_machine_that_falls_silent_has_its_trial_repeated(tmp_path):
+def test_a_worker_of_another_machine_that_falls_silent_has_its_trial_repeated(tmp_path, monkeypatch):
+    monkeypatch.setattr("src.search.crew.POLL_SECONDS", 0.05)
     study = make_study(f"sqlite:///{tmp_path}/db.sqlite", 2)
     lost = study.ask()
     lost.suggest_float("x", 0, 1)

@@ -83,7 +83,7 @@ def test_a_search_and_its_workers_meet_behind_a_proxy(tmp_path):
 
 def test_grpc_where_nobody_is_or_without_its_packages_is_a_sentence(monkeypatch):
     if find_spec("grpc"):
-        monkeypatch.setattr(storage, "ANSWER_SECONDS", 0.2)
+        monkeypatch.setattr(storage, "ANSWER_SECONDS", 0.1)
         for address in ("grpc://127.0.0.1", "grpc://:1", "grpc://server:port"):
             with pytest.raises(UserError, match=r"it is written grpc://host:port, such as grpc://127"):
                 open_storage(address)

@@ -31,7 +31,8 @@ def join(url, about=ABOUT, **how):
     return open_study(StudySettings("faces", url, worker=True, **how), SearchSettings(), "minimize", about)
 
 
-def test_a_worker_waits_for_the_study_and_joins_it(tmp_path):
+def test_a_worker_waits_for_the_study_and_joins_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(studying, "WAITING_SECONDS", 0.05)
     url, joined = f"sqlite:///{tmp_path}/db.sqlite", []
     thread = threading.Thread(target=lambda: joined.append(join(url).study_name))
     thread.start()
