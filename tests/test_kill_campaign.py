@@ -17,7 +17,7 @@ ACTIVITIES = (
 
 @pytest.mark.script
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="its processes are forked")
-@pytest.mark.parametrize("activities", [ACTIVITIES[:2], ACTIVITIES[2:3], ACTIVITIES[3:]], ids=", ".join)
+@pytest.mark.parametrize("activities", [ACTIVITIES[:2], ACTIVITIES[2:3], ACTIVITIES[3:7], ACTIVITIES[7:]], ids=", ".join)
 def test_a_kill_of_each_activity_loses_doubles_and_leaves_over_nothing(activities):
     command = [sys.executable, "benchmarks/kill_campaign.py", f"--only={','.join(activities)}"]
     command += [f"--kills={len(activities)}"]
