@@ -13,11 +13,12 @@ ACTIVITIES = (
     *("choosing", "choosing by two", "training", "scoring", "copying", "copying within", "moving"),
     *("moving between disks", "linking", "stars", "updating"),
 )
+TOGETHER = ACTIVITIES[:2], ACTIVITIES[2:3], ACTIVITIES[3:7], ACTIVITIES[7:]
 
 
 @pytest.mark.script
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="its processes are forked")
-@pytest.mark.parametrize("activities", [ACTIVITIES[:2], ACTIVITIES[2:3], ACTIVITIES[3:7], ACTIVITIES[7:]], ids=", ".join)
+@pytest.mark.parametrize("activities", TOGETHER, ids=", ".join)
 def test_a_kill_of_each_activity_loses_doubles_and_leaves_over_nothing(activities):
     command = [sys.executable, "benchmarks/kill_campaign.py", f"--only={','.join(activities)}"]
     command += [f"--kills={len(activities)}"]

@@ -14,7 +14,7 @@ import optuna
 from optuna.trial import Trial, TrialState
 
 from ..common import Interruption
-from .crew import FINISHED, count_finished
+from .crew import FINISHED, TAKEN, count_finished
 from .quarters import limits_of
 from .team import Team
 from .trainer import Trainer, Tried, TryOut
@@ -55,7 +55,8 @@ class Ahead:
         self.twin = _twin(study)
         self.known, self.finished = len(study.get_trials(deepcopy=False)), count_finished(study)
         self.asked: deque[_Asked] = deque()
-        for each in () if self.known else first:
+        self.first = 0 if self.known else len(first)  # of the twin's trials
+        for each in first[: self.first]:
             self.twin.enqueue_trial(dict(each))
 
     def work(self, trials: int, trainer: Trainer, team: Team, together: int, interruption: Interruption) -> None:
@@ -77,6 +78,17 @@ class Ahead:
                 self._tell(self.asked.popleft())
                 # After each, not after all that are there: what is asked must not depend on who was quick.
                 self._ask(min(window, trials - self.finished))
+        self._hand_over(trials)
+
+    def _hand_over(self, trials: int) -> None:
+        """To those who came: what is done by now, and what a new study begins with, for whoever is free."""
+        for each in self.asked:
+            if len(self.study.get_trials(deepcopy=False, states=TAKEN)) >= trials:
+                return
+            if each.tried:
+                self._tell(each)
+            elif each.trial.number < self.first:
+                self.study.enqueue_trial(each.trial.params)
 
     def _is_alone(self) -> bool:
         """Whether nobody else has put anything into the study."""

@@ -13,6 +13,7 @@ import pytest
 from optuna.trial import TrialState
 
 from src.model.file import load_predictor
+from src.search.known_good import known_good
 from src.search.objective import make_objective
 from src.search.run_files import RunFiles
 from src.search.search import Search
@@ -79,6 +80,25 @@ def test_side_by_side_trials_are_those_one_by_one(tmp_path):
     for (params, value), (others, other) in zip(values(one[0]), values(four[0]), strict=True):
         assert params == others
         assert value == pytest.approx(other, rel=1e-3)
+
+
+def test_what_was_begun_when_others_came_is_not_lost(tmp_path, monkeypatch):
+    try_out = Trainer.try_out
+
+    def others_come(known, trials, *more):
+        if not study.trials:
+            study.add_trial(optuna.trial.create_trial(value=1.0))
+        return try_out(known, trials, *more)
+
+    monkeypatch.setattr(Trainer, "try_out", others_come)
+    study, settings = optuna.create_study(), SearchSettings(trials=7)
+    data = toy_data()
+    objective = make_objective(settings, data, True)
+    files = RunFiles(tmp_path / "model.safetensors", data, {}, study)
+    assert Search(settings, objective, files).run()
+    assert [trial.state for trial in study.trials] == 7 * [TrialState.COMPLETE]
+    good = known_good(settings.ranges, len(data.rows("train")))
+    assert [{name: trial.params[name] for name in good[0]} for trial in study.trials[1 : 1 + len(good)]] == good
 
 
 @pytest.mark.script
