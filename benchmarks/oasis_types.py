@@ -1,6 +1,6 @@
 """Which type of model predicts unseen images best: ridge regression, networks, a Gaussian process, or a blend.
 
-    python benchmarks/oasis_types.py ../shared/data/oasis [--people 100] [--work FOLDER] [--only crowd,people]
+    python benchmarks/oasis_types.py ../shared/data/oasis [--people 100] [--draw 0] [--work FOLDER] [--only ...]
 
 The folder holds the OASIS photographs, ratings.csv with their mean beauty and people.csv with single people's ratings
 (see oasis_quality.py, which ends with these tables). It is only read. By the product's own code, nothing selected on
@@ -11,9 +11,9 @@ the same folds. All cores work. Prints:
 
 1. 10-fold, Spearman of the pooled predictions, at random and by theme (file name without its number), and what share
    of the ratings the 95 % intervals of the Gaussian process and the blend hold;
-2. people, by lite0 and lite2: of each person's ratings 50, 100 and 175 are learnt from and 50 others predicted; the
-   mean of the people's Spearman, and how much better each type is than one network (mean, and its standard error over
-   people).
+2. people, by lite0 and lite2: of each person's ratings 50, 100 and 175 are learnt from and 50 others predicted,
+   drawn by the name and --draw; the mean of the people's Spearman, and how much better each type is than one network
+   (mean, and its standard error over people).
 """
 
 import argparse
@@ -173,7 +173,7 @@ def crowd(load: Callable[[str], Features], oasis: Path) -> None:
             print(f"{line}{held['gp']:>10}{held.get('blend', '-'):>8}{seconds:>7.0f}", flush=True)
 
 
-def people(load: Callable[[str], Features], oasis: Path, count: int) -> None:
+def people(load: Callable[[str], Features], oasis: Path, count: int, draw: int) -> None:
     """Table 2."""
     by_path = {row["relative_path"]: row for row in read(oasis / "people.csv")}
     rows = [by_path[row["relative_path"]] for row in read(oasis / "ratings.csv")]
@@ -182,7 +182,7 @@ def people(load: Callable[[str], Features], oasis: Path, count: int) -> None:
         f"\nSpearman, mean of {len(names)} people\n{'features':<18}{'learnt':<8}" + "".join(f"{n:>10}" for n in TYPES)
     )
     for learnt in LEARNT:
-        tasks = [delayed(of_person)(load(EMBEDDED), rows, person, learnt) for person in names]
+        tasks = [delayed(of_person)(load(EMBEDDED), rows, person, learnt, draw) for person in names]
         found = np.array(list(at_once(tasks, f"{learnt} ratings")))
         print(f"{EMBEDDED:<18}{learnt:<8}" + "".join(f"{mean:>10.4f}" for mean in found.mean(axis=0)))
         gains = found - found[:, [1]]
@@ -191,10 +191,10 @@ def people(load: Callable[[str], Features], oasis: Path, count: int) -> None:
         print(f"{'':<18}{'gain':<8}{line}\n{'':<18}{'+-':<8}" + "".join(f"{s:>10.4f}" for s in spread), flush=True)
 
 
-def of_person(features: Features, rows: list[dict[str, str]], person: str, learnt: int) -> list[float]:
-    """Spearman of each type with OTHERS of this person's ratings; which images are learnt is drawn by the name."""
+def of_person(features: Features, rows: list[dict[str, str]], person: str, learnt: int, draw: int) -> list[float]:
+    """Spearman of each type with OTHERS of this person's ratings; `draw`: which images are learnt."""
     y = np.array([float(row[person] or "nan") for row in rows])
-    rated = np.random.default_rng(sum(person.encode())).permutation(np.flatnonzero(np.isfinite(y)))
+    rated = np.random.default_rng([sum(person.encode()), draw]).permutation(np.flatnonzero(np.isfinite(y)))
     new, known = rated[:OTHERS], np.sort(rated[OTHERS : OTHERS + learnt])
     found = predict(features, np.nan_to_num(y), known, new)
     return [spearman(y[new], found[name]) for name in TYPES]
@@ -210,7 +210,7 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def tables(oasis: Path, work: Path, count: int, only: str = "crowd,people") -> None:
+def tables(oasis: Path, work: Path, count: int, only: str = "crowd,people", draw: int = 0) -> None:
     """Both tables, or one."""
     paths = [row["relative_path"] for row in read(oasis / "ratings.csv")]
     known: dict[str, Features] = {}
@@ -224,7 +224,7 @@ def tables(oasis: Path, work: Path, count: int, only: str = "crowd,people") -> N
     if "crowd" in only:
         crowd(load, oasis)
     if "people" in only:
-        people(load, oasis, count)
+        people(load, oasis, count, draw)
 
 
 def main() -> None:
@@ -232,9 +232,10 @@ def main() -> None:
     parser.add_argument("oasis", type=Path)
     parser.add_argument("--people", type=int, default=100)
     parser.add_argument("--only", default="crowd,people")
+    parser.add_argument("--draw", type=int, default=0, help="of the images that are learnt of a person")
     parser.add_argument("--work", type=Path, default=Path("oasis_quality"), help="features go here")
     arguments = parser.parse_args()
-    tables(arguments.oasis.resolve(), arguments.work.resolve(), arguments.people, arguments.only)
+    tables(arguments.oasis.resolve(), arguments.work.resolve(), arguments.people, arguments.only, arguments.draw)
     print(f"\n{os.cpu_count()} cores, torch {torch.__version__}")
 
 
