@@ -91,6 +91,11 @@ def _part_of(arguments: argparse.Namespace) -> list[str]:
     return [*listed, *(f"--regex={pattern}" for pattern in arguments.regex or ())]
 
 
+def next_command(what: str, script: str, *words: str) -> str:
+    """The end of a script whose next step is another one, with these words. what: what that is for."""
+    return _next(what, _command(script, *words, files=False))
+
+
 def _next(what: str, command: str) -> str:
     return f"Next, {what}:\n{command}"
 

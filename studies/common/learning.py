@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import textwrap
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -94,7 +95,7 @@ class Training:
                     with interruption.safe(), self._random_numbers(number):
                         row = one_epoch(number)
                     self._keep({"epoch": number + 1, **row})
-                    log.say(f"{_line(self.rows[-1], self.epochs)}  {self.speed:.1f} images/s")
+                    log.say(_lines(self.rows[-1], self.epochs, self.speed))
         except KeyboardInterrupt:
             del self.rows[self.saved :]
             self._say_stopped(log)
@@ -199,9 +200,12 @@ class Training:
         draw_history(self.folder / "history.png", self.rows, self.best_epoch())
 
 
-def _line(row: Row, epochs: int) -> str:
-    numbers = "  ".join(f"{name} {value:.4f}" for name, value in row.items() if name != "epoch")
-    return f"epoch {int(row['epoch']):>{len(str(epochs))}} of {epochs}  {numbers}"
+def _lines(row: Row, epochs: int, speed: float) -> str:
+    """What an epoch gave, in lines of a terminal. speed: images a second."""
+    begin = f"epoch {int(row['epoch']):>{len(str(epochs))}} of {epochs}  "
+    numbers = [f"{name}\N{NO-BREAK SPACE}{value:.4f}" for name, value in row.items() if name != "epoch"]
+    text = "  ".join([*numbers, f"{speed:.1f}\N{NO-BREAK SPACE}images/s"])
+    return textwrap.fill(text, 100, initial_indent=begin, subsequent_indent=" " * len(begin)).replace("\xa0", " ")
 
 
 def write_csv(path: Path, rows: Sequence[Sequence[object]]) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from src.common import UserError, pick_device, principal_components, write_text
+from src.options import next_command
 
 from ..common.learning import Row, Training
 from ..common.observing import Observer
@@ -30,6 +31,7 @@ from ..common.runs import (
 )
 from .decoder import Decoder, Trained, as_pixels, drawn, sizes_of
 from .losses import Perceptor, hinge, laplacian, looked_at
+from .options import STUDY
 from .seeing import Material, identity_of, load_decoded, see, versions_of
 
 SHOWN = 9  # control images
@@ -72,6 +74,9 @@ def main(arguments: Namespace) -> Path:
     versions = versions_of(material, extractor, states, arguments.augment, arguments.seed)
     _Learning(arguments, material, versions, perceptor, training).learn(log)
     _finish(log, folder, training)
+    if arguments.command == "train":  # of a sweep it is one of many
+        what = "to see what it draws of images that it has not seen"
+        log.say(next_command(what, STUDY.script, "validate", str(arguments.root.resolve()), f"--model={folder}"))
     return folder
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from src.common import UserError, pick_device, write_text
+from src.options import next_command
 from src.scores import hash_of
 
 from ..common.learning import Row, Training
@@ -19,6 +20,7 @@ from ..common.looking import cache_of, pixels_of
 from ..common.pictures import as_image, draw_sheet
 from ..common.runs import BEST, RESULTS, Log, begin_run, fill, load_weights, read_configuration
 from .folders import Styles, find_styles, split_styles, without_unreadable
+from .options import STUDY
 from .painter import Autoencoder
 
 PAIRS = 10  # images in a comparison
@@ -147,6 +149,8 @@ def _report(log: Log, folder: Path, styles: Styles, x: np.ndarray, network: Auto
         _compare(folder / f"comparison{i + 1}.png", x[shown[i::sheets]], network)
     write_text(folder / RESULTS, json.dumps(results, indent=1) + "\n")
     log.say(f"\nweights, history and comparisons are in {folder}")
+    words = "--space=latent", f"--model={folder}"
+    log.say("", next_command("to see where its styles lie", STUDY.script, "plot", str(styles.root.resolve()), *words))
 
 
 def _by_components(x: np.ndarray, train: np.ndarray, test: np.ndarray, network: Autoencoder) -> float:

@@ -2,8 +2,10 @@
 
 import csv
 import json
+import shlex
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -21,6 +23,7 @@ from studies.feature_decoder.decoder import FOLDED_FROM, Decoder
 from studies.feature_decoder.export import export_onnx
 from studies.feature_decoder.options import read_command
 from studies.feature_decoder.steering import Taste, walk
+from tests import ROOT
 from tests.studies.conftest import make_styles, same_weights, stopping_after
 from tests.toys import ToyExtractor
 
@@ -72,10 +75,14 @@ def test_training_says_its_configuration_first_then_each_loss_and_leaves_grids(g
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "command: train"
     assert any("features each; the decoder has 0." in line or " MB" in line for line in said)
-    lines = [line for line in said if line.startswith("epoch ")]
-    assert len(lines) == 3
+    _, *epochs = "\n".join(said).partition("\n\nthe best epoch")[0].split("\nepoch ")
+    assert len(epochs) == 3
     for name in ("mse", "laplace", "perceptual", "val_loss", "images/s"):
-        assert all(name in line for line in lines)
+        assert all(name in epoch for epoch in epochs)
+    assert max(len(line) for epoch in epochs for line in f"epoch {epoch}".splitlines()) <= 100
+    words = shlex.split(said[-1])
+    assert Path(words[1]).samefile(ROOT / "studies/feature_decoder.py")
+    assert Path(read_command(words[2:]).model) == folder
     history = table(folder / "history.csv")
     assert float(history[-1]["loss"]) < float(history[0]["loss"])
     grids = sorted(path.name for path in (folder / "grids").iterdir())
