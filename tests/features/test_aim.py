@@ -36,6 +36,7 @@ CONFIG = {
     "probe_layers": 2,
     "num_classes": 10,
 }
+SHALLOW = {"num_blocks": 1, "probe_layers": 1}
 PUBLISHED = {"600M": (1536, 12, 24), "1B": (2048, 16, 24), "3B": (3072, 24, 24), "7B": (4096, 32, 32)}
 
 
@@ -59,6 +60,14 @@ def shapes(config: dict) -> dict[str, tuple[int, ...]]:
         found |= {f"{block}.{norm}.{part}": (d,) for norm in ("norm_1", "norm_2") for part in ("weight", "bias")}
     for norm in ("preprocessor.patchifier.norm", "trunk.post_trunk_norm"):
         found |= {f"{norm}.{part}": (d,) for part in ("weight", "bias")}
+    return found
+
+
+def published_shapes(size: str) -> dict[str, tuple[int, ...]]:
+    """Those that features need of a checkpoint of Apple's."""
+    width, _, blocks = PUBLISHED[size]
+    found = shapes({**CONFIG, "patch_size": 14, "embed_dim": width, "num_blocks": blocks})
+    del found["head.linear.weight"]
     return found
 
 
@@ -143,10 +152,10 @@ def test_every_hidden_state_is_what_the_formulas_say(tmp_path, norm, pickled):
     folder = save_aim(tmp_path / "aim", pickled=pickled)
     extractor = load_extractor(str(folder), "cpu", aim_batch_norm=norm)
     prepared = [extractor.prepare(photograph_like(seed, (90 + 40 * seed, 70))) for seed in range(3)]
-    features = extractor(prepared, range(5))
+    features, tensors = extractor(prepared, range(5)), random_tensors(CONFIG)
     assert extractor.n_hidden_states == 5
     for k in range(5):
-        expected = np.array([by_formula(random_tensors(CONFIG), CONFIG, image, k, norm) for image in prepared])
+        expected = np.array([by_formula(tensors, CONFIG, image, k, norm) for image in prepared])
         assert (features[k].shape, features[k].dtype) == ((3, 24), np.float32)
         np.testing.assert_allclose(features[k], expected, rtol=2e-6, atol=2e-6)
 
@@ -210,7 +219,7 @@ def test_a_config_that_describes_no_network_is_refused(tmp_path, changes, messag
 
 def call(folder: Path) -> dict[int, np.ndarray]:
     extractor = load_extractor(str(folder), "cpu")
-    return extractor([extractor.prepare(photograph_like(0))], [0])
+    return extractor([extractor.prepare(photograph_like(0, (60, 40)))], [0])
 
 
 def test_what_features_do_not_need_may_be_there_or_not(tmp_path):
@@ -222,12 +231,12 @@ def test_what_features_do_not_need_may_be_there_or_not(tmp_path):
     np.testing.assert_array_equal(call(save_aim(tmp_path / "less", less))[0], expected)
 
 
-@pytest.mark.parametrize("name", sorted({*shapes({**CONFIG, "num_blocks": 1})} - {"head.linear.weight"}))
+@pytest.mark.parametrize("name", sorted({*shapes({**CONFIG, **SHALLOW})} - {"head.linear.weight"}))
 def test_every_tensor_that_features_need_must_be_there(tmp_path, name):
-    tensors = random_tensors(CONFIG)
+    tensors = random_tensors({**CONFIG, **SHALLOW})
     del tensors[name]
     with pytest.raises(UserError, match=rf"aim: its weights lack {name}; by its config\.json, AIM needs them"):
-        call(save_aim(tmp_path / "aim", tensors))
+        call(save_aim(tmp_path / "aim", tensors, **SHALLOW))
 
 
 def test_weights_of_another_network_are_refused(tmp_path):
@@ -301,13 +310,10 @@ def test_the_published_sizes_are_built_without_memory_and_take_224_pixels_of_256
     from src.features.extractors.aim_config import AimShape
     from src.features.extractors.aim_network import Aim
 
-    for width, heads, blocks in PUBLISHED.values():
-        config = {**CONFIG, "img_size": 224, "patch_size": 14, "embed_dim": width}
-        config |= {"num_heads": heads, "num_blocks": blocks}
+    for size, (width, heads, blocks) in PUBLISHED.items():
         with torch.device("meta"):
             network = Aim(AimShape(224, 14, width, blocks, heads), "eval")
-        expected = {name: shape for name, shape in shapes(config).items() if name != "head.linear.weight"}
-        assert {name: tuple(t.shape) for name, t in network.state_dict().items()} == expected
+        assert {name: tuple(t.shape) for name, t in network.state_dict().items()} == published_shapes(size)
         assert all(t.is_meta for t in network.state_dict().values())
     folder = save_aim(tmp_path / "aim", {}, img_size=224, patch_size=14)
     extractor = load_extractor(str(folder), "cpu")

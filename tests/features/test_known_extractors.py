@@ -1,5 +1,6 @@
 """--list_extractors: its facts, where models are, and that it needs neither a directory nor a network."""
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -9,12 +10,11 @@ import torch
 import transformers
 
 from src.features.extractors import EMBEDDED, load_extractor
-from src.features.extractors.aim_config import AimShape
-from src.features.extractors.aim_network import Aim
 from src.features.extractors.efficientnet import VARIANTS, EfficientNet
 from src.features.extractors.known import ADVICE, KNOWN, licence_of, list_extractors
 from src.options.option import TRAIN
 from tests import ROOT
+from tests.features.test_aim import PUBLISHED, published_shapes
 from tests.features.test_extractors import put_in_hub_cache, save_clip
 
 
@@ -77,16 +77,12 @@ def test_the_embedded_ones_are_counted_too(known):
     assert known.millions == round(sum(p.numel() for p in network.parameters()) / 1e6)
 
 
-@pytest.mark.parametrize("name", ["600M", "1B", "3B", "7B"])
-def test_aims_sizes_are_counted_too(name):
-    width, heads, blocks = {"600M": (1536, 12, 24), "1B": (2048, 16, 24), "3B": (3072, 24, 24), "7B": (4096, 32, 32)}[
-        name
-    ]
-    known = next(known for known in KNOWN if known.name == f"apple/aim-{name}")
-    with torch.device("meta"):
-        network = Aim(AimShape(224, 14, width, blocks, heads), "eval")
+@pytest.mark.parametrize("size", PUBLISHED)
+def test_aims_sizes_are_counted_too(size):
+    width, _, blocks = PUBLISHED[size]
+    known = next(known for known in KNOWN if known.name == f"apple/aim-{size}")
     assert (known.width, known.states) == (width, blocks)
-    assert known.millions == round(sum(p.numel() for p in network.parameters()) / 1e6)
+    assert known.millions == round(sum(map(math.prod, published_shapes(size).values())) / 1e6)
 
 
 def test_an_embedded_one_without_its_wheel_says_how_to_get_it(monkeypatch):

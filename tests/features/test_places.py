@@ -89,11 +89,11 @@ def test_a_row_takes_20_bytes_and_a_table_that_grows_no_second_one(monkeypatch):
     monkeypatch.setattr(row_table, "AT_ONCE", 1000)
     generator, table = np.random.default_rng(3), RowTable()
     tracemalloc.start()
-    for _ in range(40):
+    for _ in range(20):
         table.add_block(generator.bytes(16 * 1000))
         table.settle()
     held, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert table.nbytes == 40_000 * 20
-    assert held < 40_000 * 24  # Python leaves room behind what grows
-    assert peak < 40_000 * 24 + 1000 * 150
+    assert table.nbytes == 20_000 * 20
+    assert held < 20_000 * 24  # Python leaves room behind what grows
+    assert peak < 20_000 * 24 + 1000 * 150

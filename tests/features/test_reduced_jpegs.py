@@ -22,6 +22,9 @@ from src.scoring import load_scorer
 from tests import profiles
 from tests.toys import ToyExtractor
 
+SHORT = 64  # pixels that both sides stay, where no image model says how many it needs
+PHOTO, HALF = (144, 128), (72, 64)  # of whole blocks of any JPEG, and at the least fraction that leaves SHORT
+
 
 def photo(width: int, height: int) -> Image.Image:
     """Soft shapes; no two corners are alike."""
@@ -60,19 +63,19 @@ class Looking(ToyExtractor):
 @pytest.mark.parametrize(
     ("size", "becomes"),
     [
-        ((300, 200), (300, 200)),
-        ((1023, 1400), (1023, 1400)),
-        ((1024, 1401), (512, 701)),
-        ((2200, 2047), (1100, 1024)),
-        ((2200, 2048), (550, 512)),
-        ((4096, 4100), (512, 513)),
-        ((6000, 4096), (750, 512)),
+        ((40, 25), (40, 25)),
+        ((127, 175), (127, 175)),
+        ((128, 177), (64, 89)),
+        ((276, 255), (138, 128)),
+        ((276, 256), (69, 64)),
+        ((512, 516), (64, 65)),
+        ((1500, 1024), (188, 128)),
     ],
 )
 def test_a_jpeg_is_reduced_as_far_as_both_sides_stay_as_long_as_they_must(tmp_path, size, becomes):
     path = saved(tmp_path / "x.jpg", photo(*size))
     assert open_image(path).size == size
-    reduced = open_image(path, 512)
+    reduced = open_image(path, SHORT)
     assert reduced.size == becomes
     inner = (8, 8, becomes[0] - 8, becomes[1] - 8)  # at the right and the lower edge boxes are not full
     factor = round(size[0] / becomes[0])
@@ -83,16 +86,16 @@ def test_a_jpeg_is_reduced_as_far_as_both_sides_stay_as_long_as_they_must(tmp_pa
 @pytest.mark.parametrize("suffix", ["png", "webp", "bmp", "tif", "gif"])
 def test_other_formats_are_what_they_are(tmp_path, suffix):
     path = tmp_path / f"x.{suffix}"
-    photo(1030, 1030).save(path)
-    np.testing.assert_array_equal(np.asarray(open_image(path, 512)), np.asarray(open_image(path)))
+    photo(2 * SHORT, 2 * SHORT).save(path)
+    np.testing.assert_array_equal(np.asarray(open_image(path, SHORT)), np.asarray(open_image(path)))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_reduced_one_is_turned_upright(tmp_path, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    path = saved(tmp_path / "x.jpg", photo(1200, 1088), exif=exif)
-    whole, reduced = open_image(path), open_image(path, 512)
+    path = saved(tmp_path / "x.jpg", photo(*PHOTO), exif=exif)
+    whole, reduced = open_image(path), open_image(path, SHORT)
     assert (2 * reduced.width, 2 * reduced.height) == whole.size
     assert far(whole, reduced) <= 4
 
@@ -100,23 +103,24 @@ def test_a_reduced_one_is_turned_upright(tmp_path, orientation):
 @pytest.mark.parametrize("how", [{"progressive": True}, {"subsampling": 0}, {"subsampling": 2}])
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 def test_of_every_kind_of_jpeg(tmp_path, mode, how):
-    path = saved(tmp_path / "x.jpg", photo(1120, 1088).convert(mode), **how)
-    reduced = open_image(path, 512)
-    assert (reduced.mode, reduced.size) == ("RGB", (560, 544))
+    path = saved(tmp_path / "x.jpg", photo(*PHOTO).convert(mode), **how)
+    reduced = open_image(path, SHORT)
+    assert (reduced.mode, reduced.size) == ("RGB", HALF)
     assert far(open_image(path), reduced) <= 4
 
 
 def test_of_a_jpeg_with_a_profile_and_of_one_with_more_pictures_behind_it(tmp_path):
     wide = profiles.rgb_profile(profiles.PROPHOTO, 1.8)
-    coloured = saved(tmp_path / "wide.jpg", photo(1120, 1088), icc_profile=wide)
-    assert far(open_image(coloured), open_image(coloured, 512)) <= 20  # as they are far apart in so wide a space
-    assert far(photo(1120, 1088), open_image(coloured, 512)) > 20  # it was converted
+    coloured = saved(tmp_path / "wide.jpg", photo(288, 256), icc_profile=wide)
+    reduced = open_image(coloured, 128)
+    assert far(open_image(coloured), reduced) <= 20  # as they are far apart in so wide a space
+    assert far(photo(288, 256), reduced) > 20  # it was converted
     phones = tmp_path / "phone.jpg"
-    photo(1120, 1088).save(phones, "MPO", save_all=True, append_images=[photo(200, 200)], quality=95)
+    photo(*PHOTO).save(phones, "MPO", save_all=True, append_images=[photo(20, 20)], quality=95)
     with Image.open(phones) as image:
         assert image.format == "MPO"
-    assert open_image(phones, 512).size == (560, 544)
-    assert far(open_image(phones), open_image(phones, 512)) <= 4
+    assert open_image(phones, SHORT).size == HALF
+    assert far(open_image(phones), open_image(phones, SHORT)) <= 4
 
 
 def outcome(path: Path, least: int) -> object:
@@ -128,29 +132,29 @@ def outcome(path: Path, least: int) -> object:
 
 def test_what_lacks_its_end_is_decoded_whole_with_the_same_words(tmp_path):
     target = io.BytesIO()
-    photo(1200, 1100).save(target, "JPEG", quality=95)
+    photo(288, 256).save(target, "JPEG", quality=95)
     data, path = target.getvalue(), tmp_path / "x.jpg"
     kinds = set()
     for share in (0.02, 0.1, 0.2, 0.3, 0.6, 0.9, 0.999):
         path.write_bytes(data[: int(share * len(data))])
-        found = outcome(path, 512)
+        found = outcome(path, 128)
         assert found == outcome(path, 0)
         kinds.add(type(found))
     assert kinds == {str, bytes}
     path.write_bytes(data[:-2])
-    assert outcome(path, 512) == outcome(path, 0)
+    assert outcome(path, 128) == outcome(path, 0)
     assert content_of(path).note == ""
 
 
 def test_damage_within_and_bombs_are_refused_as_ever(tmp_path, monkeypatch):
-    path = saved(tmp_path / "x.jpg", photo(1200, 1100))
+    path = saved(tmp_path / "x.jpg", photo(*PHOTO))
     data = path.read_bytes()
     for damaged in (data[:200] + b"\xff\xd9", b"\xff\xd8" + bytes(300) + b"\xff\xd9", data[:2] + data[400:]):
         (tmp_path / "y.jpg").write_bytes(damaged)
-        assert isinstance(outcome(tmp_path / "y.jpg", 512), str)
-        assert outcome(tmp_path / "y.jpg", 512) == outcome(tmp_path / "y.jpg", 0)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400_000)
-    assert "decompression-bomb" in str(outcome(path, 512))
+        assert isinstance(outcome(tmp_path / "y.jpg", SHORT), str)
+        assert outcome(tmp_path / "y.jpg", SHORT) == outcome(tmp_path / "y.jpg", 0)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 6_000)  # reduced it would have fewer
+    assert "decompression-bomb" in str(outcome(path, SHORT))
 
 
 # ---- image models ----
@@ -203,31 +207,31 @@ def test_a_file_is_opened_once_for_all_that_want_it_alike():
 
 
 def test_files_are_reduced_images_in_memory_are_not_and_the_cache_keeps_both_ways_apart(tmp_path):
-    path = saved(tmp_path / "x.jpg", photo(1200, 1100))
+    path = saved(tmp_path / "x.jpg", photo(*PHOTO))
     cache = FeatureCache(tmp_path / "cache")
-    whole, reduced = Looking("toy", 0), Looking("toy", 512)
+    whole, reduced = Looking("toy", 0), Looking("toy", SHORT)
     for extractor in (whole, reduced, whole, reduced):
         extract_features(tmp_path, ["x.jpg"], extractor, (0,), cache, progress=False)
-    assert (whole.sizes, reduced.sizes) == ([(1200, 1100)], [(600, 550)])
+    assert (whole.sizes, reduced.sizes) == ([PHOTO], [HALF])
     with Image.open(path) as image:
         image.load()
     extract([path, image, np.asarray(image)], reduced, [0])
-    assert sorted(reduced.sizes[1:]) == [(600, 550), (1200, 1100), (1200, 1100)]
+    assert sorted(reduced.sizes[1:]) == [HALF, PHOTO, PHOTO]
 
 
 def test_rays_tasks_reduce_as_well(tmp_path):
     workers = pytest.importorskip("src.scoring.on_ray.workers")
-    saved(tmp_path / "x.jpg", photo(1200, 1100))
-    extractor = Looking("toy", 512)
+    saved(tmp_path / "x.jpg", photo(*PHOTO))
+    extractor = Looking("toy", SHORT)
     workers._prepared(tmp_path, "x.jpg", [extractor], lambda: None)
-    assert extractor.sizes == [(600, 550)]
+    assert extractor.sizes == [HALF]
 
 
 def test_a_model_trained_on_reduced_ones_reduces_what_it_scores(tmp_path):
-    paths = [saved(tmp_path / f"{i}.jpg", photo(1100, 1100).rotate(7 * i)) for i in range(8)]
+    paths = [saved(tmp_path / f"{i}.jpg", photo(1024, 1024).rotate(7 * i)) for i in range(4)]
     extractor = load_extractor("fast:efficientnet-lite0", "cpu")
     features = extract(paths, extractor)
-    predictor = fit_gp(features, list(range(8)), extractor=extractor)
+    predictor = fit_gp(features, list(range(4)), extractor=extractor)
     save_predictor(tmp_path / "model.safetensors", predictor)
     scorer = load_scorer(tmp_path / "model.safetensors", device="cpu")
     np.testing.assert_allclose(scorer.score(paths).values, predictor.predict(features)[0], rtol=1e-4, atol=1e-4)

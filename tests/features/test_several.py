@@ -174,9 +174,12 @@ def test_features_of_both_go_in_side_by_side(tmp_path):
     images = [photograph_like(seed) for seed in range(2)]
     prepared = [several.prepare(image) for image in images]
     found = several(prepared, (1, 1001, 1000))
-    for name, number, k in ((clip, 1, 1), ("efficientnet-lite0", 1001, 1), ("efficientnet-lite0", 1000, 0)):
-        one = load_extractor(name, "cpu")
-        np.testing.assert_array_equal(one([one.prepare(image) for image in images], [k])[k], found[number])
+    wanted = {clip: {1: 1}, "efficientnet-lite0": {1: 1001, 0: 1000}}
+    for one, (name, numbers) in zip(several.parts, wanted.items(), strict=True):
+        assert one.identity == load_extractor(name, "cpu").identity
+        alone = one([one.prepare(image) for image in images], list(numbers))
+        for k, number in numbers.items():
+            np.testing.assert_array_equal(alone[k], found[number])
 
 
 # ---- in the predictor ----
