@@ -68,7 +68,7 @@ def test_the_expected_order_is_that_of_draws_from_the_errors(images, close):
     rng = np.random.default_rng(0)
     truth, error = rng.normal(size=images), rng.uniform(0.2, 1, images)
     predicted = np.round(truth + rng.normal(size=images), 1)  # some are tied
-    drawn = [rng.normal(truth, error) for _ in range(200)]
+    drawn = [rng.normal(truth, error) for _ in range(100)]
     found = expected_order(truth, error, predicted)
     spearmans = scipy.stats.spearmanr([*drawn, predicted], axis=1).statistic[-1, :-1]
     assert found.spearman == pytest.approx(np.mean(spearmans), abs=close)

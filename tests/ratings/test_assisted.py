@@ -429,7 +429,9 @@ def test_hyperparameters_are_refreshed_at_the_stated_points_only(monkeypatch):
     assert refresh_level(log) == len(REFRESHED_AT)
 
 
-def test_the_features_share_is_found():
+def test_the_features_share_is_found(monkeypatch):
+    monkeypatch.setattr(hyperparameters, "SHARES", (*SHARES[:3], 0.9))  # a coarse grid will do
+    monkeypatch.setattr(hyperparameters, "VARIANCES", VARIANCES[1::2])
     x, utilities = landscape(50)
     telling, empty = AssistedFit(similar(x)), AssistedFit(similar(np.random.default_rng(9).normal(size=(50, 6))))
     log = choose(utilities, 200)

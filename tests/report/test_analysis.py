@@ -41,7 +41,8 @@ def test_subsets_are_all_then_each_expression_then_each_folder_by_itself():
     assert found == {"All": [0, 1, 2], "c": [1, 2], "^dogs": [], ".": [0], "cats": [1], "cats/old": [2], "dogs": []}
 
 
-def test_bootstrap_intervals_agree_with_fishers_for_normal_scores():
+def test_bootstrap_intervals_agree_with_fishers_for_normal_scores(monkeypatch):
+    monkeypatch.setattr("src.report.analysis.RESAMPLES", 500)
     generator = np.random.default_rng(1)
     a = generator.normal(size=400)
     b = 0.7 * a + generator.normal(size=400)

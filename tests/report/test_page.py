@@ -125,7 +125,7 @@ def test_the_learning_curve_rises_where_there_is_something_to_learn():
     scores = inputs @ generator.normal(size=40)
     split = np.where(np.arange(300) < 220, "train", "eval")
     config = PredictorConfig("toy", (0,), "join", (40,), (16, 8))
-    metadata = {"metaparameters": json.dumps({**PARAMETERS, "batch_size": 16})}
+    metadata = {"metaparameters": json.dumps({**PARAMETERS, "batch_size": 32, "log_lr": -2.2})}
     before = torch.random.get_rng_state()
     curve = learning_curve(config, metadata, inputs, scores, np.ones(300), split, 0)
     assert torch.equal(before, torch.random.get_rng_state())
