@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -33,42 +34,58 @@ ALLOWED = {
 }
 
 
-@cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+@dataclass(frozen=True)
+class Outline:
+    """The imports of a file, and name and lines of each function, wherever in it; whole trees take long to keep."""
+
+    imports: list[ast.Import | ast.ImportFrom]
+    functions: list[tuple[str, int]]
 
 
 @cache
-def nodes_of(path: Path) -> list[ast.AST]:
-    return list(ast.walk(tree_of(path)))
+def outline(path: Path) -> Outline:
+    found, statements = Outline([], []), [ast.parse(path.read_text(encoding="utf-8"))]
+    for node in statements:  # which grow meanwhile: neither import nor function is in an expression
+        for inside in ("body", "orelse", "finalbody", "handlers", "cases"):
+            statements += getattr(node, inside, ())
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found.imports.append(node)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found.functions.append((node.name, node.end_lineno - node.lineno + 1))
+    return found
+
+
+def absolute_imports(path: Path) -> list[str]:
+    """The modules from which something is imported otherwise than relatively."""
+    froms = [node for node in outline(path).imports if isinstance(node, ast.ImportFrom) and not node.level]
+    return [node.module for node in froms if node.module]
 
 
 @cache
 def imports(path: Path) -> set[tuple[str, ...]]:
     """What a file imports, wherever in it, as the parts of full names: of ours down to the module."""
     found: set[tuple[str, ...]] = set()
-    for node in nodes_of(path):
+    for node in outline(path).imports:
         if isinstance(node, ast.Import):
             found |= {tuple(alias.name.split(".")) for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
+        else:
             above = path.relative_to(ROOT).parts[: -node.level] if node.level else ()
             base = (*above, *(node.module or "").split("."))
             found |= {tuple(part for part in (*base, *end) if part) for end in [(), *((a.name,) for a in node.names)]}
     return found
 
 
-@cache
-def imports_of_src() -> list[tuple[Path, tuple[str, ...]]]:
-    return [(path, name) for path in MODULES for name in imports(path)]
+def test_src_imports_nothing_that_stands_beside_it():
+    beside = ("tests", "benchmarks", "examples", "studies", "aesthetic")
+    for path in MODULES:
+        assert not {name for name in imports(path) if name[0].split("_")[0] in beside}, path
 
 
 @pytest.mark.parametrize("here", ALLOWED)
 def test_a_package_imports_only_those_above_it_by_their_public_names(here):
-    for path, name in imports_of_src():
-        assert name[0].split("_")[0] not in ("tests", "benchmarks", "examples", "studies", "aesthetic"), (
-            f"{path}: {name}"
-        )
-        if path.is_relative_to(SRC / here) and name[0] == "src" and len(name) > 1 and name[1] != here:
+    own = [path for path in MODULES if SRC / here in path.parents]
+    for path, name in [(module, name) for module in own for name in imports(module)]:
+        if name[0] == "src" and len(name) > 1 and name[1] != here:
             assert name[1] in ALLOWED[here].split(), f"{path} imports {name[1]}"
             whole = ".".join(name)
             assert len(name) < 4 or name[1:3] == ("common", "lazy"), f"{path}: {whole}: import it from the package"
@@ -76,8 +93,7 @@ def test_a_package_imports_only_those_above_it_by_their_public_names(here):
 
 def test_imports_inside_src_are_relative():
     for path in MODULES:
-        froms = [node for node in nodes_of(path) if isinstance(node, ast.ImportFrom) and not node.level]
-        assert not [node.module for node in froms if node.module and node.module.split(".")[0] == "src"], path
+        assert not [module for module in absolute_imports(path) if module.split(".")[0] == "src"], path
 
 
 def test_no_modules_import_each_other_in_a_circle():
@@ -97,10 +113,7 @@ def test_src_holds_nothing_but_packages():
 
 @pytest.mark.parametrize("path", NODES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_nodes_take_public_names_of_the_toolkit_by_relative_imports(path):
-    absolute = [
-        node.module for node in ast.walk(tree_of(path)) if isinstance(node, ast.ImportFrom) and not node.level
-    ]
-    assert not [module for module in absolute if module and module.split(".")[0] in ("src", "comfyui", "tests")]
+    assert not {module.split(".")[0] for module in absolute_imports(path)} & {"src", "comfyui", "tests"}
     assert not [name for name in imports(path) if name[0] == "src" and len(name) > 3]
 
 
@@ -112,9 +125,7 @@ def test_a_study_takes_public_names_of_the_toolkit_and_reads_no_command_line_its
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_a_scripts_main_is_readable_in_forty_lines(path):
-    functions = [node for node in tree_of(path).body if isinstance(node, ast.FunctionDef)]
-    main = next(node for node in functions if node.name == "main")
-    assert main.end_lineno - main.lineno + 1 <= 40
+    assert dict(outline(path).functions)["main"] <= 40
 
 
 FOLDERS = ("src", "examples", "benchmarks", "comfyui", "docs", "studies", "web")
@@ -128,9 +139,8 @@ def test_a_file_has_at_most_350_lines():
 
 
 def test_a_function_has_at_most_50_lines():
-    nodes = [(path, node) for path in CODE if path.suffix == ".py" for node in nodes_of(path)]
-    functions = [one for one in nodes if isinstance(one[1], ast.FunctionDef | ast.AsyncFunctionDef)]
-    assert not [(path, node.name) for path, node in functions if node.end_lineno - node.lineno + 1 > 50]
+    files = [path for path in CODE if path.suffix == ".py"]
+    assert not [(path, name) for path in files for name, lines in outline(path).functions if lines > 50]
 
 
 # Of these packages what needs torch or optuna; all else must start without: choosing, options, scores, reports.

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
 
-from ..common import ab, counted, pearson, spearman, spearman_among
+from ..common import ab, counted, mean_ranks, pearson, spearman, spearman_among
 
 RESAMPLES = 1000
 # A resample of many images takes long, and their intervals need fewer resamples to be told apart.
@@ -195,7 +194,7 @@ def extremes(scores: np.ndarray, model_scores: np.ndarray, count: int = 20) -> E
     Each at most `count` images, and a fifth of all. By ranks and not by differences of scores: a model pulls all to
     the middle, so the lowest scores would seem rated too high whatever it thinks of them.
     """
-    difference, most = rankdata(model_scores) - rankdata(scores), min(count, -(-len(scores) // 5))
+    difference, most = mean_ranks(model_scores) - mean_ranks(scores), min(count, -(-len(scores) // 5))
     by_difference, by_score = (np.argsort(values, kind="stable") for values in (difference, model_scores))
     over = [row for row in by_difference[::-1][:most] if difference[row] > 0]
     under = [row for row in by_difference[:most] if difference[row] < 0]

@@ -27,7 +27,7 @@ def test_correlations_and_p_values_agree_with_scipy(count, tied):
     assert ours.pearson_p == pytest.approx(linear.pvalue, rel=1e-6)
 
 
-@pytest.mark.parametrize("count", [3, 5, 6])
+@pytest.mark.parametrize("count", [3, 4, 5])
 @pytest.mark.parametrize("tied", [False, True])
 def test_p_values_of_few_images_are_those_of_scipys_permutation_test(count, tied):
     draw = np.random.default_rng(count)

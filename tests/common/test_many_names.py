@@ -58,8 +58,8 @@ def test_they_are_sorted_as_a_list_would_be(monkeypatch, count):
 
 
 def test_they_take_fewer_bytes_than_they_have_letters_and_sorting_little_more(monkeypatch):
-    monkeypatch.setattr(many_names, "RUN", 32 * BLOCK)
-    count, letters = 20 * 32 * BLOCK, 25
+    monkeypatch.setattr(many_names, "RUN", 16 * BLOCK)
+    count, letters = 20 * 16 * BLOCK, 25
 
     def one_name(i):
         return f"train/{i * 7919 % count:014}.jpeg"

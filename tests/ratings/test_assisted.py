@@ -100,7 +100,10 @@ def dense(log, similarity, chosen, weights=None, mean=0.0):
             slope[rows] += weights[i] * (target - p)
             w[np.ix_(rows, rows)] += weights[i] * (np.diag(p) - np.outer(p, p))
         h = np.linalg.inv(c) + w
-        u = u + np.linalg.solve(h, slope - np.linalg.solve(c, u - mean))
+        step = np.linalg.solve(h, slope - np.linalg.solve(c, u - mean))
+        u = u + step
+        if np.abs(step).max() < 1e-12:  # Newton's steps: about eight
+            break
     evidence = -loss - 0.5 * (u - mean) @ np.linalg.solve(c, u - mean) - 0.5 * np.linalg.slogdet(np.eye(n) + c @ w)[1]
     return u, np.linalg.inv(h), evidence
 
@@ -152,7 +155,7 @@ def test_ratings_and_errors_are_the_mean_and_deviation_of_the_posterior_also_wit
     np.testing.assert_allclose(LN10 * ratings.error, np.sqrt(weight @ (u - expected) ** 2), rtol=0.04)
 
 
-def drawn_from_prior(log, similarity, weights=None, mean=0.0, total=300_000):
+def drawn_from_prior(log, similarity, weights=None, mean=0.0, total=100_000):
     """(M, n) draws from the prior HALF, and (M,) the probability of the choices by each: for importance sampling."""
     rng, n = np.random.default_rng(0), len(log.images)
     prior = prior_of(HALF, np.zeros(n), similarity.vectors)
@@ -426,23 +429,27 @@ def test_hyperparameters_are_refreshed_at_the_stated_points_only(monkeypatch):
     assert refresh_level(log) == len(REFRESHED_AT)
 
 
-def test_the_features_share_is_found():
-    x, utilities = landscape(100)
-    telling, empty = AssistedFit(similar(x)), AssistedFit(similar(np.random.default_rng(9).normal(size=(100, 6))))
-    log = choose(utilities, 400)
+def test_the_features_share_is_found(monkeypatch):
+    monkeypatch.setattr(hyperparameters, "SHARES", (*SHARES[:3], 0.9))  # a coarse grid will do
+    monkeypatch.setattr(hyperparameters, "VARIANCES", VARIANCES[1::2])
+    x, utilities = landscape(50)
+    telling, empty = AssistedFit(similar(x)), AssistedFit(similar(np.random.default_rng(9).normal(size=(50, 6))))
+    log = choose(utilities, 200)
     telling.fit(log), empty.fit(log)
     assert telling.hyperparameters.share >= 0.6
     assert empty.hyperparameters.share <= 0.3
     assert DEFAULT.share in SHARES
     assert DEFAULT.variance in VARIANCES
     calmer = AssistedFit(similar(x))
-    calmer.fit(choose(3 * utilities, 400))
+    calmer.fit(choose(3 * utilities, 200))
     assert calmer.hyperparameters.variance > 1.5 * telling.hyperparameters.variance  # in units of the noise
 
 
 @pytest.mark.parametrize("joined", [False, True])
 def test_large_sets_are_sampled_with_the_choices_between_the_sampled(joined, monkeypatch):
     monkeypatch.setattr(hyperparameters, "MOST", 50)
+    monkeypatch.setattr(hyperparameters, "SHARES", (0.3, 0.9))  # a grid of four points will do
+    monkeypatch.setattr(hyperparameters, "VARIANCES", (1.4, 5.6))
     utilities = landscape(400)[1]
     apart = make_log(np.arange(400) + 1, [(i, i + 1) for i in range(1, 400, 2)], list(range(1, 400, 2)))
     screens = screens_of(choose(utilities, 800) if joined else apart)

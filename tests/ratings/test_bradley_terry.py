@@ -167,15 +167,15 @@ def test_numbers_that_are_not_finite_are_not_passed_on():
 
 @pytest.mark.parametrize(
     ("choices", "near", "mean_error", "worst_error"),
-    [(2000, False, 1e-4, 0.01), (8000, False, 0.002, 0.02), (8000, True, 0.005, 0.04)],
+    [(1000, False, 1e-4, 0.01), (4000, False, 0.002, 0.02), (4000, True, 0.005, 0.04)],
 )
 def test_the_quick_errors_of_large_sets_are_close_to_the_exact_inverse(
     monkeypatch, choices, near, mean_error, worst_error
 ):
-    log, _ = simulate(2000, choices, seed=7, near=near)
+    log, _ = simulate(1000, choices, seed=7, near=near)
     monkeypatch.setattr(precision, "EXACT_UP_TO", 0)
     quick = fit_ratings(log)
-    monkeypatch.setattr(precision, "EXACT_UP_TO", 2000)
+    monkeypatch.setattr(precision, "EXACT_UP_TO", 1000)
     exact = fit_ratings(log)
     np.testing.assert_array_equal(quick.rating, exact.rating)
     off = quick.error / exact.error - 1

@@ -160,7 +160,7 @@ def test_screens_of_several_sizes_can_be_mixed_and_states_weighted(tmp_path):
     config = PredictorConfig("toy", (0, 1), "weight", (6, 6), (1, 1), extractor_identity="toy-1")
     known = make_choices(log, np.arange(80) + 1)
     data = Dataset(config, inputs, data.scores, data.weights, data.split, choices=known)
-    _, best, _ = run(tmp_path, *LONGER, *STEADY, "--trials=2", "--metric_for_scoring=spearman", data=data)
+    _, best, _ = run(tmp_path, *LONGER, *STEADY, "--trials=1", "--metric_for_scoring=spearman", data=data)
     model_scores, _ = load_predictor(best.path)[0].predict(data.inputs)
     assert spearman(data.scores[data.rows("train")], model_scores[data.rows("train")]) > 0.6
 

@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from src.common.errors import UserError
+from src.ratings import damage
 from src.ratings.damage import find_damage
 from src.ratings.database import Comparisons
 from tests.comparisons_file import CHOICES, as_a_scorer_leaves_it
@@ -15,6 +16,12 @@ from tests.comparisons_file import CHOICES, as_a_scorer_leaves_it
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     return as_a_scorer_leaves_it(tmp_path_factory.mktemp("whole") / "comparisons.sqlite")
+
+
+@pytest.fixture(autouse=True)
+def few_ids_beyond(monkeypatch):
+    """After which a table is taken to end: more than are in any, but no thousand of each, looked for one by one."""
+    monkeypatch.setattr(damage, "BEYOND", 2 * CHOICES)
 
 
 @pytest.fixture

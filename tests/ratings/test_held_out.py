@@ -5,6 +5,7 @@ import sqlite3
 import numpy as np
 import pytest
 
+from src.ratings import hyperparameters
 from src.ratings.assisted import AssistedFit
 from src.ratings.database import Comparisons
 from src.ratings.fit import fit_ratings
@@ -75,7 +76,9 @@ def held_out_log(**more):
     return make_log(np.arange(6) + 1, screens, [1, 2, 1, 5, 5, 4], held_out=[4, 5, 6], **more)
 
 
-def test_ratings_of_held_out_choices_are_those_without_them():
+def test_ratings_of_held_out_choices_are_those_without_them(monkeypatch):
+    monkeypatch.setattr(hyperparameters, "SHARES", (0.3, 0.9))  # a grid of four points will do
+    monkeypatch.setattr(hyperparameters, "VARIANCES", (1.4, 5.6))
     log = held_out_log()
     assert log.learnt.tolist() == [0, 1, 2]
     assert log.to_learn.comparisons.tolist() == [2, 2, 2, 0, 0, 0]

@@ -13,6 +13,7 @@ from sklearn.decomposition import PCA
 from src.common.errors import UserError
 from src.ratings.agreement import choice_agreement
 from src.ratings.log import SKIP, TIE, make_log
+from src.report import learning_curve
 from src.report.analysis import (
     bootstrap,
     calibration,
@@ -29,6 +30,7 @@ from src.report.analysis import (
 from src.report.learning_curve import Point, beside_headline, gain_error, left_out, verdict
 from src.report.study_export import list_studies, summarise, write_trials
 from src.report.text import choices_lines
+from tests.training import FEW
 
 PATHS = ["a.png", "cats/b.png", "cats/old/c.png", "dogs/d.png"]
 
@@ -39,14 +41,20 @@ def test_subsets_are_all_then_each_expression_then_each_folder_by_itself():
     assert found == {"All": [0, 1, 2], "c": [1, 2], "^dogs": [], ".": [0], "cats": [1], "cats/old": [2], "dogs": []}
 
 
-def test_bootstrap_intervals_agree_with_fishers_for_normal_scores():
+def test_bootstrap_intervals_agree_with_fishers_for_normal_scores(monkeypatch):
+    monkeypatch.setattr("src.report.analysis.RESAMPLES", 500)
     generator = np.random.default_rng(1)
     a = generator.normal(size=400)
     b = 0.7 * a + generator.normal(size=400)
     found = bootstrap(a, b, seed=0)
     expected = stats.pearsonr(a, b).confidence_interval(0.95)
     assert found.pearson == pytest.approx((expected.low, expected.high), abs=0.008)
-    assert bootstrap(a[:40], b[:40], seed=0) == bootstrap(a[:40], b[:40], seed=0)
+
+
+def test_the_same_seed_gives_the_same_intervals(monkeypatch):
+    monkeypatch.setattr("src.report.analysis.RESAMPLES", FEW)
+    a, b = np.random.default_rng(1).normal(size=(2, 40))
+    assert bootstrap(a, b, seed=0) == bootstrap(a, b, seed=0) != bootstrap(a, b, seed=1)
 
 
 def test_bootstrap_of_constant_scores_is_nan_without_a_warning():
@@ -206,7 +214,7 @@ def test_the_verdict_is_open_where_the_eval_images_are_too_few_to_tell(gain, err
         assert f"give or take {1.96 * error:.3f} (95 %), as 37 eval images can't show it more finely" in text
 
 
-def test_the_error_of_a_gain_is_that_of_drawing_other_images():
+def test_the_error_of_a_gain_is_that_of_drawing_other_images(monkeypatch):
     generator = np.random.default_rng(0)
 
     def drawn(seed):
@@ -217,6 +225,7 @@ def test_the_error_of_a_gain_is_that_of_drawing_other_images():
     draws = [np.vstack(drawn(generator.integers(2**31))) for _ in range(400)]
     truth, before, after = stats.zscore(stats.rankdata(draws, axis=2), axis=2).transpose(1, 0, 2)  # (400, 60) each
     gains = (truth * (after - before)).mean(axis=1)  # of Spearman's correlation, as no ranks are tied
+    monkeypatch.setattr(learning_curve, "REPEATS", 100)
     errors = [gain_error(*drawn(seed), seed) for seed in range(8)]
     assert np.mean(errors) == pytest.approx(np.std(gains), rel=0.2)
 

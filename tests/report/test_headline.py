@@ -12,8 +12,14 @@ from src.report.more_images import Growth, _ridge, growth, more_images
 from src.scores import Counted
 from src.scores.assisted import Expected
 from src.search import Dataset
+from tests.training import FEW
 
 SCORES = np.arange(20.0)
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    monkeypatch.setattr("src.report.analysis.RESAMPLES", FEW)
 
 
 def test_the_first_sentence_is_about_a_hundred_pairs():

@@ -82,7 +82,7 @@ def test_the_network_of_a_trial_is_trained_on_each_layer_alone():
     networks = [layer.network for layer in layers]
     assert networks[1] > 0.9 > networks[2] > 0.3 > networks[0]
     assert best_of(layers) is layers[1]
-    assert sweep(states.items(), data, 0, train)[1].network == networks[1]  # the same seed
+    assert sweep([(1, states[1])], data, 0, train)[0].network == networks[1]  # the same seed
 
 
 def test_what_is_used_now_is_measured_as_it_is():

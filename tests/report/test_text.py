@@ -19,6 +19,12 @@ from src.report.text import (
 )
 from src.scores import read_scorefile
 from src.scoring.scored_images import ScoredImages
+from tests.training import FEW
+
+
+@pytest.fixture
+def few_resamples(monkeypatch):
+    monkeypatch.setattr("src.report.analysis.RESAMPLES", FEW)
 
 
 def test_a_line_has_the_form_people_know():
@@ -55,6 +61,7 @@ def test_there_is_a_line_for_each_split_that_has_images():
     assert names == ["Train", "Eval", "All"]
 
 
+@pytest.mark.usefixtures("few_resamples")
 def test_the_comparison_says_better_or_worse():
     scores = np.arange(40.0)
     noisy = scores + np.random.default_rng(0).normal(0, 30, 40)
@@ -67,6 +74,7 @@ def test_the_comparison_says_better_or_worse():
     assert worse.endswith(": try more --trials, or --model_type=ridge.")
 
 
+@pytest.mark.usefixtures("few_resamples")
 def test_each_type_is_called_by_its_name_and_only_a_search_can_be_longer():
     scores = np.arange(40.0)
     worse = comparison(scores, ("gp", -scores), ("ridge", scores), 0)
@@ -78,6 +86,7 @@ def test_each_type_is_called_by_its_name_and_only_a_search_can_be_longer():
     assert "more --trials, or --model_type=gp" in comparison(scores, ("blend", -scores), ("gp", scores), 0)
 
 
+@pytest.mark.usefixtures("few_resamples")
 def test_a_difference_that_the_images_drawn_could_make_is_said_to_be_chance():
     random = np.random.default_rng(0)
     scores, network, ridge = random.normal(size=(3, 20))
@@ -85,6 +94,7 @@ def test_a_difference_that_the_images_drawn_could_make_is_said_to_be_chance():
     assert "too few" in comparison(scores[:3], ("mlp", np.ones(3)), ("ridge", ridge[:3]), 0)
 
 
+@pytest.mark.usefixtures("few_resamples")
 def test_the_table_of_eval_and_test_has_intervals_where_there_are_ten_images():
     random = np.random.default_rng(0)
     scores, found = random.normal(size=(2, 20))
@@ -102,7 +112,7 @@ def test_the_interval_of_a_gain_is_that_of_scipys_paired_bootstrap():
         truth, first, second = (zscore(rankdata(one, axis=axis), axis=axis) for one in (truth, first, second))
         return (truth * first).mean(axis=axis) - (truth * second).mean(axis=axis)
 
-    theirs = bootstrap((truth, first, second), gain, paired=True, n_resamples=4000, method="percentile")
+    theirs = bootstrap((truth, first, second), gain, paired=True, n_resamples=2000, method="percentile", rng=random)
     assert gain_interval(truth, first, second, 0) == pytest.approx(tuple(theirs.confidence_interval), abs=0.01)
 
 
@@ -128,6 +138,7 @@ def test_estimates_among_the_images_that_are_looked_at_are_named(tmp_path, capsy
     assert "model estimated" not in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("few_resamples")
 def test_several_models_have_a_row_each_with_what_they_gain_and_whether_that_may_be_chance():
     generator = np.random.default_rng(0)
     scores = generator.normal(size=200)
