@@ -33,7 +33,7 @@ from src.search.settings import MetaparameterRanges
 from src.search.unseen import parts_of
 
 QUICK = MetaparameterRanges(
-    train_epochs=(5, 10), batch_size=(8, 16), first_layer_size=(8, 16), second_layer_size=(8, 16), log_lr=(-2.5, -2)
+    train_epochs=(2, 3), batch_size=(16, 32), first_layer_size=(8, 16), second_layer_size=(8, 16), log_lr=(-2.5, -2)
 )
 
 
