@@ -18,10 +18,10 @@ def model(tmp_path_factory):
     """The file of a small model that was trained on a few pictures."""
     folder = tmp_path_factory.mktemp("model")
     generator = np.random.default_rng(0)
-    pictures = [Image.fromarray(generator.integers(0, 256, (3 + i, 4, 3), dtype=np.uint8)) for i in range(24)]
+    pictures = [Image.fromarray(generator.integers(0, 256, (3 + i, 4, 3), dtype=np.uint8)) for i in range(8)]
     extractor = load_extractor("efficientnet-lite0", "cpu")
     features = extract([picture.resize((64, 48)) for picture in pictures], extractor)
-    predictor = fit_predictor(features, np.linspace(-1, 1, 24), extractor=extractor, epochs=5, device="cpu")
+    predictor = fit_predictor(features, np.linspace(-1, 1, 8), extractor=extractor, epochs=5, device="cpu")
     save_predictor(
         folder / "model.safetensors", predictor, {"train_score_quantiles": np.linspace(-2, 2, 101).tolist()}
     )

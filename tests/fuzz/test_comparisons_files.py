@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.common.errors import UserError
+from src.ratings import damage
 from src.ratings.database import Comparisons
 from tests.comparisons_file import CHOICES, as_a_scorer_leaves_it
 from tests.fuzz.outcomes import BOUNDED, outcome
@@ -15,6 +16,14 @@ from tests.fuzz.outcomes import BOUNDED, outcome
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     return as_a_scorer_leaves_it(tmp_path_factory.mktemp("whole") / "comparisons.sqlite")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_ids_beyond():
+    """A rescue looks for rows at more ids than there are choices, but not at a thousand more."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(damage, "BEYOND", 2 * CHOICES)
+        yield
 
 
 def read(path):

@@ -64,7 +64,7 @@ def test_the_same_metaparameters_learn_as_well_from_either(inputs):
     scores = torch.tanh((inputs - inputs.mean(0)) @ (torch.randn(W, generator=generator) / inputs.std(0)) / 8)
     known = TrainingData(inputs[:80], scores[:80], torch.ones(80))
     config = PredictorConfig("toy", (0,), "join", (W,), (20, 10), (0.3, 0.2, 0.0))
-    training = TrainingConfig(20, 10, -2.7, 0.0, 0.1)
+    training = TrainingConfig(20, 16, -2.5, 0.0, 0.1)
     few = replace(known, components=fit_components(known.inputs, (W,), K))
     found = [spearmanr(train(config, training, one).predict(inputs[80:])[0], scores[80:])[0] for one in (known, few)]
     assert min(found) > 0.9

@@ -17,7 +17,7 @@ from src.model.fit import fit_gp, fit_predictor
 from src.model.training import TrainingConfig, TrainingData, train
 from tests.toys import ToyExtractor, colour
 
-QUICK = {"layers": (16, 8), "device": "cpu"}
+QUICK = {"layers": (16, 8), "epochs": 5, "device": "cpu"}
 
 
 def colours(count=60):
@@ -40,11 +40,11 @@ def test_it_learns_and_new_images_are_scored_on_the_scale_of_the_scores():
 @pytest.mark.parametrize("loss", ["mse", "ab", "nll"])
 def test_it_is_what_training_gives_for_this_configuration(loss):
     found = fit_predictor(
-        FEATURES, SCORES, epochs=3, batch_size=16, learning_rate=1e-2, warmup_ratio=0.2, loss=loss, seed=5, **QUICK
+        FEATURES, SCORES, batch_size=16, learning_rate=1e-2, warmup_ratio=0.2, loss=loss, seed=5, **QUICK
     )
     config = PredictorConfig("", (0, 1), "join", (3, 3), (16, 8), (0.2, 0.2, 0.0), 2 if loss == "nll" else 1)
     data = TrainingData(arrange(FEATURES, (0, 1), "join"), torch.tensor(SCORES).float(), torch.ones(60))
-    same = train(config, TrainingConfig(3, 16, -2.0, -3.0, 0.2, loss, 5), data)
+    same = train(config, TrainingConfig(5, 16, -2.0, -3.0, 0.2, loss, 5), data)
     assert found.config == same.config
     for name, tensor in same.state_dict().items():
         torch.testing.assert_close(found.state_dict()[name], tensor, rtol=0, atol=0)
@@ -190,7 +190,7 @@ def test_what_does_not_fit_is_said_in_one_sentence(capfd, features, scores, opti
 
 def test_training_that_runs_away_is_said(monkeypatch):
     with pytest.raises(UserError, match="ran away to infinite numbers; give a lower learning_rate"):
-        fit_predictor(FEATURES[0] * 1e30, SCORES * 1e37, learning_rate=10, epochs=5, **QUICK)
+        fit_predictor(FEATURES[0] * 1e30, SCORES * 1e37, learning_rate=10, **QUICK)
 
 
 def test_a_state_that_is_missing_or_of_another_width_is_said():

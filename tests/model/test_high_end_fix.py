@@ -16,7 +16,7 @@ from tests.search.test_search import run, toy_data
 
 DOCS = (ROOT / "docs" / "high-end-fix.md").read_text(encoding="utf-8")
 CONFIG = PredictorConfig("toy", (0,), "join", (6,), (8, 5), high_end_fix="fixed")
-TRAINING = TrainingConfig(train_epochs=14, batch_size=20, log_lr=-1.8, log_weight_lr=-1.7, warmup_ratio=0.1)
+TRAINING = TrainingConfig(train_epochs=14, batch_size=32, log_lr=-1.5, log_weight_lr=-1.7, warmup_ratio=0.1)
 INPUTS = 3 + 2 * torch.randn(64, 6, generator=torch.Generator().manual_seed(1))
 FIXES = ("fixed", "variable")
 

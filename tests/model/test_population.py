@@ -12,12 +12,12 @@ from src.model.config import PredictorConfig
 from src.model.training import train, train_population
 from src.model.training_data import Comparisons, TrainingConfig, TrainingData
 
-N, W, L = 60, 10, 2
+N, W, L = 30, 10, 2
 # They differ in all that may differ: sizes, dropouts, epochs, batches, rates and seeds.
 DIFFERENT = [
     ((7, 5), (0.3, 0.0, 0.0), {"train_epochs": 3, "batch_size": 13, "log_lr": -2.0, "seed": 1}),
-    ((12, 3), (0.0, 0.5, 0.2), {"train_epochs": 1, "batch_size": 40, "log_lr": -2.2, "seed": 2}),
-    ((4, 9), (0.6, 0.1, 0.0), {"train_epochs": 5, "batch_size": 7, "log_lr": -2.5, "seed": 3}),
+    ((12, 3), (0.0, 0.5, 0.2), {"train_epochs": 1, "batch_size": 20, "log_lr": -2.2, "seed": 2}),
+    ((4, 9), (0.6, 0.1, 0.0), {"train_epochs": 5, "batch_size": 8, "log_lr": -2.5, "seed": 3}),
     ((9, 9), (0.0, 0.0, 0.0), {"train_epochs": 2, "batch_size": 99, "log_lr": -2.0, "seed": 4}),
 ]
 ALONE = TrainingConfig(1, 1, -2.0, -2.0, 0.2)
@@ -30,12 +30,12 @@ def data(mode="join", loss="mse"):
     weights = torch.rand(N, generator=generator)
     if loss != "choices":
         return TrainingData(inputs, scores, weights)
-    shown = torch.stack([torch.randperm(N, generator=generator)[:3] for _ in range(50)])
+    shown = torch.stack([torch.randperm(N, generator=generator)[:3] for _ in range(N)])
     shown[::2, 2] = -1  # two images, not three
-    wanted = torch.zeros(50, 3)
+    wanted = torch.zeros(N, 3)
     wanted[shown < 0] = -1
-    wanted[torch.arange(50), scores[shown.clamp(min=0)].masked_fill(shown < 0, -99.0).argmax(1)] = 1
-    return TrainingData(inputs, scores, weights, Comparisons(shown, wanted, torch.rand(50, generator=generator)))
+    wanted[torch.arange(N), scores[shown.clamp(min=0)].masked_fill(shown < 0, -99.0).argmax(1)] = 1
+    return TrainingData(inputs, scores, weights, Comparisons(shown, wanted, torch.rand(N, generator=generator)))
 
 
 def configurations(mode="join", loss="mse", fix="none"):

@@ -13,7 +13,7 @@ from src.model.training import TrainingConfig, TrainingData, learning_rate_facto
 
 N, W, L = 240, 12, 3
 CONFIG = PredictorConfig("toy", (0,), "join", (W,), (32, 16), (0.1, 0.1, 0.0))
-TRAINING = TrainingConfig(train_epochs=12, batch_size=24, log_lr=-1.8, log_weight_lr=-1.3, warmup_ratio=0.1)
+TRAINING = TrainingConfig(train_epochs=12, batch_size=40, log_lr=-1.8, log_weight_lr=-1.3, warmup_ratio=0.1)
 SHORT = replace(TRAINING, train_epochs=3)  # where it need not have learnt anything
 
 

@@ -146,7 +146,8 @@ def folded(count=5):
 
 def held_out(folder, data, trials):
     """What a search with these trials has for scores of images by networks that had not seen them; and its search."""
-    _, files, _ = run(folder, "--folds=5", f"--trials={trials}", data=data)
+    short = "--min_train_epochs=2", "--max_train_epochs=3"
+    _, files, _ = run(folder, "--folds=5", f"--trials={trials}", *short, data=data)
     settings = SearchSettings(trials)
     search = Search(settings, make_objective(settings, data, True), files)
     assert search.run()  # nothing is left to try

@@ -28,7 +28,8 @@ from src.scoring.on_ray import cluster, flow, parts_of, pulse
 from src.scoring.on_ray.cluster import Plan, check_ray, joined, plan, twice
 from src.scoring.on_ray.parts import Parts
 from src.scoring.on_ray.pulse import Listener, Patience, Pulse
-from tests.toys import make_gallery, make_image, make_old
+from tests.scripts.test_score_script import make_model
+from tests.toys import ToyExtractor, make_gallery, make_image, make_old
 from tests.waiting import wait_for
 
 # ---- what is asked of a cluster ----
@@ -453,17 +454,14 @@ def test_scores_on_ray_are_those_of_one_process_and_a_killed_run_goes_on(ray, ph
     assert again.extracted == 0
 
 
-def run_script(monkeypatch, photos, *words):
-    """The script, in this process, on a tenth of the images."""
+SOME = r"--regex=00\d0\.png|broken|odd"
+
+
+def run_script(monkeypatch, folder, *words):
+    """The script, in this process, with the first model of a folder."""
     import aesthetic_score_from_model as script
 
-    asked = [
-        "score",
-        f"--directory={photos}",
-        f"--model={photos / '0.safetensors'}",
-        "--device=cpu",
-        r"--regex=0\.png|broken|odd",
-    ]
+    asked = ["score", f"--directory={folder}", f"--model={folder / '0.safetensors'}", "--device=cpu"]
     asked += words
     monkeypatch.setattr(sys, "argv", asked)
     script.main()
@@ -479,16 +477,16 @@ def test_shards_on_ray_are_put_together_to_what_one_process_without_either_says(
     ray, photos, tmp_path, monkeypatch, capsys
 ):
     whole, merged = tmp_path / "whole.csv", tmp_path / "out.csv"
-    run_script(monkeypatch, photos, f"--outfile={whole}", f"--cache_directory={tmp_path / 'cache'}")
+    run_script(monkeypatch, photos, SOME, f"--outfile={whole}", f"--cache_directory={tmp_path / 'cache'}")
     for number in (1, 2):
-        run_script(monkeypatch, photos, f"--outfile={merged}", f"--shard={number}/2", "--engine=ray")
+        run_script(monkeypatch, photos, SOME, f"--outfile={merged}", f"--shard={number}/2", "--engine=ray")
     shards = [tmp_path / f"out.shard-{number}-of-2.csv" for number in (1, 2)]
     assert min(len(read_table(shard)) for shard in shards) > 3
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["cache"]  # no out….parts any more
     capsys.readouterr()
 
     monkeypatch.setattr("src.scoring.on_ray.flow.joined", lambda *_: pytest.fail("Ray is asked again"))
-    run_script(monkeypatch, photos, f"--outfile={merged}", "--shard=2/2", "--engine=ray")
+    run_script(monkeypatch, photos, SOME, f"--outfile={merged}", "--shard=2/2", "--engine=ray")
     assert capsys.readouterr().out == f"{shards[1]} is there already, with all that --shard=2/2 asks for.\n"
     monkeypatch.setattr(sys, "argv", ["score", "--merge", f"--outfile={merged}"])
     import aesthetic_score_from_model as script
@@ -503,8 +501,17 @@ def test_shards_on_ray_are_put_together_to_what_one_process_without_either_says(
     np.testing.assert_allclose(list(found.values()), list(expected.values()), atol=1e-4)
 
 
+@pytest.fixture
+def toys(tmp_path, monkeypatch):
+    """A folder of 16 images and a model of the toy, which is in the place of every extractor."""
+    make_gallery(tmp_path / "toys", 16)
+    make_model(tmp_path / "toys" / "0.safetensors")
+    monkeypatch.setattr("src.scoring.models.load_extractor", lambda *_: ToyExtractor())
+    return tmp_path / "toys"
+
+
 def test_a_shard_on_ray_that_was_killed_goes_on_and_the_other_one_knows_nothing_of_it(
-    monkeypatch, photos, tmp_path, capsys
+    monkeypatch, toys, tmp_path, capsys
 ):
     ray = put_stand_in(monkeypatch)
     words = [f"--outfile={tmp_path / 'out.csv'}", "--engine=ray"]
@@ -513,13 +520,13 @@ def test_a_shard_on_ray_that_was_killed_goes_on_and_the_other_one_knows_nothing_
     monkeypatch.setattr("src.scoring.on_ray.parts.SECONDS_IN_MEMORY", 0)
     monkeypatch.setattr(ray.data, "from_arrow", lambda tables: real(itertools.chain(tables[:2], raising(gone))))
     with pytest.raises(UserError, match="killed; started again, it goes on"):
-        run_script(monkeypatch, photos, *words, "--shard=1/2")
+        run_script(monkeypatch, toys, *words, "--shard=1/2")
     assert (tmp_path / "out.shard-1-of-2.parts").is_dir()
     monkeypatch.setattr(ray.data, "from_arrow", real)
     capsys.readouterr()
-    run_script(monkeypatch, photos, *words, "--shard=2/2")
+    run_script(monkeypatch, toys, *words, "--shard=2/2")
     assert "already, from before" not in capsys.readouterr().err
-    run_script(monkeypatch, photos, *words, "--shard=1/2")
+    run_script(monkeypatch, toys, *words, "--shard=1/2")
     assert "4 images are in" in capsys.readouterr().err
     assert len(read_table(tmp_path / "out.shard-1-of-2.csv")) > 4
     assert not list(tmp_path.glob("*.parts"))
@@ -533,7 +540,7 @@ def run_small(folder, tmp_path, name="out.csv"):
     return score_on_ray(folder, paths, models, settings, parts_of(tmp_path / name, [models[0].path], settings))
 
 
-def test_ray_that_is_gone_before_anything_was_done_is_started_once_more(monkeypatch, photos, tmp_path, capsys):
+def test_ray_that_is_gone_before_anything_was_done_is_started_once_more(monkeypatch, toys, tmp_path, capsys):
     ray = put_stand_in(monkeypatch)
     monkeypatch.setattr(cluster, "SECONDS_BETWEEN_STARTS", 0.0)
     gone, real = ray.exceptions.RayError("the raylet died\nand many lines"), ray.data.from_arrow
@@ -543,20 +550,20 @@ def test_ray_that_is_gone_before_anything_was_done_is_started_once_more(monkeypa
         return Dataset(raising(failure)) if (failure := failures.pop(0)) else real(tables)
 
     monkeypatch.setattr(ray.data, "from_arrow", from_arrow)
-    assert len(run_small(photos, tmp_path)) == 3
+    assert len(run_small(toys, tmp_path)) == 3
     assert "--engine=ray: the raylet died; started again" in capsys.readouterr().err
     failures += [gone, gone]
     with pytest.raises(UserError, match="--engine=ray: the raylet died; started again"):
-        run_small(photos, tmp_path, "other.csv")
+        run_small(toys, tmp_path, "other.csv")
 
 
-def test_ray_that_is_gone_later_is_a_sentence_at_once(monkeypatch, photos, tmp_path, capsys):
+def test_ray_that_is_gone_later_is_a_sentence_at_once(monkeypatch, toys, tmp_path, capsys):
     ray = put_stand_in(monkeypatch)
     gone, real = ray.exceptions.RayError("out of memory\nand many lines"), ray.data.from_arrow
     monkeypatch.setattr(flow, "BATCH", 1)
     monkeypatch.setattr(ray.data, "from_arrow", lambda tables: real(itertools.chain(tables, raising(gone))))
     with pytest.raises(UserError, match="--engine=ray: out of memory; started again, it goes on from what is done"):
-        run_small(photos, tmp_path)
+        run_small(toys, tmp_path)
     assert "once more" not in capsys.readouterr().err
 
 

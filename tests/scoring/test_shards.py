@@ -8,7 +8,7 @@ from src.common.errors import UserError
 from src.scoring.merging import merge
 from src.scoring.shards import About, Portion, Shard, describe, digest, is_done, write_about
 
-PATHS = [f"folder {i % 7}/{i:05}.jpg" for i in range(10_000)]
+PATHS = [f"folder {i % 7}/{i:05}.jpg" for i in range(3_000)]
 
 
 @pytest.mark.parametrize("count", [1, 3, 64])

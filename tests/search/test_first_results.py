@@ -9,7 +9,7 @@ import torch
 
 from src.common import Screens, UserError, mse, spearman
 from src.model import Blend, Predictor, PredictorConfig, fit_gaussian_process, load_predictor, networks_of
-from src.ratings import Choices
+from src.ratings import Choices, hyperparameters
 from src.scores import BalanceSettings, Groups
 from src.search import (
     ObjectiveSettings,
@@ -33,8 +33,9 @@ from src.search.settings import MetaparameterRanges
 from src.search.unseen import parts_of
 
 QUICK = MetaparameterRanges(
-    train_epochs=(5, 10), batch_size=(8, 16), first_layer_size=(8, 16), second_layer_size=(8, 16), log_lr=(-2.5, -2)
+    train_epochs=(2, 3), batch_size=(16, 32), first_layer_size=(8, 16), second_layer_size=(8, 16), log_lr=(-2.5, -2)
 )
+LONGER = replace(QUICK, train_epochs=(5, 10), batch_size=(8, 16))  # where networks are to add something
 
 
 def bent_data(n=120, seed=2, folds=None):
@@ -49,8 +50,8 @@ def bent_data(n=120, seed=2, folds=None):
     return Dataset(config, torch.from_numpy(x), scores, np.ones(n), split, folds)
 
 
-def run_of(data, **training):
-    settings = SearchSettings(trials=3, ranges=QUICK, training=TrainingSettings(**training), ensemble=2)
+def run_of(data, ranges=QUICK, **training):
+    settings = SearchSettings(trials=3, ranges=ranges, training=TrainingSettings(**training), ensemble=2)
     objective = make_objective(settings, data, has_weights=True)
     firsts = first_results(data, objective, settings.training, settings.seed)
     held_out = {first.name: first.held_out for first in firsts}
@@ -185,11 +186,12 @@ def test_where_networks_add_nothing_the_process_alone_is_the_model_and_resuming_
 
 
 def test_a_blend_with_folds_says_of_each_image_what_both_say_that_did_not_see_it(tmp_path):
-    run, settings = run_of(bent_data(60, folds=3))
+    run, settings = run_of(bent_data(60, folds=3), LONGER)
     run.about["model_type"] = "blend"
     files = files_of(run, settings, tmp_path)
     write_first(best_of(run.objective, run.firsts), run, files)
     found, _ = search_networks(settings, run, files, blend=True)
+    assert isinstance(found.predictor, Blend)
     seen, _ = found.predictor.predict(run.data.inputs)
     assert mse(run.data.scores, seen) < mse(run.data.scores, found.held_out)
     assert mse(run.data.scores, found.held_out) <= run.firsts[1].value * 1.001
@@ -282,7 +284,9 @@ def test_balanced_images_count_as_often_as_they_are_repeated():
 
 
 @pytest.mark.parametrize("loss", ["ab", "choices"])
-def test_orders_are_learnt_through_ratings_of_choices_on_the_scale_of_the_scores(loss):
+def test_orders_are_learnt_through_ratings_of_choices_on_the_scale_of_the_scores(monkeypatch, loss):
+    for grid in ("VARIANCES", "SHARES"):  # whose evidence is worked out at each point
+        monkeypatch.setattr(hyperparameters, grid, getattr(hyperparameters, grid)[1::2])
     data = bent_data(200)
     generator = np.random.default_rng(0)
     shown = np.array([generator.choice(200, 2, replace=False) for _ in range(2000)])

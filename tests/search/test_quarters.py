@@ -9,7 +9,7 @@ from src.search.ahead import WINDOW
 from src.search.quarters import ENOUGH, QUARTERS, limits_of, quarter_of
 from tests.search.test_search import run, run_on_disk
 
-MANY = "--trials=24", "--sampler=random", "--min_train_epochs=4", "--min_log_lr=-5", "--jobs=1"
+MANY = "--trials=16", "--sampler=random", "--min_train_epochs=4", "--min_log_lr=-5", "--jobs=1"
 
 
 def course(*values, state=TrialState.COMPLETE):
@@ -68,7 +68,7 @@ def test_a_course_is_what_the_network_is_worth_on_the_images_that_decide(tmp_pat
 
 def test_a_resumed_search_goes_on_as_if_it_had_not_ended(tmp_path):
     run_on_disk(tmp_path, *MANY[1:], "--trials=12")
-    study, _, _ = run_on_disk(tmp_path, *MANY, "--resume")
+    study, _, _ = run_on_disk(tmp_path, *MANY, "--trials=18", "--resume")
     asked = 12  # and by then all of these were told
     limits = limits_of(study.trials[:asked])
     assert limits

@@ -159,9 +159,9 @@ def test_accuracy_divider_is_used(tmp_path):
 
 
 def test_a_pruner_gives_up_trials_and_they_count(tmp_path):
-    study, best, _ = run(tmp_path, "--trials=14", "--pruner=median", "--sampler=random", "--min_train_epochs=8")
+    study, best, _ = run(tmp_path, "--trials=10", "--pruner=median", "--sampler=random", "--min_train_epochs=8")
     states = [trial.state for trial in study.trials]
-    assert len(states) == 14
+    assert len(states) == 10
     assert TrialState.PRUNED in states
     assert load_predictor(best.path)[1]["trial"] == str(study.best_trial.number)
 
