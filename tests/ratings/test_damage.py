@@ -1,5 +1,6 @@
 """Damaged comparisons files: never opened as if nothing were, never changed, and what can be read is kept."""
 
+import json
 import re
 import sqlite3
 from contextlib import closing
@@ -76,6 +77,39 @@ def test_how_many_are_missing_is_said_wherever_the_damage_is(path, whole):
         assert "later ones may be missing too" in str(error.value)
         gaps.add(said)
     assert max(gaps) > 5
+
+
+def changed(path, whole, number, change):
+    """The file with another text in `shown` of this comparison, and cut short, as all that is rescued is of such."""
+    path.write_bytes(whole)
+    with closing(sqlite3.connect(path)) as raw:
+        shown = raw.execute("SELECT shown FROM comparisons WHERE id = ?", (number,)).fetchone()[0]
+    new = change(shown, *json.loads(shown))
+    assert (whole.count(shown.encode()), len(new)) == (1, len(shown))
+    path.write_bytes(whole.replace(shown.encode(), new.encode())[:-1])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text, best, other: text.replace("[", "x"),
+        lambda text, best, other: text.replace(", ", "  "),
+        lambda text, best, other: f"[{best}, {best}]",
+        lambda text, best, other: f"[{other}, {100 - other}]",  # without the one that was chosen
+    ],
+)
+def test_a_comparison_that_makes_no_sense_is_left_out(path, whole, change):
+    changed(path, whole, 3, change)
+    with pytest.raises(UserError, match=f"{CHOICES - 1} comparisons.* 1 of those before"):
+        Comparisons(path)
+
+
+def test_rows_are_looked_for_beyond_the_highest_id_that_is_known(path, whole, monkeypatch):
+    monkeypatch.setattr(damage, "BEYOND", CHOICES // 4)
+    monkeypatch.setattr(damage, "_last_id", lambda *_: 0)  # neither the table nor its indices say it
+    changed(path, whole, 1, lambda text, best, other: f"[{best}, {best}]")
+    with pytest.raises(UserError, match=f"{CHOICES - 1} comparisons"):
+        Comparisons(path)
 
 
 def test_lost_images_and_sessions_cost_no_choice(path, whole):
