@@ -59,6 +59,18 @@ def test_features_that_never_change_have_none():
     assert fit_components(torch.ones(10, W), (W,), 3) is None
 
 
+def test_input_dropout_makes_as_much_noise_in_what_a_network_says_as_among_features_that_vary_together(inputs):
+    """Each of the K stands for W / K features; the mean of these, each dropped by itself, scatters less."""
+    found = fit_components(inputs, (W,), K)
+    less = found.config(PredictorConfig("toy", (0,), "join", (W,), (20, 10), (0.4, 0.2, 0.1)))
+    assert (less.widths, less.dropouts[1:]) == ((K,), (0.2, 0.1))
+    draw = np.random.default_rng(0).random
+    kept = draw((200_000, W // K)) >= 0.4
+    of_features = (kept.mean(axis=1) / 0.6).var()
+    of_a_component = ((draw(200_000) >= less.dropouts[0]) / (1 - less.dropouts[0])).var()
+    assert of_a_component == pytest.approx(of_features, rel=0.03)
+
+
 def test_the_same_metaparameters_learn_as_well_from_either(inputs):
     generator = torch.Generator().manual_seed(3)
     scores = torch.tanh((inputs - inputs.mean(0)) @ (torch.randn(W, generator=generator) / inputs.std(0)) / 8)
