@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 from .checkpoint import in_cache
@@ -119,7 +120,7 @@ def list_extractors() -> str:
         )
         for k in KNOWN
     ]
-    advice = [(f"  {each.hardware}:", f"{' or '.join(each.names)} ({each.why})") for each in ADVICE]
+    advice = [row for each in ADVICE for row in _rows_of(each)]
     return "\n".join(
         [
             *_columns([heading, *rows], right=(3, 4, 5)),
@@ -133,6 +134,13 @@ def list_extractors() -> str:
             *_columns(advice),
         ]
     )
+
+
+def _rows_of(advice: Advice) -> list[tuple[str, str]]:
+    """A row for each image model, behind the hardware."""
+    *others, last = advice.names
+    named = [*(f"{name}, or" for name in others), f"{last} ({advice.why})"]
+    return list(zip_longest([f"  {advice.hardware}:"], named, fillvalue=""))
 
 
 def _columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
