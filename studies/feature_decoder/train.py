@@ -75,8 +75,9 @@ def main(arguments: Namespace) -> Path:
     _Learning(arguments, material, versions, perceptor, training).learn(log)
     _finish(log, folder, training)
     if arguments.command == "train":  # of a sweep it is one of many
+        words = str(arguments.root.resolve()), f"--model={folder.resolve()}"
         what = "to see what it draws of images that it has not seen"
-        log.say(next_command(what, STUDY.script, "validate", str(arguments.root.resolve()), f"--model={folder}"))
+        log.say("", next_command(what, STUDY.script, "validate", *words))
     return folder
 
 

@@ -149,7 +149,7 @@ def _report(log: Log, folder: Path, styles: Styles, x: np.ndarray, network: Auto
         _compare(folder / f"comparison{i + 1}.png", x[shown[i::sheets]], network)
     write_text(folder / RESULTS, json.dumps(results, indent=1) + "\n")
     log.say(f"\nweights, history and comparisons are in {folder}")
-    words = "--space=latent", f"--model={folder}"
+    words = "--space=latent", f"--model={folder.resolve()}"
     log.say("", next_command("to see where its styles lie", STUDY.script, "plot", str(styles.root.resolve()), *words))
 
 
