@@ -13,12 +13,13 @@ from tqdm import tqdm
 from ..common import Interruption, UserError, available_cores, note
 from ..model import Blend, GaussianProcess, Predictor, PredictorConfig, combine
 from .ahead import Ahead
-from .crew import OWN_ATTRIBUTES, Crew, count_finished
+from .crew import OWN_ATTRIBUTES, Crew, count_finished, own_seed
 from .first_results import First, best_of
 from .known_good import known_good
 from .objective import SUBSETS, Objective, better
 from .run_files import RunFiles
 from .settings import MetaparameterRanges, SearchSettings
+from .study import make_sampler
 from .team import Team
 from .trainer import Trainer, Tried, TryOut
 from .unseen import Unseen, predict_unseen
@@ -139,6 +140,8 @@ class Search:
         components = 0 if self.data.config.hidden_states_mode == "weight" else max(ranges.components)
         self.team = Team(0 if on_gpu else self._jobs(left) - 1, self.trainer, components)
         ahead.work(self.settings.trials, self.trainer, self.team, together, self.interruption)
+        # Samplers know one study, and that was the twin.
+        self.study.sampler = make_sampler(self.settings.sampler, own_seed(self.settings.seed), beside_others=True)
         if ahead.asked:  # others came, and the team is still at trials that nobody waits for any more
             self.close()
 
