@@ -17,7 +17,7 @@ from src.search.known_good import known_good
 from src.search.objective import make_objective
 from src.search.run_files import RunFiles
 from src.search.search import Search
-from src.search.settings import SearchSettings
+from src.search.settings import MetaparameterRanges, SearchSettings
 from src.search.study import make_sampler
 from src.search.team import Team
 from src.search.trainer import Trainer, TryOut
@@ -83,23 +83,25 @@ def test_side_by_side_trials_are_those_one_by_one(tmp_path):
         assert value == pytest.approx(other, rel=1e-3)
 
 
-def test_what_was_begun_when_others_came_is_not_lost(tmp_path, monkeypatch):
+@pytest.mark.parametrize("sampler", ["tpe", "CmaEs", "gp", "QMC", "random"])
+def test_what_was_begun_when_others_came_is_not_lost(tmp_path, monkeypatch, sampler):
     try_out = Trainer.try_out
 
     def others_come(known, trials, *more):
         if not study.trials:
-            study.add_trial(optuna.trial.create_trial(value=1.0))
+            study.add_trial(optuna.trial.create_trial(value=9.0))
         return try_out(known, trials, *more)
 
     monkeypatch.setattr(Trainer, "try_out", others_come)
-    study = optuna.create_study(storage=f"sqlite:///{tmp_path / 'db.sqlite'}", sampler=make_sampler("tpe", 1))
-    settings = SearchSettings(trials=14)
+    study = optuna.create_study(storage=f"sqlite:///{tmp_path / 'db.sqlite'}", sampler=make_sampler(sampler, 1))
+    ranges = MetaparameterRanges(train_epochs=(1, 2), batch_size=(20, 40))
+    settings = SearchSettings(trials=8, sampler=sampler, ranges=ranges)
     data = toy_data()
     objective = make_objective(settings, data, True)
     files = RunFiles(tmp_path / "model.safetensors", data, {}, study)
     assert Search(settings, objective, files).run()
     assert {trial.state for trial in study.trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
-    assert len(study.trials) == 14
+    assert len(study.trials) == 8
     good = known_good(settings.ranges, len(data.rows("train")))
     assert [{name: trial.params[name] for name in good[0]} for trial in study.trials[1 : 1 + len(good)]] == good
 
