@@ -1,6 +1,6 @@
 """Which type of model predicts unseen images best: ridge regression, networks, a Gaussian process, or a blend.
 
-    python benchmarks/oasis_types.py ../shared/data/oasis [--people 100] [--draw 0] [--work FOLDER] [--only ...]
+    python benchmarks/oasis_types.py ../shared/data/oasis [--people 100] [--draw 0 1 2] [--work FOLDER] [--only ...]
 
 The folder holds the OASIS photographs, ratings.csv with their mean beauty and people.csv with single people's ratings
 (see oasis_quality.py, which ends with these tables). It is only read. By the product's own code, nothing selected on
@@ -12,8 +12,8 @@ the same folds. All cores work. Prints:
 1. 10-fold, Spearman of the pooled predictions, at random and by theme (file name without its number), and what share
    of the ratings the 95 % intervals of the Gaussian process and the blend hold;
 2. people, by lite0 and lite2: of each person's ratings 50, 100 and 175 are learnt from and 50 others predicted,
-   drawn by the name and --draw; the mean of the people's Spearman, and how much better each type is than one network
-   (mean, and its standard error over people).
+   drawn by the name and each --draw; the mean of the people's Spearman, and how much better each type is than one
+   network (mean, and its standard error over people). A draw moves all types together, by some 0.01.
 """
 
 import argparse
@@ -173,22 +173,27 @@ def crowd(load: Callable[[str], Features], oasis: Path) -> None:
             print(f"{line}{held['gp']:>10}{held.get('blend', '-'):>8}{seconds:>7.0f}", flush=True)
 
 
-def people(load: Callable[[str], Features], oasis: Path, count: int, draw: int) -> None:
+def people(load: Callable[[str], Features], oasis: Path, count: int, draws: Sequence[int]) -> None:
     """Table 2."""
     by_path = {row["relative_path"]: row for row in read(oasis / "people.csv")}
     rows = [by_path[row["relative_path"]] for row in read(oasis / "ratings.csv")]
     names = [name for name in rows[0] if name != "relative_path"][:count]
-    print(
-        f"\nSpearman, mean of {len(names)} people\n{'features':<18}{'learnt':<8}" + "".join(f"{n:>10}" for n in TYPES)
-    )
+    print(f"\nSpearman, mean of {len(names)} people, {EMBEDDED}\n{'learnt':<18}" + "".join(f"{n:>10}" for n in TYPES))
     for learnt in LEARNT:
-        tasks = [delayed(of_person)(load(EMBEDDED), rows, person, learnt, draw) for person in names]
-        found = np.array(list(at_once(tasks, f"{learnt} ratings")))
-        print(f"{EMBEDDED:<18}{learnt:<8}" + "".join(f"{mean:>10.4f}" for mean in found.mean(axis=0)))
-        gains = found - found[:, [1]]
-        spread = gains.std(axis=0, ddof=1) / np.sqrt(len(names))
-        line = "".join(f"{mean:>+10.4f}" for mean in gains.mean(axis=0))
-        print(f"{'':<18}{'gain':<8}{line}\n{'':<18}{'+-':<8}" + "".join(f"{s:>10.4f}" for s in spread), flush=True)
+        tasks = [delayed(of_person)(load(EMBEDDED), rows, name, learnt, draw) for draw in draws for name in names]
+        each = np.array(list(at_once(tasks, f"{learnt} ratings"))).reshape(len(draws), len(names), len(TYPES))
+        for draw, found in zip(draws, each, strict=True):
+            print_row(f"{learnt}, draw {draw}", found.mean(axis=0), "10.4f")
+        found = each.mean(axis=0)
+        if len(draws) > 1:
+            print_row(f"{learnt}, {len(draws)} draws", found.mean(axis=0), "10.4f")
+        gains = found - found[:, [TYPES.index("network")]]
+        print_row("  gain", gains.mean(axis=0), "+10.4f")
+        print_row("  +-", gains.std(axis=0, ddof=1) / np.sqrt(len(names)), "10.4f")
+
+
+def print_row(name: str, values: np.ndarray, form: str) -> None:
+    print(f"{name:<18}" + "".join(f"{value:{form}}" for value in values), flush=True)
 
 
 def of_person(features: Features, rows: list[dict[str, str]], person: str, learnt: int, draw: int) -> list[float]:
@@ -210,7 +215,7 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def tables(oasis: Path, work: Path, count: int, only: str = "crowd,people", draw: int = 0) -> None:
+def tables(oasis: Path, work: Path, count: int, only: str = "crowd,people", draws: Sequence[int] = (0,)) -> None:
     """Both tables, or one."""
     paths = [row["relative_path"] for row in read(oasis / "ratings.csv")]
     known: dict[str, Features] = {}
@@ -224,7 +229,7 @@ def tables(oasis: Path, work: Path, count: int, only: str = "crowd,people", draw
     if "crowd" in only:
         crowd(load, oasis)
     if "people" in only:
-        people(load, oasis, count, draw)
+        people(load, oasis, count, draws)
 
 
 def main() -> None:
@@ -232,7 +237,7 @@ def main() -> None:
     parser.add_argument("oasis", type=Path)
     parser.add_argument("--people", type=int, default=100)
     parser.add_argument("--only", default="crowd,people")
-    parser.add_argument("--draw", type=int, default=0, help="of the images that are learnt of a person")
+    parser.add_argument("--draw", type=int, nargs="+", default=[0], help="of the images that are learnt of a person")
     parser.add_argument("--work", type=Path, default=Path("oasis_quality"), help="features go here")
     arguments = parser.parse_args()
     tables(arguments.oasis.resolve(), arguments.work.resolve(), arguments.people, arguments.only, arguments.draw)
