@@ -6,7 +6,7 @@ import io
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,7 +148,7 @@ def write_scores(path: Path, scored: "Scored") -> None:
         write(temporary, scored)
 
 
-def csv_lines(rows: Iterator[list[Any]]) -> Iterator[bytes]:
+def csv_lines(rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
     """One line each. Undecodable bytes of a file's name are written as they are."""
     for row in rows:
         text = io.StringIO()
