@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
 from src.common import UserError, command_of, number_of, run_script, working
-from src.options import SCORE, after_scoring, model_paths, parse_arguments, place_of_images, settings_of
+from src.options import SCORE, after_scoring, model_paths, of_models, parse_arguments, place_of_images, settings_of
 from src.scoring import (
     FillingSettings,
     GallerySettings,
@@ -65,7 +65,8 @@ def main() -> None:
         watch(arguments, directory, seen, cache, outfile, scored.part(chosen))
     elif not (address or arguments.archives):
         known = [model.path for model in models], outfile, len(scored.paths)
-        print(after_scoring(arguments, directory, *known), file=sys.stderr)
+        if following := after_scoring(arguments, directory, *known):
+            print(following, file=sys.stderr)
 
 
 def write_model(arguments: argparse.Namespace) -> None:
@@ -284,7 +285,8 @@ def gallery_of(arguments: argparse.Namespace, directory: Path, shown: "Scored") 
     settings = settings_of(GallerySettings, arguments)
     page = check_gallery(settings)
     models = [f"--model={model.path.resolve()}" for model in shown.models]
-    again = command_of(["python", str(Path(__file__).resolve()), f"--directory={directory.resolve()}", *models])
+    words = [f"--directory={directory.resolve()}", *models, *of_models(arguments)]
+    again = command_of(["python", str(Path(__file__).resolve()), *words])
     return Gallery(page, directory, shown, settings, again, arguments.watch) if page else None
 
 
