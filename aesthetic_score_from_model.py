@@ -13,8 +13,16 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.common import UserError, command_of, number_of, run_script, working
-from src.options import SCORE, after_scoring, model_paths, of_models, parse_arguments, place_of_images, settings_of
+from src.common import UserError, number_of, run_script, working
+from src.options import (
+    SCORE,
+    after_scoring,
+    model_paths,
+    parse_arguments,
+    place_of_images,
+    scoring_again,
+    settings_of,
+)
 from src.scoring import (
     FillingSettings,
     GallerySettings,
@@ -284,9 +292,7 @@ def gallery_of(arguments: argparse.Namespace, directory: Path, shown: "Scored") 
 
     settings = settings_of(GallerySettings, arguments)
     page = check_gallery(settings)
-    models = [f"--model={model.path.resolve()}" for model in shown.models]
-    words = [f"--directory={directory.resolve()}", *models, *of_models(arguments)]
-    again = command_of(["python", str(Path(__file__).resolve()), *words])
+    again = scoring_again(arguments, directory, [model.path for model in shown.models])
     return Gallery(page, directory, shown, settings, again, arguments.watch) if page else None
 
 

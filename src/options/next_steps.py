@@ -58,11 +58,17 @@ def after_scoring(
         return _next("to choose between them", _command(CHOOSE_SCRIPT, *words, files=False))
     best, top = directory.resolve(), max(1, min(BEST, images // 4))
     best = best.with_name(f"{best.name}_best")
-    known = _at(directory), *_of(models), *of_models(arguments), *_part_of(arguments)
+    known = _at(directory), *_of(models), *_said_of_models(arguments), *_part_of(arguments)
     words = [*known, f"--top={top}", f"--copy_to={best}"]
     return _next(
         f"to copy the {top} best" if top > 1 else "to copy the best", _command(SCORE_SCRIPT, *words, files=False)
     )
+
+
+def scoring_again(arguments: argparse.Namespace, directory: Path, models: Sequence[Path]) -> str:
+    """The command that scores images of the directory by the same models; what to do with them is to follow."""
+    words = [_at(directory), *_of(models), *_said_of_models(arguments), *_cache_of(arguments)]
+    return _command(SCORE_SCRIPT, *words, files=False)
 
 
 def _gallery(directory: Path, models: Sequence[Path]) -> str:
@@ -89,7 +95,7 @@ def _said(*names: str) -> list[str]:
     return found
 
 
-def of_models(arguments: argparse.Namespace) -> list[str]:
+def _said_of_models(arguments: argparse.Namespace) -> list[str]:
     """What scoring was told of its models, in an argument file too, and needs to be told again to give the same."""
     extractor, done = arguments.head_extractor, arguments.head_input
     if extractor and Path(extractor).expanduser().is_dir():
@@ -98,12 +104,16 @@ def of_models(arguments: argparse.Namespace) -> list[str]:
     return [*filter(None, words), *["--gate=off"] * (not arguments.gate)]
 
 
+def _cache_of(arguments: argparse.Namespace) -> list[str]:
+    cache = arguments.cache_directory
+    return [f"--cache_directory={Path(cache).expanduser().resolve()}"] if cache else []
+
+
 def _part_of(arguments: argparse.Namespace) -> list[str]:
     """What names a part of the directory's images, where they were not all scored, and where their features are."""
-    names = ("cache_directory", "list")
-    places = [(name, Path(place).expanduser().resolve()) for name in names if (place := getattr(arguments, name))]
+    listed = [f"--list={Path(arguments.list).expanduser().resolve()}"] if arguments.list else []
     texts = [(name, text) for name in ("exclude", "regex") for text in getattr(arguments, name) or ()]
-    return [f"--{name}={value}" for name, value in [*places, *texts]]
+    return [*_cache_of(arguments), *listed, *(f"--{name}={text}" for name, text in texts)]
 
 
 def next_command(what: str, script: str, *words: str) -> str:

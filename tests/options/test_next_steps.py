@@ -18,6 +18,7 @@ from src.options import (
     after_training,
     next_steps,
     parse_arguments,
+    scoring_again,
 )
 
 SCORING = {
@@ -139,8 +140,11 @@ def test_what_scoring_was_told_in_an_argument_file_is_told_again(photos, tmp_pat
         "gate": False,
     }
     (copy,) = commands(after_scoring(Namespace(**{**SCORING, **told}), photos, [photos / "a.pth"], None, 100))
-    found = vars(read(copy, SCORE))
-    assert {name: found[name] for name in told} == {**told, "cache_directory": str(tmp_path / "kept")}
+    told["cache_directory"] = str(tmp_path / "kept")
+    assert {name: vars(read(copy, SCORE))[name] for name in told} == told
+    again = vars(read(scoring_again(Namespace(**{**SCORING, **told}), photos, [photos / "a.pth"]), SCORE))
+    assert {name: again[name] for name in told} == {**told, "exclude": []}  # images will be named one by one
+    assert again["modelpath"] == [str(tmp_path / "anna's photos" / "a.pth")]
 
 
 def test_of_a_part_of_the_images_the_best_of_that_part_are_copied(photos, tmp_path):
