@@ -52,6 +52,7 @@ def main() -> None:
     directory, address = place_of_images(arguments)
     check(arguments, address)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch.
+    from src.features import is_remote
     from src.scoring import check_readable, choose, is_done, place_of, read_unfilled, states_of, summarise
 
     outfile, images, paths, shard = images_to_score(arguments, directory, address)
@@ -71,7 +72,7 @@ def main() -> None:
         parts.remove()
     if arguments.watch:
         watch(arguments, directory, seen, cache, outfile, scored.part(chosen))
-    elif not (address or arguments.archives):
+    elif not (address or arguments.archives or any(map(is_remote, paths))):
         known = [model.path for model in models], outfile, len(scored.paths)
         if following := after_scoring(arguments, directory, *known):
             print(following, file=sys.stderr)

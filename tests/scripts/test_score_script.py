@@ -790,6 +790,10 @@ def test_a_remote_folder_is_scored_into_a_remote_file(here, capsys):
     known = {row["relative_path"]: float(row["model_score"]) for row in rows(Path("here.csv"))}
     found = {row["relative_path"].removeprefix("memory:///photos/"): float(row["model_score"]) for row in remote}
     assert found == pytest.approx(known, abs=1e-4)
+    Path("list.txt").write_text("\n".join(row["relative_path"] for row in remote), encoding="utf-8")
+    _, notes = score(capsys, "--list=list.txt", "-o", "here.csv")
+    assert "here.csv" in notes
+    assert "Next, to copy" not in notes  # it would be refused
     for more, message in (
         (["--shard=1/2"], "shards, --watch and --engine=ray need a folder of this machine"),
         (["-o", "memory://results/scores.txt"], "memory://results/scores.txt: must end with .csv, .json or .parquet"),
