@@ -259,6 +259,8 @@ def summary_lines(scored: "Scored", chosen: int, seconds: float) -> list[str]:
 
 def write_rows(outfile: Path | None, scored: "Scored") -> None:
     """A line for each image at the end of the outfile, a CSV, where there is one, and here."""
+    if outfile and len(scored) and not outfile.exists():  # somebody took it away, with the lines of before
+        append_line(outfile, columns_of(scored.models))
     for row, line in zip(rows_of(scored), table_lines(scored), strict=True):
         if outfile:
             append_line(outfile, row)

@@ -645,6 +645,17 @@ def test_what_was_half_written_of_a_table_is_ended_before_more_is_added(here, wa
     assert len(list((here / "good").glob("*.png"))) == 13
 
 
+def test_an_outfile_that_was_taken_away_begins_with_its_head_again(here, watching):
+    def act(handle):
+        (here / "out.csv").unlink()
+        for name in ("new.png", "newer.png"):
+            make_image(here / "photos" / name)
+            handle([name])
+
+    watching(act, "-o", "out.csv")
+    assert [row["relative_path"] for row in rows(here / "out.csv")] == ["new.png", "newer.png"]
+
+
 def test_ranks_of_images_that_come_are_nobodys(here, watching):
     with pytest.raises(errors.UserError, match=r"--filename_format=.*no \{rank\}"):
         watching(None, "--copy_to=good", "--filename_format={rank}_{name}")
