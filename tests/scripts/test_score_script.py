@@ -404,6 +404,15 @@ def test_update_scores_writes_beside_unless_told_otherwise_and_prints_the_formul
     assert len(rows(path)) == 12
 
 
+def test_a_score_file_behind_a_link_is_itself_filled_in_place(here, capsys):
+    itself, link = here / "mine.csv", here / "photos" / "scores.csv"
+    itself.write_text("relative_path,score\n0000.png,1.0\nmore/0001.png,2.50\n")
+    link.symlink_to(itself)
+    score(capsys, "--update_scores=scores.csv", "--in_place")
+    assert link.is_symlink()
+    assert len(rows(itself)) == 12
+
+
 def test_stars_go_into_sidecars_and_images_are_not_touched(here, capsys):
     images = {path: path.read_bytes() for path in (here / "photos").rglob("*.png")}
     output, _ = score(capsys, "--write_xmp", "--stars=20,40,60,80")
