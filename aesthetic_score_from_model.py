@@ -13,8 +13,16 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a busy machine
 
-from src.common import UserError, command_of, number_of, run_script, working
-from src.options import SCORE, after_scoring, model_paths, parse_arguments, place_of_images, settings_of
+from src.common import UserError, number_of, run_script, working
+from src.options import (
+    SCORE,
+    after_scoring,
+    model_paths,
+    parse_arguments,
+    place_of_images,
+    scoring_again,
+    settings_of,
+)
 from src.scoring import (
     FillingSettings,
     GallerySettings,
@@ -44,6 +52,7 @@ def main() -> None:
     directory, address = place_of_images(arguments)
     check(arguments, address)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch.
+    from src.features import is_remote
     from src.scoring import check_readable, choose, is_done, place_of, read_unfilled, states_of, summarise
 
     outfile, images, paths, shard = images_to_score(arguments, directory, address)
@@ -63,9 +72,10 @@ def main() -> None:
         parts.remove()
     if arguments.watch:
         watch(arguments, directory, seen, cache, outfile, scored.part(chosen))
-    elif not (address or arguments.archives):
+    elif not (address or arguments.archives or any(map(is_remote, paths))):
         known = [model.path for model in models], outfile, len(scored.paths)
-        print(after_scoring(arguments, directory, *known), file=sys.stderr)
+        if following := after_scoring(arguments, directory, *known):
+            print(following, file=sys.stderr)
 
 
 def write_model(arguments: argparse.Namespace) -> None:
@@ -283,8 +293,7 @@ def gallery_of(arguments: argparse.Namespace, directory: Path, shown: "Scored") 
 
     settings = settings_of(GallerySettings, arguments)
     page = check_gallery(settings)
-    models = [f"--model={model.path.resolve()}" for model in shown.models]
-    again = command_of(["python", str(Path(__file__).resolve()), f"--directory={directory.resolve()}", *models])
+    again = scoring_again(arguments, directory, [model.path for model in shown.models])
     return Gallery(page, directory, shown, settings, again, arguments.watch) if page else None
 
 

@@ -14,7 +14,14 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .groups.search import search_settings
     from .kinds import BALANCE, ON_OFF, REGEX, STATES, TEXT, Kind, choice, number, whole
     from .looking import look_settings, models_to_look_at
-    from .next_steps import after_choosing, after_looking, after_scoring, after_training, next_command
+    from .next_steps import (
+        after_choosing,
+        after_looking,
+        after_scoring,
+        after_training,
+        next_command,
+        scoring_again,
+    )
     from .option import CHOOSE, LOOK, SCORE, SPOTLIGHT, TRAIN, Option
     from .page import options_page
     from .paths import (

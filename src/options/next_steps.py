@@ -43,7 +43,7 @@ def after_scoring(
     arguments: argparse.Namespace, directory: Path, models: Sequence[Path], outfile: Path | None, images: int
 ) -> str:
     """How to copy the best of so many images; where that is done, to choose between them; with --shard to put shards
-    together.
+    together. Nothing where none went there.
     """
     handed_on = arguments.copy_to or arguments.move_to or arguments.link_to
     if outfile and arguments.shard:
@@ -51,14 +51,24 @@ def after_scoring(
         return _next("when all shards are there", _command(SCORE_SCRIPT, whole, "--merge", files=False))
     if handed_on:
         folder = Path(handed_on).expanduser()
-        return _next("to choose between them", _command(CHOOSE_SCRIPT, _at(folder), files=False))
+        if arguments.dry_run or not (folder / "scores.csv").is_file():
+            return ""
+        words = [_at(folder), "--scores=my_scores.csv"]  # scores.csv there says what the models made of them
+        words += ["--follow_links"] * bool(arguments.link_to)
+        return _next("to choose between them", _command(CHOOSE_SCRIPT, *words, files=False))
     best, top = directory.resolve(), max(1, min(BEST, images // 4))
     best = best.with_name(f"{best.name}_best")
-    known = _at(directory), *_of(models), *_said(*OF_IMAGES), *_part_of(arguments)
-    words = *known, f"--top={top}", f"--copy_to={best}"
+    known = _at(directory), *_of(models), *_said_of_models(arguments), *_part_of(arguments)
+    words = [*known, f"--top={top}", f"--copy_to={best}"]
     return _next(
         f"to copy the {top} best" if top > 1 else "to copy the best", _command(SCORE_SCRIPT, *words, files=False)
     )
+
+
+def scoring_again(arguments: argparse.Namespace, directory: Path, models: Sequence[Path]) -> str:
+    """The command that scores images of the directory by the same models; what to do with them is to follow."""
+    words = [_at(directory), *_of(models), *_said_of_models(arguments), *_cache_of(arguments)]
+    return _command(SCORE_SCRIPT, *words, files=False)
 
 
 def _gallery(directory: Path, models: Sequence[Path]) -> str:
@@ -85,10 +95,25 @@ def _said(*names: str) -> list[str]:
     return found
 
 
+def _said_of_models(arguments: argparse.Namespace) -> list[str]:
+    """What scoring was told of its models, in an argument file too, and needs to be told again to give the same."""
+    extractor, done = arguments.head_extractor, arguments.head_input
+    if extractor and Path(extractor).expanduser().is_dir():
+        extractor = Path(extractor).expanduser().resolve()
+    words = (f"--head_extractor={extractor}" * bool(extractor), f"--head_input={done}" * bool(done))
+    return [*filter(None, words), *["--gate=off"] * (not arguments.gate)]
+
+
+def _cache_of(arguments: argparse.Namespace) -> list[str]:
+    cache = arguments.cache_directory
+    return [f"--cache_directory={Path(cache).expanduser().resolve()}"] if cache else []
+
+
 def _part_of(arguments: argparse.Namespace) -> list[str]:
-    """What names a part of the directory's images, where they were not all scored."""
+    """What names a part of the directory's images, where they were not all scored, and where their features are."""
     listed = [f"--list={Path(arguments.list).expanduser().resolve()}"] if arguments.list else []
-    return [*listed, *(f"--regex={pattern}" for pattern in arguments.regex or ())]
+    texts = [(name, text) for name in ("exclude", "regex") for text in getattr(arguments, name) or ()]
+    return [*_cache_of(arguments), *listed, *(f"--{name}={text}" for name, text in texts)]
 
 
 def next_command(what: str, script: str, *words: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from ..common import flush_to_disk, write_text
+from .output import csv_lines
 from .placing import digest, put_new
 
 COLUMNS = ["relative_path", "source"]  # what each table begins with: the name in the folder, and where it came from
@@ -38,13 +39,11 @@ def read_tables(folder: Path) -> list[Table]:
 
 def write_table(folder: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Path:
     """Under the first name that is free, unless a table says all of this already. Returns its path."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
-    wanted = {tuple(row) for row in csv.reader(io.StringIO(text.getvalue()))}
+    data = b"".join(csv_lines([columns, *rows]))
+    wanted = {tuple(row) for row in csv.reader(io.StringIO(data.decode("utf-8", "surrogateescape")))}
     for table in read_tables(folder):
         if wanted <= {tuple(table.columns), *map(tuple, table.rows)}:
             return table.path
-    data = text.getvalue().encode("utf-8", "surrogateescape")
     for name in numbered("scores.csv"):
         with suppress(FileExistsError):
             put_new(folder / name, lambda part: part.write_bytes(data))
@@ -57,12 +56,10 @@ def add_to_table(folder: Path, columns: Sequence[str], rows: Sequence[Sequence[A
     table = next((table for table in read_tables(folder) if table.columns == list(columns)), None)
     if table is None:
         return write_table(folder, columns, rows)
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
     with table.path.open("rb+") as file:
         if file.seek(0, os.SEEK_END) and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n":
             file.write(b"\n")  # its writer was killed within a line
-        file.write(text.getvalue().encode("utf-8", "surrogateescape"))
+        file.write(b"".join(csv_lines(rows)))
         file.flush()
         flush_to_disk(file.fileno())
     return table.path

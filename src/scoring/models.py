@@ -13,7 +13,7 @@ from ..common import Names, UserError, note, return_large_arrays
 from ..features import Extractor, FeatureCache, Features, extract_features, load_extractor
 from ..model import Predictor, PredictorConfig, Unsaid, arrange, check_extractor, find_filter, load_predictor, unasked
 from .settings import ScoringSettings
-from .thresholds import one_threshold_each
+from .thresholds import as_written, one_threshold_each
 
 CHUNK = 2048  # images whose features are in memory at once: 45 MB of efficientnet-lite0's
 
@@ -97,7 +97,7 @@ class Scored:
         True where there is neither.
         """
         thresholds = [-np.inf if model.threshold is None else model.threshold for model in self.models]
-        return (self.scores >= np.array(thresholds)) & ~self.stopped()
+        return (as_written(self.scores) >= as_written(thresholds)) & ~self.stopped()
 
     def stopped(self) -> np.ndarray:
         """(N, models) bool: whether the image fails the model's gate; False where there is none."""

@@ -6,7 +6,7 @@ import io
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,7 +148,7 @@ def write_scores(path: Path, scored: "Scored") -> None:
         write(temporary, scored)
 
 
-def csv_lines(rows: Iterator[list[Any]]) -> Iterator[bytes]:
+def csv_lines(rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
     """One line each. Undecodable bytes of a file's name are written as they are."""
     for row in rows:
         text = io.StringIO()
@@ -259,6 +259,8 @@ def summary_lines(scored: "Scored", chosen: int, seconds: float) -> list[str]:
 
 def write_rows(outfile: Path | None, scored: "Scored") -> None:
     """A line for each image at the end of the outfile, a CSV, where there is one, and here."""
+    if outfile and len(scored) and not outfile.exists():  # somebody took it away, with the lines of before
+        append_line(outfile, columns_of(scored.models))
     for row, line in zip(rows_of(scored), table_lines(scored), strict=True):
         if outfile:
             append_line(outfile, row)

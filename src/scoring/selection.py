@@ -12,6 +12,7 @@ from ..features import find_names, images_below, is_remote
 from .image_list import read_list
 from .settings import SelectionSettings
 from .shards import Portion
+from .thresholds import as_written
 
 if TYPE_CHECKING:
     from .models import Scored
@@ -82,9 +83,9 @@ def choose(scored: "Scored", settings: SelectionSettings = SelectionSettings()) 
     scores = scored.scores[:, 0]
     keep = np.ones(len(scored), dtype=bool)
     if settings.minimum_score is not None:
-        keep &= scores >= settings.minimum_score
+        keep &= as_written(scores) >= as_written(settings.minimum_score)
     if settings.maximum_score is not None:
-        keep &= scores <= settings.maximum_score
+        keep &= as_written(scores) <= as_written(settings.maximum_score)
     if settings.only_passed:
         keep &= scored.passed().all(axis=1)
     left = np.flatnonzero(keep)

@@ -8,6 +8,7 @@ models cache.
 import os
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -52,14 +53,16 @@ class Folder:
         self.path = path
         self._owners: dict[str, set[str]] = {}  # sibling -> the files it belongs to
         self._siblings: dict[str, list[str]] = defaultdict(list)
-        names = [entry.name for entry in os.scandir(path) if not entry.name.startswith(".") and not entry.is_dir()]
+        entries = [entry for entry in os.scandir(path) if not entry.name.startswith(".")]
+        names = [entry.name for entry in entries if not _holds(entry.is_dir)]
+        files = [entry.name for entry in entries if _holds(entry.is_file)]  # no pipes, and no links to nowhere
         whole = {os.path.normcase(name): name for name in names if "." in name}
         full = {name: owner for name in names if not _is_image(name) and (owner := _full_owner(name, whole))}
         plain = [name for name in names if name not in full and _suffix(name) not in SHARED]
         stems: dict[str, list[str]] = defaultdict(list)
         for name in plain:
             stems[os.path.normcase(PurePosixPath(name).stem)].append(name)
-        for name in sorted(names):
+        for name in sorted(files):
             owners = [full[name]] if name in full else _owners_by_stem(name, stems)
             self._owners[name] = set(owners)
             for owner in owners:
@@ -92,6 +95,14 @@ def renamed(sibling: str, image: str, new: str) -> str:
     if VERSION.fullmatch(sibling) and _suffix(sibling[:-4]) == old_path.suffix.lower():
         rest = rest[:3] + new_path.suffix + sibling[-4:]
     return new_path.stem + rest
+
+
+def _holds(question: Callable[[], bool]) -> bool:
+    """False also of a link that leads in circles, or to where nobody may look."""
+    try:
+        return question()
+    except OSError:
+        return False
 
 
 def _full_owner(name: str, whole: dict[str, str]) -> str | None:

@@ -74,12 +74,14 @@ class Watch:
         self.done = dict(self.seen)
 
     def run(self) -> None:
-        """Returns only by an exception, KeyboardInterrupt among them."""
+        """Returns only by an exception: KeyboardInterrupt, or UserError where the directory is gone."""
         events: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         with _observer(self.directory, events):
             self._look_around()  # what came between the first listing and now
             while True:
                 self._take(events)
+                if not self.directory.is_dir():  # nothing would be heard of one that takes its place
+                    raise UserError(f"{self.directory}: the folder is no longer there; start again once it is")
                 self.step(time.monotonic())
 
     def _take(self, events: "queue.SimpleQueue[str | None]") -> None:

@@ -18,12 +18,19 @@ from src.options import (
     after_training,
     next_steps,
     parse_arguments,
+    scoring_again,
 )
 
 SCORING = {
     "copy_to": None,
     "move_to": None,
     "link_to": None,
+    "dry_run": False,
+    "exclude": None,
+    "cache_directory": None,
+    "head_extractor": None,
+    "head_input": None,
+    "gate": True,
     "shard": None,
     "outfile": None,
     "list": None,
@@ -81,7 +88,8 @@ def test_what_was_said_of_the_same_images_is_said_again(photos, monkeypatch, tmp
     monkeypatch.setattr(sys, "argv", given)
     model = photos / "model.safetensors"
     look, score = commands(after_training(Namespace(scores="scores.csv"), photos, model))
-    (copy,) = commands(after_scoring(Namespace(**SCORING), photos, [model], None, 1000))
+    scored = Namespace(**{**SCORING, "exclude": ["*.gif", "old"], "cache_directory": "kept"})
+    (copy,) = commands(after_scoring(scored, photos, [model], None, 1000))
     train = after_choosing(photos, photos / "scores.csv")
     monkeypatch.chdir("/")
     assert read(look, LOOK).score_column == "beauty"
@@ -106,8 +114,37 @@ def test_what_follows_scoring_copies_the_best_then_chooses_between_them(photos, 
     (copy,) = commands(after_scoring(scored, photos, [photos / "model.safetensors"], None, 1000))
     found = read(copy, SCORE)
     assert (found.top, found.copy_to) == (100, str(tmp_path / "anna's photos_best"))
-    (choose,) = commands(after_scoring(Namespace(**{**SCORING, "move_to": "best"}), photos, [], None, 1000))
-    assert choose.endswith(f"aesthetic_ab_scorer.py --directory={tmp_path / 'best'}")
+    (tmp_path / "best").mkdir()
+    (tmp_path / "best" / "scores.csv").write_text("relative_path,source\n", encoding="utf-8")
+    for way, more in (("move_to", ""), ("link_to", " --follow_links")):
+        (choose,) = commands(after_scoring(Namespace(**{**SCORING, way: "best"}), photos, [], None, 1000))
+        assert choose.endswith(f"aesthetic_ab_scorer.py --directory={tmp_path / 'best'} --scores=my_scores.csv{more}")
+
+
+def test_where_nothing_was_copied_there_is_nothing_to_choose_between(photos, tmp_path):
+    copying = Namespace(**{**SCORING, "copy_to": "best"})
+    assert after_scoring(copying, photos, [], None, 1000) == ""
+    (tmp_path / "best").mkdir()
+    (tmp_path / "best" / "scores.csv").write_text("relative_path,source\n", encoding="utf-8")
+    assert after_scoring(copying, photos, [], None, 1000)
+    copying.dry_run = True
+    assert after_scoring(copying, photos, [], None, 1000) == ""
+
+
+def test_what_scoring_was_told_in_an_argument_file_is_told_again(photos, tmp_path):
+    told = {
+        "exclude": ["a*", "b"],
+        "cache_directory": "kept",
+        "head_extractor": "clip",
+        "head_input": "l2",
+        "gate": False,
+    }
+    (copy,) = commands(after_scoring(Namespace(**{**SCORING, **told}), photos, [photos / "a.pth"], None, 100))
+    told["cache_directory"] = str(tmp_path / "kept")
+    assert {name: vars(read(copy, SCORE))[name] for name in told} == told
+    again = vars(read(scoring_again(Namespace(**{**SCORING, **told}), photos, [photos / "a.pth"]), SCORE))
+    assert {name: again[name] for name in told} == {**told, "exclude": []}  # images will be named one by one
+    assert again["modelpath"] == [str(tmp_path / "anna's photos" / "a.pth")]
 
 
 def test_of_a_part_of_the_images_the_best_of_that_part_are_copied(photos, tmp_path):

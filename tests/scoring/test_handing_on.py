@@ -243,6 +243,17 @@ def test_what_belongs_to_an_image_goes_along_and_nothing_else(folder, way):
     assert all((folder / "in" / name).exists() == (way != "move") for name in SIBLINGS)
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_links_to_nowhere_and_pipes_stay_where_they_are(folder, way):
+    for name, leads_to in [("a.txt", "nowhere"), ("a.png.json", "a.png.json"), ("in-circles.jpg", "in-circles.jpg")]:
+        (folder / "in" / name).symlink_to(leads_to)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(folder / "in" / "a.png.xmp")
+    hand(folder, way, ("a.png", "1.png"))
+    assert sorted(path.name for path in (folder / "out").iterdir()) == ["1.png", "scores.csv"]
+    assert (folder / "in" / "a.txt").is_symlink()
+
+
 def test_without_siblings_nothing_goes_along(folder):
     write(folder, a__txt="caption")
     hand(folder, "move", ("a.png", "1.png"), with_siblings=False)

@@ -6,6 +6,7 @@ import pytest
 
 import aesthetic_score_from_model as script
 from src.scoring import models as scoring
+from src.scoring.handed_on import add_to_table, read_tables, write_table
 from tests.scripts.test_score_script import make_model
 from tests.toys import ToyExtractor, colour, make_image
 
@@ -55,3 +56,12 @@ def test_by_the_default_format_no_name_is_a_devices(score, tmp_path):
     _, notes = score("--copy_to=best")
     assert len(list((tmp_path / "best").glob("*.png"))) == 4
     assert notes.count("; it is called ") == 2  # the long ones
+
+
+@pytest.mark.parametrize("write", [write_table, add_to_table])
+def test_tables_hold_names_with_any_end_of_a_line(tmp_path, write):
+    columns, rows = ["relative_path", "source", "score"], [["a\rb.png", "c\r\nd\ne.png", 1.5], ['"', ",", None]]
+    for _ in range(2):
+        write(tmp_path, columns, rows)
+    (table,) = read_tables(tmp_path)
+    assert [*map(tuple, table.rows[:2])] == [("a\rb.png", "c\r\nd\ne.png", "1.5"), ('"', ",", "")]

@@ -37,6 +37,16 @@ def test_minimum_and_maximum_include_their_ends():
     assert chosen(scored(1, 2, 3, 4), minimum_score=2, maximum_score=3) == [1, 2]
 
 
+def test_limits_are_met_by_scores_as_they_are_written():
+    score = float(np.float32(5.473693))  # 5.473692893981934, which is written as 5.473693
+    images = scored(5.4, score, 5.5, thresholds=(5.473693,))
+    assert chosen(images, minimum_score=5.473693) == [1, 2]
+    assert chosen(images, only_passed=True) == [1, 2]
+    score = float(np.float32(5.2056446))  # a little more than that
+    assert chosen(scored(5.2, score, 5.3), maximum_score=5.2056446) == [0, 1]
+    assert chosen(images, minimum_score=1e300) == []
+
+
 def test_top_and_bottom_count_among_what_the_limits_leave_and_never_choose_twice():
     images = scored(5, 1, 4, 2, 3)
     assert chosen(images, top=2) == [0, 2]

@@ -1,7 +1,10 @@
 """Watching a folder, with a clock of the test's own."""
 
+import shutil
+
 import pytest
 
+from src.common.errors import UserError
 from src.scoring.watch import Watch, image_path, states_of
 
 
@@ -121,3 +124,16 @@ def test_only_images_that_a_listing_would_find_count(tmp_path):
     for name in ("a.txt", ".hidden/a.png", ".a.png", "a.png.part"):
         assert image_path(tmp_path, str(tmp_path / name)) is None
     assert image_path(tmp_path / "in", str(tmp_path / "a.png")) is None
+
+
+def test_a_folder_that_is_taken_away_is_not_waited_for_in_silence(tmp_path):
+    directory = tmp_path / "photos"
+    directory.mkdir()
+    (directory / "a.png").write_text("a")
+
+    def handle(paths):
+        shutil.rmtree(directory)
+        return {}
+
+    with pytest.raises(UserError, match="photos: the folder is no longer there"):
+        Watch(directory, {}, handle, print, settled_seconds=0).run()

@@ -404,6 +404,15 @@ def test_update_scores_writes_beside_unless_told_otherwise_and_prints_the_formul
     assert len(rows(path)) == 12
 
 
+def test_a_score_file_behind_a_link_is_itself_filled_in_place(here, capsys):
+    itself, link = here / "mine.csv", here / "photos" / "scores.csv"
+    itself.write_text("relative_path,score\n0000.png,1.0\nmore/0001.png,2.50\n")
+    link.symlink_to(itself)
+    score(capsys, "--update_scores=scores.csv", "--in_place")
+    assert link.is_symlink()
+    assert len(rows(itself)) == 12
+
+
 def test_stars_go_into_sidecars_and_images_are_not_touched(here, capsys):
     images = {path: path.read_bytes() for path in (here / "photos").rglob("*.png")}
     output, _ = score(capsys, "--write_xmp", "--stars=20,40,60,80")
@@ -645,6 +654,17 @@ def test_what_was_half_written_of_a_table_is_ended_before_more_is_added(here, wa
     assert len(list((here / "good").glob("*.png"))) == 13
 
 
+def test_an_outfile_that_was_taken_away_begins_with_its_head_again(here, watching):
+    def act(handle):
+        (here / "out.csv").unlink()
+        for name in ("new.png", "newer.png"):
+            make_image(here / "photos" / name)
+            handle([name])
+
+    watching(act, "-o", "out.csv")
+    assert [row["relative_path"] for row in rows(here / "out.csv")] == ["new.png", "newer.png"]
+
+
 def test_ranks_of_images_that_come_are_nobodys(here, watching):
     with pytest.raises(errors.UserError, match=r"--filename_format=.*no \{rank\}"):
         watching(None, "--copy_to=good", "--filename_format={rank}_{name}")
@@ -790,6 +810,10 @@ def test_a_remote_folder_is_scored_into_a_remote_file(here, capsys):
     known = {row["relative_path"]: float(row["model_score"]) for row in rows(Path("here.csv"))}
     found = {row["relative_path"].removeprefix("memory:///photos/"): float(row["model_score"]) for row in remote}
     assert found == pytest.approx(known, abs=1e-4)
+    Path("list.txt").write_text("\n".join(row["relative_path"] for row in remote), encoding="utf-8")
+    _, notes = score(capsys, "--list=list.txt", "-o", "here.csv")
+    assert "here.csv" in notes
+    assert "Next, to copy" not in notes  # it would be refused
     for more, message in (
         (["--shard=1/2"], "shards, --watch and --engine=ray need a folder of this machine"),
         (["-o", "memory://results/scores.txt"], "memory://results/scores.txt: must end with .csv, .json or .parquet"),
