@@ -75,7 +75,8 @@ def main() -> None:
         if finished and arguments.layer_sweep != "off":
             sweep_layers(arguments, directory, table, extractor, cache, data, model)
         list_unreadable(features.unreadable)
-        print(after_training(arguments, directory, model))
+        if arguments.trials > 0:
+            print(after_training(arguments, directory, model, new=bool((data.split != "train").any())))
     sys.exit(0 if finished else 130)
 
 

@@ -26,12 +26,18 @@ def after_choosing(directory: Path, scores: Path) -> str:
     return _command(TRAIN_SCRIPT, _at(directory), f"--scores={scores.resolve()}", *_said(*OF_IMAGES))
 
 
-def after_training(arguments: argparse.Namespace, directory: Path, model: Path) -> str:
-    """How to see what the model is worth, and how to use it. arguments: --scores is filled in."""
+def after_training(arguments: argparse.Namespace, directory: Path, model: Path, new: bool = True) -> str:
+    """How to see what the model is worth, and how to use it. arguments: --scores is filled in.
+
+    new: whether there are images that it was not trained on; the analysis looks at those alone.
+    """
+    use = f"\n{_next('to score images', _gallery(directory, [model]))}"
+    if not new:
+        return use
     known = _at(directory), f"--modelpath={model.resolve()}", f"--scores={arguments.scores}"
     said = _said("--score_column", *OF_IMAGES)
     look = _command(LOOK_SCRIPT, *known, *said, "--confidence", "--report=report.html")
-    return f"\n{_next('to see what it misjudges', look)}\n{_next('to score images', _gallery(directory, [model]))}"
+    return f"\n{_next('to see what it misjudges', look)}{use}"
 
 
 def after_looking(directory: Path, models: Sequence[Path]) -> str:

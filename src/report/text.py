@@ -72,8 +72,11 @@ def comparison(
     name, than = TYPES[own_type], TYPES[other_type]
     gain = correlations(scores, own).spearman - correlations(scores, others).spearman
     low, high = gain_interval(scores, own, others, seed)
-    if np.isnan(gain) or np.isnan(low) or len(scores) < FEWEST_IMAGES:
+    if len(scores) < FEWEST_IMAGES:
         return f"There are too few {images} to compare {_article(name)} with {_article(than)}."
+    if np.isnan(gain) or np.isnan(low):
+        what = f"{_article(name, 'The')} can't be compared with {_article(than)}"
+        return f"{what}: the scores of the {images}, or a model's, are all, or nearly all, the same."
     which = "better" if gain >= 0 else "worse"
     text = f"{_article(name, 'The')} is {which} than {_article(than)} by {abs(gain):.3f} Spearman"
     text += f" (95 %: {low:+.3f} to {high:+.3f})"

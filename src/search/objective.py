@@ -11,6 +11,7 @@ from .dataset import Dataset
 from .settings import SearchSettings
 
 SUBSETS = ("train", "eval", "full")
+LARGEST = 1e18  # of a score: models count in float32, which holds its square, too
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ def make_objective(settings: SearchSettings, data: Dataset, has_weights: bool) -
         raise UserError("wmse needs a column 'weight' in the score file; add one, or use mse")
     if metric == "nll" and loss != "nll":
         raise UserError("--metric_for_scoring=nll needs a network that knows its error: use --loss_model=nll with it")
+    _check_sizes(data.scores)
     _check_folds(settings, data)
     _check_choices(loss, metric, subset, data)
     _check_pairs(loss, data)
@@ -84,6 +86,14 @@ def make_objective(settings: SearchSettings, data: Dataset, has_weights: bool) -
         recorded=tuple(name for name in recorded if possible.get(name, True)),
         accuracy_divider=float(np.median(data.scores)) if divider is None else divider,
     )
+
+
+def _check_sizes(scores: np.ndarray) -> None:
+    if (largest := np.abs(scores).max(initial=0)) > LARGEST:
+        raise UserError(
+            f"a score of {largest:g} is more than models can count in, which is {LARGEST:g}; divide all scores "
+            "by one number"
+        )
 
 
 def _check_folds(settings: SearchSettings, data: Dataset) -> None:

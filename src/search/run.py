@@ -110,10 +110,11 @@ def comparable(table: ScoreTable, data: Dataset, objective: Objective, search: S
         + f", {training.balance}" * (data.groups is not None),
         "high-end fix": data.config.high_end_fix,
         "extractor": data.config.extractor_identity,
-        FEATURES: summary(data.inputs.cpu().numpy()),
         "hidden_states": f"{data.config.hidden_states_mode} of {data.config.hidden_states_used}"
         + f" with the weights {fixed}" * (fixed is not None),
         "images, scores and split": _images(table, data) + f" with weights {_digest(weights)}" * bool(weights),
+        # The last: they differ also where images, image model or hidden states do, which is to be said then.
+        FEATURES: summary(data.inputs.cpu().numpy()),
     }
 
 

@@ -83,6 +83,12 @@ def test_what_follows_training_looks_at_the_model_and_uses_it(photos, monkeypatc
     assert (found.modelpath, found.gallery) == ([model], str(tmp_path / photos / "gallery.html"))
 
 
+def test_where_the_model_was_trained_on_all_images_there_is_nothing_to_look_at(photos):
+    model = photos / "model.safetensors"
+    (score,) = commands(after_training(Namespace(scores="scores.csv"), photos, model, new=False))
+    assert "aesthetic_score_from_model.py" in score
+
+
 def test_what_was_said_of_the_same_images_is_said_again(photos, monkeypatch, tmp_path):
     given = ["script", "--score_column=beauty", "--exclude", "*.gif", "--exclude=old", "--cache_directory=kept"]
     monkeypatch.setattr(sys, "argv", given)

@@ -237,6 +237,7 @@ def test_the_quick_form_needs_no_search(photos, monkeypatch, capsys):
     code, output, extractor = train_script(photos, monkeypatch, capsys, *words, "--hidden_states_used=0")
     assert code == 0, output.err
     assert "Layer by layer" in output.out
+    assert "aesthetic_" not in output.out  # no command for a model that is not there
     assert "network" not in (photos / "quick.layers.svg").read_text(encoding="utf-8")
     assert not (photos / "quick.safetensors").exists()
     assert sum(extractor.batches) == 40

@@ -95,6 +95,15 @@ def test_a_difference_that_the_images_drawn_could_make_is_said_to_be_chance():
 
 
 @pytest.mark.usefixtures("few_resamples")
+def test_scores_without_an_order_are_not_said_to_be_too_few():
+    said = comparison(np.full(20, 3.0), ("ridge", np.arange(20.0)), ("gp", np.arange(20.0)), 0)
+    assert said == (
+        "Ridge regression can't be compared with the Gaussian process: the scores of the eval images, or a model's, "
+        "are all, or nearly all, the same."
+    )
+
+
+@pytest.mark.usefixtures("few_resamples")
 def test_the_table_of_eval_and_test_has_intervals_where_there_are_ten_images():
     random = np.random.default_rng(0)
     scores, found = random.normal(size=(2, 20))

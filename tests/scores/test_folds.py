@@ -28,6 +28,7 @@ from tests.training import make_photos, read_rows, train, use_toys
 
 PATHS = [f"{number}.png" for number in range(60)]
 ALL = np.ones(60, dtype=bool)
+GIVEN = "--directory=photos", "--feature_extractor_model=toy", "--model_type=ridge"
 
 
 def test_every_image_has_a_fold_groups_are_whole_and_folds_are_equal():
@@ -205,6 +206,16 @@ def test_scores_of_a_fold_do_not_move_what_is_held_out_of_it(tmp_path):
     assert not same[(data.folds != 2) & (data.folds >= 0)].any()
     assert all(set(part.rows("train")).isdisjoint(part.rows("eval")) for part in data.parts())
     assert sorted(np.concatenate([part.rows("eval") for part in data.parts()])) == data.rows("full").tolist()
+
+
+def test_no_analysis_is_named_next_where_no_image_is_left_for_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    use_toys(monkeypatch)
+    make_photos(tmp_path, 40)
+    for words, looks in ((), False), (("--fraction_for_test=0.2",), True):
+        said = train(monkeypatch, capsys, "--folds=4", *words, quick=GIVEN)
+        assert ("aesthetic_data_analysis.py" in said) == looks
+        assert "aesthetic_score_from_model.py" in said
 
 
 def test_resume_works_with_folds_and_makes_a_lost_model_again(tmp_path):

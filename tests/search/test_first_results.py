@@ -307,3 +307,5 @@ def test_the_objective_may_be_any_metric(tmp_path):
     assert best_of(objective, (ridge, process)) is process
     with pytest.raises(UserError):
         make_objective(SearchSettings(objective=ObjectiveSettings(metric_for_scoring="wmse")), data, False)
+    with pytest.raises(UserError, match=r"a score of 1e\+20 is more than models can count in"):
+        make_objective(settings, replace(data, scores=data.scores + 1e20), has_weights=False)

@@ -17,6 +17,7 @@ from src.options.settings import settings_of
 from src.search.settings import SearchSettings, StudySettings
 from src.search.storage import shown_database
 from src.search.study import dashboard, make_pruner, make_sampler, open_storage, open_study, quiet
+from tests.training import make_photos, train, use_toys
 
 ABOUT = {"loss_model": "mse", "images, scores and split": "abc"}
 
@@ -50,6 +51,19 @@ def test_resume_with_another_loss_is_refused(tmp_path):
         UserError, match="study 'faces': loss_model was mse and is ab now, so its trials can't be compared"
     ):
         open_with(tmp_path, "--resume", about={**ABOUT, "loss_model": "ab"})
+
+
+def test_images_that_came_since_are_no_other_pixels(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    use_toys(monkeypatch)
+    make_photos(tmp_path, 40)
+    scores = tmp_path / "photos" / "scores.csv"
+    whole = scores.read_text(encoding="utf-8")
+    scores.write_text("".join(whole.splitlines(keepends=True)[:-3]), encoding="utf-8")
+    train(monkeypatch, capsys, "--database=sqlite:///db.sqlite")
+    scores.write_text(whole, encoding="utf-8")
+    said = train(monkeypatch, capsys, "--database=sqlite:///db.sqlite", "--resume", code=2)
+    assert "your images, their scores, the split or the choices have changed since" in said
 
 
 def test_a_study_of_another_program_is_not_resumed(tmp_path):
