@@ -22,6 +22,8 @@ def main(arguments: Namespace) -> Path:
     model = find_run(arguments.root, "classify", arguments.model)
     identity = read_configuration(model)["identity"]
     outfile = Path(arguments.outfile or model / "styles.csv").expanduser()
+    if outfile.suffix.lower() != ".csv":  # it could be an image
+        raise UserError(f"--outfile={outfile}: must end with .csv")
     check_writable("outfile", outfile)
     network = build(identity)
     fill(network, load_weights(model / BEST, identity)[0], model / BEST)
