@@ -137,12 +137,16 @@ def test_predict_names_the_style_of_each_path_with_its_probability(gallery, tmp_
         assert float(row["probability"]) == max(chances)
 
 
-def test_predict_writes_over_no_image(gallery, tmp_path):
-    folder, image = run(gallery, "--epochs=1"), gallery / "bars" / "000.png"
-    before = image.read_bytes()
-    with pytest.raises(UserError, match=r"--outfile=.*000\.png: must end with \.csv"):
-        predict.main(arguments("predict", gallery, f"--model={folder}", f"--outfile={image}"))
-    assert image.read_bytes() == before
+def test_predict_writes_over_no_image_and_no_score_file(gallery, tmp_path):
+    folder, image, scores = run(gallery, "--epochs=1"), gallery / "bars" / "000.png", gallery / "scores.csv"
+    scores.write_text("relative_path,score\nbars/000.png,3\n", encoding="utf-8")
+    before = image.read_bytes(), scores.read_bytes()
+    for path, said in ((image, r"must end with \.csv"), (scores, "holds something else than styles")):
+        with pytest.raises(UserError, match=rf"--outfile=.*{path.name}: {said}"):
+            predict.main(arguments("predict", gallery, f"--model={folder}", f"--outfile={path}"))
+    assert (image.read_bytes(), scores.read_bytes()) == before
+    for _ in range(2):  # its own file it writes again
+        predict.main(arguments("predict", gallery, f"--model={folder}", f"--outfile={tmp_path / 'styles.csv'}"))
 
 
 def test_weights_of_another_configuration_are_refused(gallery):
