@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from ..src.common import UserError
 
 ORDERS = ("descending", "ascending", "original")
-EVERYTHING = -10000.0  # a threshold that every score reaches: Elo units end long before
+EVERYTHING = -10000.0  # a threshold that every score reaches, on any scale; the least that a widget has
 
 RULES: dict[str, Callable[[float, float, float, float], float]] = {
     "mean": lambda a, b, weight, threshold: (a + b) / 2,
@@ -26,9 +26,14 @@ def best(scores: Sequence[float], k: int = 0, threshold: float = EVERYTHING, ord
 
     Of equal scores the earlier one is better; nan, which is no score, reaches no threshold.
     """
-    reach = [i for i, score in enumerate(scores) if score >= threshold]
+    reach = [i for i, score in enumerate(scores) if reaches(score, threshold)]
     kept = sorted(reach, key=lambda i: -scores[i])[: k or None]
     return {"descending": kept, "ascending": kept[::-1], "original": sorted(kept)}[order]
+
+
+def reaches(score: float, threshold: float) -> bool:
+    """Whether the score is at least the threshold; nan is not."""
+    return score >= (-math.inf if threshold <= EVERYTHING else threshold)
 
 
 def others(count: int, kept: Sequence[int]) -> list[int]:

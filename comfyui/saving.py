@@ -92,12 +92,19 @@ def save(
     saved = []
     for number, (image, mark) in enumerate(zip(images, marks, strict=True)):
         folder, name, counter, subfolder, _ = place(mark.in_name(prefix), image.width, image.height)
-        file = f"{name.replace('%batch_num%', str(number))}_{counter:05}_.png"
+        file = _free(Path(folder), name.replace("%batch_num%", str(number)), counter)
         written = None if texts is None else png_texts({**texts, **_scores(mark)}, mark.stars if rating else None)
-        with replacing(Path(folder) / file) as temporary:
+        with replacing(file) as temporary:
             image.save(temporary, format="PNG", pnginfo=written, compress_level=COMPRESSION)
-        saved.append((file, subfolder))
+        saved.append((file.name, subfolder))
     return saved
+
+
+def _free(folder: Path, name: str, counter: int) -> Path:
+    """The next file that isn't there: ComfyUI always counts 1 for a prefix that ends in / or holds %batch_num%."""
+    while (file := folder / f"{name}_{counter:05}_.png").exists():
+        counter += 1
+    return file
 
 
 def _scores(mark: Marks) -> dict[str, str]:

@@ -1,12 +1,13 @@
 """Save with Score: PNG files with the workflow, as Save Image writes them, and with the scores."""
 
+import math
 from collections.abc import Sequence
 from functools import partial
 
 import folder_paths
 from comfy_api.latest import io, ui
 
-from ..keeping import EVERYTHING
+from ..keeping import EVERYTHING, reaches
 from ..pictures import check_count, each_of, pictures
 from ..saving import check_asked, marks_of, save, star_limits
 from .common import CATEGORY, advanced, one, scores_input, threshold_input, workflow_texts
@@ -64,7 +65,7 @@ class AestheticSaveWithScore(io.ComfyNode):
             check_count("percentiles", len(percentiles), len(every))
         marks = marks_of(scores, percentiles, star_limits(one(stars)))
         check_asked(one(filename_prefix), one(xmp_rating), marks)
-        wanted = [i for i, score in enumerate(scores) if not score < one(threshold)]
+        wanted = [i for i, score in enumerate(scores) if math.isnan(score) or reaches(score, one(threshold))]
         place = partial(_place, folder_paths.get_output_directory())
         saved = save(
             [pictures(every[i][None])[0] for i in wanted],

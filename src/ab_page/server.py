@@ -78,7 +78,13 @@ class Server:
         self.address = _address(host, port, token)
         self.app = Guard(Starlette(routes=self._routes(), exception_handlers={UserError: _refuse}), host, port, token)
         config = uvicorn.Config(
-            self.app, log_level="error", access_log=False, timeout_graceful_shutdown=2, server_header=False, ws="none"
+            self.app,
+            log_level="error",
+            access_log=False,
+            timeout_graceful_shutdown=2,
+            server_header=False,
+            ws="none",
+            lifespan="off",  # there is nothing to begin or end; on, a second Ctrl-C would show a traceback of it
         )
         self._uvicorn = uvicorn.Server(config)
 

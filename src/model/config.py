@@ -102,6 +102,11 @@ def read_features(features: Mapping[int, np.ndarray] | np.ndarray, only: int = 0
     Raises UserError for anything else, different N, and what is not finite.
     """
     given = features if isinstance(features, Mapping) else {only: features}
+    for k in given:
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 0:
+            raise UserError(
+                f"features: {k!r} is no hidden state; they are whole numbers from 0, as extract gives them"
+            )
     states = {k: _numbers(f"features: hidden state {k}", block) for k, block in given.items()}
     rows = {k: len(block) for k, block in states.items()}
     if not states:

@@ -110,7 +110,7 @@ def _errors(errors: ArrayLike | None, count: int) -> np.ndarray | None:
     """(N,), nan where unknown."""
     if errors is None:
         return None
-    column = np.asarray(errors, dtype=np.float64)
+    column = _numbers("errors", errors, count)
     known = np.where(np.isnan(column), 0.0, column)
     if (_column("errors", known, count) < 0).any():
         raise UserError("errors: must be 0 or more, or nan where an error is not known")
@@ -198,12 +198,16 @@ def _about_extractor(extractor: ItsExtractor | str | None) -> dict[str, Any]:
         raise UserError(f"extractor: is a {type(extractor).__name__}; give what load_extractor gives, or its name")
 
 
-def _column(name: str, values: ArrayLike, count: int) -> np.ndarray:
-    """(N,) float64, finite."""
+def _numbers(name: str, values: ArrayLike, count: int) -> np.ndarray:
     try:
-        column = np.asarray(values, dtype=np.float64)
+        return np.asarray(values, dtype=np.float64)
     except (ValueError, TypeError):
         raise UserError(f"{name}: are no numbers; give one for each of the {count} images")
+
+
+def _column(name: str, values: ArrayLike, count: int) -> np.ndarray:
+    """(N,) float64, finite."""
+    column = _numbers(name, values, count)
     if column.shape != (count,):
         raise UserError(
             f"{name}: have the shape {column.shape}; the features are of {count} images, so give ({count},)"
@@ -240,6 +244,8 @@ def _sizes(layers: Any) -> tuple[int, ...]:
 def _dropouts(dropouts: Sequence[float] | None, layers: int) -> tuple[float, ...]:
     if dropouts is None:
         return (*((INPUT_DROPOUT, *[DROPOUT] * (layers - 1)) if layers else ()), 0.0)
+    if not isinstance(dropouts, Sequence | np.ndarray) or isinstance(dropouts, str):
+        raise UserError(f"dropouts={dropouts!r}: must be a list of numbers, one more than the hidden layers")
     if len(dropouts) != layers + 1:
         raise UserError(f"dropouts: are {len(dropouts)} for {layers} hidden layers; give {layers + 1}")
     return tuple(_between("dropouts", dropout, 0, 0.99) for dropout in dropouts)

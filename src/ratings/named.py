@@ -54,6 +54,8 @@ def rate(
     Raises UserError for a choice that is none. docs/how-ratings-work.md has the maths.
     """
     _check(method, prior_sd, k)
+    if start is not None and not isinstance(start, Mapping):
+        raise UserError(f"start: is of type {type(start).__name__}; give {{name: rating}}")
     screens = [_screen(i, choice) for i, choice in enumerate(_listed("choices", choices))]
     if not screens:
         raise UserError("choices: there are none; give a list of (winner, loser)")
@@ -62,7 +64,12 @@ def rate(
     shown = [[ids[name] for name in screen] for screen, _ in screens]
     winners = [screen[0] if won else 0 for screen, (_, won) in zip(shown, screens, strict=True)]
     log = make_log(list(ids.values()), shown, winners, starting_ratings=_starts(start or {}, ids))
-    found = fit_ratings(log, method, prior_sd=prior_sd, k=k)
+    try:
+        found = fit_ratings(log, method, prior_sd=prior_sd, k=k)
+    except ArithmeticError:  # next to no prior, and choices that all go one way
+        raise UserError(
+            f"prior_sd={prior_sd!r}: ratings of these choices can't be found with it; give one nearer to {PRIOR_SD:g}"
+        )
     return NamedRatings(known, found.rating, found.error, found.comparisons)
 
 

@@ -27,6 +27,8 @@ def export_onnx(decoder: Decoder, path: Path, identity: Mapping[str, Any], featu
     for package in ("onnx", "onnxruntime"):
         if importlib.util.find_spec(package) is None:
             raise UserError(f"--export_onnx: needs the package {package}, which is not here: pip install {package}")
+    if path.suffix.lower() != ".onnx":  # it could be an image
+        raise UserError(f"--export_onnx={path}: must end with .onnx")
     check_writable("export_onnx", path)
     decoder = decoder.cpu().eval()
     with replacing(path) as temporary:

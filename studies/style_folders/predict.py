@@ -12,6 +12,8 @@ from ..common.runs import BEST, fill, find_run, load_weights, read_configuration
 from ..common.splitting import name_unreadable
 from .classify import build, probabilities_of
 
+COLUMNS = ("path", "style", "probability")
+
 
 def main(arguments: Namespace) -> Path:
     """Write a CSV file, which is returned: a row for each image that can be read, and a column for each style."""
@@ -22,6 +24,10 @@ def main(arguments: Namespace) -> Path:
     model = find_run(arguments.root, "classify", arguments.model)
     identity = read_configuration(model)["identity"]
     outfile = Path(arguments.outfile or model / "styles.csv").expanduser()
+    if outfile.suffix.lower() != ".csv":  # it could be an image
+        raise UserError(f"--outfile={outfile}: must end with .csv")
+    if outfile.is_file() and not outfile.read_bytes().startswith(b",".join(map(str.encode, COLUMNS))):
+        raise UserError(f"--outfile={outfile}: holds something else than styles, which would be lost; name another")
     check_writable("outfile", outfile)
     network = build(identity)
     fill(network, load_weights(model / BEST, identity)[0], model / BEST)
@@ -36,7 +42,7 @@ def main(arguments: Namespace) -> Path:
         [path, names[row.argmax()], float(row.max()), *map(float, row)]
         for path, row in zip(seen.paths, probabilities, strict=True)
     ]
-    write_csv(outfile, [["path", "style", "probability", *(f"p({name})" for name in names)], *rows])
+    write_csv(outfile, [[*COLUMNS, *(f"p({name})" for name in names)], *rows])
     print(f"the styles of {number_of(len(rows), 'image')} are in {outfile}")
     return outfile
 

@@ -10,6 +10,7 @@ import signal
 import socket
 import sqlite3
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -560,12 +561,16 @@ def test_scores_may_be_written_as_json_in_elo_units(gallery, rating):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_ctrl_c_and_sigterm_write_the_scores_too(gallery, number, code):
+@pytest.mark.parametrize(
+    ("number", "code", "times"), [(signal.SIGINT, 130, 1), (signal.SIGINT, 130, 2), (signal.SIGTERM, 143, 1)]
+)
+def test_ctrl_c_and_sigterm_write_the_scores_too(gallery, number, code, times):
     with Scorer(gallery) as scorer:
         for _ in range(3):
             scorer.answer(scorer.state()["screens"][0])
-        scorer.process.send_signal(number)
+        for _ in range(times):
+            scorer.process.send_signal(number)
+            time.sleep(0.02)
         assert scorer.wait() == code
         assert "Traceback" not in scorer.output
         assert "3 choices, 0 ties, 0 skips" in scorer.output

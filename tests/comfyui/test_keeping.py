@@ -32,6 +32,10 @@ def test_what_has_no_score_is_never_kept():
     assert keeping.others(3, [1]) == [0, 2]
 
 
+def test_the_least_threshold_is_reached_by_scores_of_any_scale():
+    assert keeping.best([-20000.0, -math.inf, math.nan, 1.0]) == [3, 0, 1]
+
+
 @pytest.mark.parametrize(
     ("rule", "wanted"),
     [

@@ -24,6 +24,21 @@ def test_ranks_have_equally_many_digits_and_what_has_no_score_is_last():
     assert [mark.in_name("%rank%") for mark in marks[:3]] == ["11", "10", "09"]
 
 
+def test_a_score_far_below_zero_has_a_rank():
+    marks = saving.marks_of([math.nan, -20000.0, -math.inf], None, LIMITS)
+    assert [mark.rank for mark in marks] == [3, 1, 2]
+
+
+def test_no_image_takes_the_file_of_another_where_comfyui_counts_wrongly(tmp_path):
+    """As it does for a prefix such as best/, whose files it doesn't find again."""
+    marks = saving.marks_of([2.0, 1.0], None, LIMITS)
+    images = [Image.new("RGB", (4, 3), colour) for colour in ("red", "blue")]
+    for _ in range(2):
+        saving.save(images, marks, lambda prefix, *size: (str(tmp_path), "best", 1, "", prefix), "best/", None, False)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [f"best_0000{number}_.png" for number in (1, 2, 3, 4)]
+
+
 @pytest.mark.parametrize("text", ["10,30,60", "10,30,60,x", "30,10,60,85", "10,30,60,101", "nan,1,2,3", ""])
 def test_limits_that_are_no_four_rising_percentiles_are_refused(text):
     with pytest.raises(UserError, match="no four rising percentiles; right would be 10,30,60,85"):

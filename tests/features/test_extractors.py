@@ -243,6 +243,12 @@ def test_a_missing_weights_package_is_named(monkeypatch, name):
         load_extractor(name, "cpu")
 
 
+@pytest.mark.parametrize("name", [Path("clip"), None, ""])
+def test_what_is_no_name_is_refused(name):
+    with pytest.raises(UserError, match=r"extractor: is .*; give its name, or its folder, as text"):
+        load_extractor(name, "cpu")
+
+
 def test_a_device_that_is_not_there_is_refused():
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")

@@ -170,6 +170,9 @@ NAN = np.where(np.arange(60) < 2, np.nan, SCORES)
         (FEATURES, SCORES, {"batch_size": 2.0}, "batch_size=2.0: must be a whole number from 1"),
         (FEATURES, SCORES, {"layers": (0, 3)}, "layers=0: must be a whole number from 1"),
         (FEATURES, SCORES, {"layers": 64}, "layers=64: must be a list of sizes, such as (200, 50)"),
+        ({"0": FEATURES[0]}, SCORES, {}, "features: '0' is no hidden state; they are whole numbers from 0"),
+        ({-1: FEATURES[0]}, SCORES, {}, "features: -1 is no hidden state; they are whole numbers from 0"),
+        (FEATURES, SCORES, {"dropouts": 0.2}, "dropouts=0.2: must be a list of numbers, one more than the hidden"),
         (FEATURES, SCORES, {"dropouts": (0.1, 0.2)}, "dropouts: are 2 for 2 hidden layers; give 3"),
         (FEATURES, SCORES, {"dropouts": (0.1, 0.2, 1.0)}, "dropouts=1.0: must be a number from 0 to 0.99"),
         (FEATURES, SCORES, {"learning_rate": 0}, "learning_rate=0: must be a number from 1e-10 to 10"),
@@ -228,6 +231,7 @@ def test_a_gaussian_process_has_errors_a_file_to_score_with_and_percentiles_of_i
     ("wrong", "said"),
     [
         ({"errors": [1.0]}, "errors: have the shape"),
+        ({"errors": ["small"] * len(SCORES)}, "errors: are no numbers; give one for each of the 60 images"),
         ({"errors": np.full(len(SCORES), -1.0)}, "errors: must be 0 or more"),
         ({"hidden_states_mode": "weight"}, "--hidden_states_mode=join"),
         ({"weights": np.zeros(len(SCORES))}, "weights: must be 0 or more, and one at least"),

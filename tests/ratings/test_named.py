@@ -92,6 +92,8 @@ def test_elo_goes_through_the_choices_in_their_order_and_has_no_errors():
         (CHOICES, {"prior_sd": 0}, "prior_sd=0: must be a number above 0, in Elo units"),
         (CHOICES, {"k": -1}, "k=-1: must be a number above 0, in Elo units"),
         (CHOICES, {"start": {"cat": "good"}}, "start: 'cat' has 'good'; it must be a finite number, in Elo units"),
+        (CHOICES, {"start": [0.5]}, "start: is of type list; give {name: rating}"),
+        ([("a", "b")] * 50, {"prior_sd": 1e6}, "prior_sd=1000000.0: ratings of these choices can't be found with it"),
         (CHOICES, {"names": "cat"}, "names: is 'cat'; give a list"),
     ],
 )

@@ -6,11 +6,13 @@ import threading
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from src.common import UserError
 from studies.common.runs import new_run
+from studies.common.weighing import Weighing
 from studies.style_folders import classify, predict
 from studies.style_folders.judging import confusion_of, drawn, judge, resampled
 from tests.studies.conftest import arguments, make_styles, same_weights, stopping_after
@@ -53,6 +55,19 @@ def test_a_target_beyond_memory_is_refused():
     said = r"--resample=1e18: 1000000000000000000 images of each style are more than memory holds; give a smaller one"
     with pytest.raises(UserError, match=said):
         resampled(np.array([0, 1]), np.arange(2), "1e18", 0, "resample")
+
+
+def test_a_feature_that_the_train_images_hardly_have_does_not_drown_out_the_others_in_a_new_image():
+    """The second block is of a thousandth of the first one's size, and weighs alike all the same."""
+    x = np.random.default_rng(0).normal(size=(30, 8)).astype(np.float32) * np.repeat([1, 1e-3], 4).astype(np.float32)
+    x[:, 3] = np.arange(30) == 0
+    x[:, 3] *= 1e-4
+    weighing = Weighing(8)
+    weighing.fit(x, [4, 4], floored=True)
+    weighed = weighing(torch.from_numpy(np.concatenate([x, np.eye(8, dtype=np.float32)[3:4]]))).numpy()
+    usual = weighed[:30, [0, 1, 2, 4, 5, 6, 7]].std(axis=0)
+    np.testing.assert_allclose(usual, usual[0], rtol=1e-4)
+    assert 8 < weighed[30, 3] / usual[0] < 14  # of a tenth of the others' deviation, not of its own
 
 
 def test_what_is_refused_leaves_no_output_folder(gallery):
@@ -120,6 +135,18 @@ def test_predict_names_the_style_of_each_path_with_its_probability(gallery, tmp_
         chances = [float(row[f"p({name})"]) for name in ("bars", "dots", "rings")]
         assert sum(chances) == pytest.approx(1, abs=1e-4)
         assert float(row["probability"]) == max(chances)
+
+
+def test_predict_writes_over_no_image_and_no_score_file(gallery, tmp_path):
+    folder, image, scores = run(gallery, "--epochs=1"), gallery / "bars" / "000.png", gallery / "scores.csv"
+    scores.write_text("relative_path,score\nbars/000.png,3\n", encoding="utf-8")
+    before = image.read_bytes(), scores.read_bytes()
+    for path, said in ((image, r"must end with \.csv"), (scores, "holds something else than styles")):
+        with pytest.raises(UserError, match=rf"--outfile=.*{path.name}: {said}"):
+            predict.main(arguments("predict", gallery, f"--model={folder}", f"--outfile={path}"))
+    assert (image.read_bytes(), scores.read_bytes()) == before
+    for _ in range(2):  # its own file it writes again
+        predict.main(arguments("predict", gallery, f"--model={folder}", f"--outfile={tmp_path / 'styles.csv'}"))
 
 
 def test_weights_of_another_configuration_are_refused(gallery):

@@ -186,6 +186,8 @@ def test_a_decoder_whose_doubling_is_folded_is_written_as_onnx_too(tmp_path):
     decoder, features = Decoder(6, 32, "small", True), np.random.default_rng(0).normal(size=(3, 6))
     assert decoder.sizes[-2] >= FOLDED_FROM
     assert export_onnx(decoder, tmp_path / "decoder.onnx", {}, features.astype(np.float32)) < 1e-4
+    with pytest.raises(UserError, match=r"--export_onnx=.*a\.jpg: must end with \.onnx"):
+        export_onnx(decoder, tmp_path / "a.jpg", {}, features.astype(np.float32))
 
 
 def test_features_of_another_image_model_are_refused(trained, tmp_path, monkeypatch):

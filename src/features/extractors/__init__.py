@@ -44,6 +44,8 @@ def load_extractor(name: str, device: str = "auto", fp16: bool = False, aim_batc
     Raises UserError for an unknown name, a checkpoint that is not there or not understood, and a device that is not
     there.
     """
+    if not isinstance(name, str) or not name:
+        raise UserError(f"extractor: is {name!r}; give its name, or its folder, as text")
     names = _split(name)
     if len(names) == 1:
         extractor = _load(name, device, fp16, aim_batch_norm)
