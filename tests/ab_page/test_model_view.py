@@ -23,6 +23,7 @@ from tests.scorer import draw_images
 from tests.waiting import wait_for
 
 IMAGES = 12
+FILL = "images => images.map((image) => image.clientWidth === image.parentElement.clientWidth)"
 
 
 @pytest.fixture
@@ -90,6 +91,7 @@ def test_a_key_asks_for_a_model_and_the_report_shows_what_it_finds(browser, serv
         images = card.locator("img")
         assert images.count() == 3
         wait_for(lambda: images.nth(1).evaluate("image => image.naturalWidth") == 60)  # of the other folder
+        assert card.locator("figure img").evaluate_all(FILL) == [True] * 3
         page.keyboard.press("m")
         wait_for(lambda: model.asked == 2)
 
