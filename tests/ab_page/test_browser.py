@@ -149,6 +149,7 @@ def test_finish_pressed_while_the_last_choice_is_on_its_way_does_not_skip_the_re
         expect(page.locator("#report h1")).to_have_text("Batch 1 is done")
         page.keyboard.press("q")
         expect(page.locator("#report h1")).to_have_text("Finished")
+        expect(page.locator("#report .look").first).to_be_disabled()  # there is nobody to send it larger
 
 
 def test_a_broken_image_is_replaced_and_named(browser, gallery):
