@@ -160,7 +160,8 @@ class ChosenModel:
         if place.preview_folder is not None:
             scores, of, address = made.preview or {}, f"images in {place.preview_folder}", "/preview"
         else:
-            shown = set(rated.log.images[rated.log.comparisons == 0].tolist())
+            log = rated.log
+            shown = set(log.images[(log.comparisons == 0) & ~log.excluded].tolist())
             scores = {image: score for image, score in made.scores.items() if image in shown}
             of, address = "images not compared yet", "/image"
         ids, values = np.array(list(scores), dtype=np.int64), np.array(list(scores.values()))

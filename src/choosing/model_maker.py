@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from tqdm import tqdm
+
 from ..common import UserError, be_a_helper, ignoring_ctrl_c
 from .from_choices import Made, Place, Wanted, look_at_preview, make_model
 
@@ -103,6 +105,7 @@ class ModelMaker:
 def _work(make: Make, place: Place, pipe: multiprocessing.connection.Connection) -> None:
     be_a_helper()
     os.environ["HF_HUB_OFFLINE"] = "1"  # nothing is downloaded for this
+    tqdm.set_lock(threading.RLock())  # its own is for several processes, and would outlive one that is ended
     while True:
         try:
             wanted = pipe.recv()

@@ -183,6 +183,6 @@ def _ceiling(shares: tuple[float, float] | None) -> str:
 
 def _odd(odd: OddOneOut) -> str:
     return (
-        f"all agreed {odd.all_agreed}; alone: you {odd.person_alone}, the database {odd.database_alone}, the model "
+        f"all agreed {odd.all_agreed}; alone: you {odd.person_alone}, the ratings {odd.database_alone}, the model "
         f"{odd.model_alone}" + (f"; all different {odd.all_differ}" if odd.all_differ else "")
     )

@@ -19,6 +19,7 @@ from .screens import Group, Screens, log_likelihood, softmax
 
 NODES = 24  # of the quadrature over one gap
 DRAWS = 256  # over the gaps of a screen of more than two
+ENOUGH = 3  # draws a gap that must carry the weight: fewer make a covariance that is nearly singular
 ROUNDS = 15  # at most
 SETTLED = 0.1  # natural units: no pull or stiffness of a site changed by more; 0.001 changes s² by 1 %
 
@@ -59,11 +60,21 @@ def gaussian(
 
 
 def propagate(screens: Screens, prior: Prior, now: Approximation, rounds: int = ROUNDS) -> Approximation:
-    """All sites at once, again and again until they settle. A round costs a curvature and its variances."""
+    """All sites at once, again and again until they settle. A round costs a curvature and its variances.
+
+    The draws of a screen of many images may make sites that are no Gaussian together: the last ones that are stay.
+    ArithmeticError or LinAlgError where `now` is none.
+    """
+    now.curvature.variances  # noqa: B018 (kept there; what is no Gaussian has none)
     for _ in range(rounds):
-        sites = tuple(_Cavity(group, now, site).matched() for group, site in _each(screens, now.sites))
+        try:
+            sites = tuple(_Cavity(group, now, site).matched() for group, site in _each(screens, now.sites))
+            after = gaussian(screens, prior, sites, now.mean, now.curvature.through)
+            after.curvature.variances  # noqa: B018
+        except (ArithmeticError, np.linalg.LinAlgError):
+            break
         change = max((_change(a, b) for a, b in zip(sites, now.sites, strict=True)), default=0.0)
-        now = gaussian(screens, prior, sites, now.mean, now.curvature.through)
+        now = after
         if change < SETTLED:
             break
     return now
@@ -125,6 +136,8 @@ class _Cavity:
         terms = group.weights[:, None] * likely + log_weights  # (T, M)
         self.log_likelihood = logsumexp(terms, axis=1)  # (T,)
         self.shares = np.exp(terms - self.log_likelihood[:, None])
+        if (gaps := nodes.shape[1]) > 1:  # Kish (1965): as many draws as equal ones would be
+            self.sound &= 1 / np.square(self.shares).sum(axis=1) > ENOUGH * gaps
 
     def matched(self) -> Sites:
         """The sites whose Gaussians have the mean and covariance that the likelihoods make."""

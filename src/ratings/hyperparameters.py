@@ -66,10 +66,14 @@ def refresh(
     few = screens.among(rows)
     found = np.zeros((len(SHARES), len(VARIANCES)))
     guess, sites = mean[rows], laplace_sites(few, mean[rows])
+    first = guess, sites
     for i, j in (steps or Steps()).through(list(np.ndindex(found.shape))):
         own = None if error is None else error[rows]
         prior = prior_of(Hyperparameters(VARIANCES[j], SHARES[i]), mean[rows], vectors[rows], own)
-        posterior = propagate(few, prior, gaussian(few, prior, sites, guess))
+        try:
+            posterior = propagate(few, prior, gaussian(few, prior, sites, guess))
+        except (ArithmeticError, np.linalg.LinAlgError):  # with another prior these sites are no Gaussian together
+            posterior = propagate(few, prior, gaussian(few, prior, first[1], first[0]))
         guess, sites = posterior.mean, posterior.sites
         found[i, j] = log_evidence(few, prior, posterior) + _log_prior(VARIANCES[j])
     return _mean(found)

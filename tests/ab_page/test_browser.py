@@ -138,6 +138,20 @@ def test_a_second_tab_takes_over_and_the_first_can_take_it_back(browser, gallery
         wait_for(lambda: len(stored(gallery)) == 2)
 
 
+def test_finish_pressed_while_the_last_choice_is_on_its_way_does_not_skip_the_report(browser, gallery):
+    with Scorer(gallery, "--number=2") as scorer, opened(browser, scorer.address, ["ERR_CONNECTION_REFUSED"]) as page:
+        choose(page, "1")
+        page.route("**/api/answer", lambda route: (page.wait_for_timeout(600), route.continue_()))
+        press(page, "1")
+        page.keyboard.press("q")
+        expect(page.locator("#report h1")).to_have_text("Batch 1 is done")
+        page.wait_for_timeout(600)  # for what was sent behind it
+        expect(page.locator("#report h1")).to_have_text("Batch 1 is done")
+        page.keyboard.press("q")
+        expect(page.locator("#report h1")).to_have_text("Finished")
+        expect(page.locator("#report .look").first).to_be_disabled()  # there is nobody to send it larger
+
+
 def test_a_broken_image_is_replaced_and_named(browser, gallery):
     for path in sorted(gallery.glob("*.png"))[4:]:
         path.write_bytes(path.read_bytes()[:400])
@@ -191,6 +205,12 @@ def test_a_phone_shows_everything_within_390_pixels_and_works_by_touch(browser, 
         shown = images_on(page)
         page.locator(f"{SHOWN} .choice").nth(0).tap()
         wait_for_other(page, shown)
+        page.set_viewport_size({"width": 390, "height": 500})
+        page.get_by_role("button", name="Info").tap()
+        expect(page.locator("#about")).to_be_visible()
+        assert page.locator("#about").evaluate("dialog => dialog.scrollHeight > dialog.clientHeight")
+        assert page.locator("#about").evaluate("dialog => dialog.scrollTop") == 0  # the first image is in sight
+        page.locator("#about").get_by_role("button", name="Close").tap()
         page.get_by_role("button", name="Finish").tap()
         expect(page.locator("#report")).to_contain_text("Batch 1 is done")
         assert page.evaluate("document.querySelector('#report').scrollWidth") <= 390

@@ -161,6 +161,7 @@ def test_i_says_what_the_files_say_and_g_shows_all_images_from_where_an_excluded
     wait_for_other(page, shown)
     page.keyboard.press("g")
     expect(page.locator("#all .plain")).to_have_count(before + 1)
+    expect(page.locator("#all-count")).to_contain_text(f"{before + 1} excluded")
     assert_accessible(page)
     assert page.locator("#all-images li").count() == 26
     page.keyboard.press("Enter")
@@ -169,6 +170,7 @@ def test_i_says_what_the_files_say_and_g_shows_all_images_from_where_an_excluded
     for key in ("End", "Tab", "Enter"):
         page.keyboard.press(key)
     expect(page.locator("#all-images small")).to_have_text("is back")
+    expect(page.locator("#all-count")).not_to_contain_text(f"{before + 1} excluded")
     page.keyboard.press("g")
     assert stored(sample).excluded.sum() == before
     assert images_on(page) != shown

@@ -23,6 +23,7 @@ from tests.scorer import draw_images
 from tests.waiting import wait_for
 
 IMAGES = 12
+FILL = "images => images.map((image) => image.clientWidth === image.parentElement.clientWidth)"
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def served(comparisons, tmp_path):
     ids = {f"{number:03}.png": number + 1 for number in range(IMAGES)}
     preview, model = make_gallery(tmp_path / "images", {"005.png": 1}), Model()
     gallery = make_gallery(tmp_path / "images", ids)
-    view = ModelView(model.ask, model.page, preview)
+    view = ModelView(model.ask, lambda: model.page(), preview)  # a test may put another in its place
     server = Server(make_session(comparisons), gallery, "127.0.0.1", listen("127.0.0.1", 0), model=view)
     thread = threading.Thread(target=server.run, args=[False])
     thread.start()
@@ -90,8 +91,23 @@ def test_a_key_asks_for_a_model_and_the_report_shows_what_it_finds(browser, serv
         images = card.locator("img")
         assert images.count() == 3
         wait_for(lambda: images.nth(1).evaluate("image => image.naturalWidth") == 60)  # of the other folder
+        assert card.locator("figure img").evaluate_all(FILL) == [True] * 3
         page.keyboard.press("m")
         wait_for(lambda: model.asked == 2)
+
+
+@pytest.mark.browser
+def test_a_model_that_is_being_made_while_the_scorer_stops_is_not_being_made_for_ever(browser, served):
+    address, model = served
+    model.page = lambda: {"busy": True, "text": "There is none.", "headline": "", "of": "", "best": [], "worst": []}
+    with opened(browser, address, ["ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET"]) as page:
+        choose(page, "1")
+        page.keyboard.press("q")
+        card = page.locator("#report #model")
+        expect(card).to_contain_text("is being made")
+        page.keyboard.press("q")
+        expect(page.locator("#report h1")).to_have_text("Finished")
+        expect(card).to_contain_text("the terminal says where it is")
 
 
 @pytest.mark.browser

@@ -1,6 +1,7 @@
 """A model from the choices themselves: what is written, what becomes of a model that lay there, what is held out."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -249,6 +250,15 @@ def test_what_is_made_is_said_with_its_best_and_worst_and_the_headline(model, tm
     assert page["of"] == "images not compared yet"
     assert page["headline"].startswith("On images that it never saw, the model foresees 80 % (49–94 %) of 10 of your")
     assert "75 % (30–95 %) of 4" in page["headline"]
+
+
+def test_what_is_excluded_is_neither_best_nor_worst(model, tmp_path):
+    one = rated(LEAST)()
+    excluding = replace(one, log=replace(one.log, excluded=np.array([False, False, True])))
+    model.use(found())
+    model.ask(lambda: excluding)
+    model._told(Made(tmp_path / "m.safetensors", None, 2, 20, {3: 0.5}, Share(8, 10), Share(3, 4)))
+    assert (model.page()["best"], model.page()["worst"]) == ([], [])
 
 
 def test_where_none_is_wanted_nothing_happens():

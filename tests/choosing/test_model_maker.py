@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+from tqdm import tqdm
 
 from src.choosing.model_maker import ModelMaker
 from src.common.errors import UserError
@@ -22,6 +23,11 @@ def badly(place, wanted):
 def never(place, wanted):
     time.sleep(60)
     yield
+
+
+def locks(place, wanted):
+    list(tqdm(range(2), disable=True))  # as for the features of the images
+    yield str(tqdm.get_lock())
 
 
 def dies(place, wanted):
@@ -46,6 +52,12 @@ def answers(make, *asked):
 def test_a_process_makes_one_after_the_other_and_survives_what_fails():
     assert answers(quickly, "first", "second") == ["first at place", "second at place"]
     assert answers(badly, "first", "second") == ["the disk is full", "ZeroDivisionError: by zero"]
+
+
+@pytest.mark.script
+def test_a_bar_leaves_no_semaphore_behind_of_which_python_would_warn_at_the_end():
+    (lock,) = answers(locks, "first")
+    assert "_thread.RLock" in lock
 
 
 @pytest.mark.script

@@ -414,6 +414,16 @@ def test_excluded_images_do_not_count_in_the_outlook():
     assert part.expected_spearman > whole.expected_spearman
 
 
+def test_few_screens_of_nine_are_rated_too():
+    """Of their 256 draws a handful may carry all the weight, which makes no Gaussian."""
+    for seed in (1, 3, 4, 6):
+        x, utilities = landscape(40, seed)
+        log = choose(utilities, 15, seed, k=9)
+        ratings = AssistedFit(similar(x)).fit(log)
+        assert np.isfinite(ratings.rating).all()
+        assert np.corrcoef(ratings.rating, utilities)[0, 1] > 0.3
+
+
 def test_hyperparameters_are_refreshed_at_the_stated_points_only(monkeypatch):
     x, utilities = landscape(40)
     calls = []

@@ -286,7 +286,7 @@ def test_an_empty_batch_has_statistics_too():
     batch = batch_statistics(log, 0, ratings, ratings, np.zeros(0, dtype=bool), 100, model_scores=np.zeros(0))
     assert batch.choices == 0
     assert batch.row()["comparisons_per_image"] == ""
-    assert "all agreed 0" in batch.text()
+    assert "all agreed 0; alone: you 0, the ratings 0, the model 0" in batch.text()  # the words of the page
 
 
 # --- rescaling ---

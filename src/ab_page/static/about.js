@@ -12,6 +12,7 @@ export async function openAbout(images) {
   $("about-images").classList.toggle("several", images.length > 1);
   $("about-images").replaceChildren(...all.map((about, place) => described(images[place], about)));
   if (!$("about").open) $("about").showModal();
+  $("about").scrollTo(0, 0); // the button that has the focus is at its end
 }
 
 function described(image, about) {

@@ -64,6 +64,8 @@ function bringBack(image, item) {
   button.setAttribute("aria-label", `Bring back ${image.name}`);
   button.addEventListener("click", async () => {
     await send("include", { image: image.id });
+    image.excluded = "";
+    $("all-count").textContent = summary();
     item.classList.remove("excluded");
     button.replaceWith(make("small", "", "is back"));
   });

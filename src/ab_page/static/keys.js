@@ -30,7 +30,7 @@ const acts = {
   full: () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen?.().catch(() => {})),
   help: () => openHelp(page.state.at_once),
   model: () => send("model").then(() => askAfterModel(report.hidden)),
-  finish: () => send("finish"),
+  finish: () => send("finish", { of: page.state.ends }), // of a batch: what is sent late must not end the scorer
   next: () => send("next"),
   here: refresh,
   note: () => ($("note").hidden = true),

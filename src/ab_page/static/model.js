@@ -2,8 +2,10 @@
 
 import { make, note, report } from "./dom.js";
 import { outbox } from "./server.js";
+import { page } from "./shared.js";
 
 const AGAIN = 700; // ms
+const AT_THE_END = "The model of your choices is made before the scorer ends; the terminal says where it is.";
 let known = null; // what the server said last
 let asking = false;
 
@@ -18,6 +20,8 @@ export async function askAfterModel(tell = false) {
       const answer = await fetch("/api/model", { cache: "no-store" });
       if (answer.ok) known = await answer.json();
     } catch {
+      if (known?.busy && page.state.phase === "finished") known = { ...known, busy: false, text: AT_THE_END };
+      fill();
       break; // the scorer has stopped: what is known stays
     }
     fill();

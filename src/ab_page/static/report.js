@@ -33,7 +33,8 @@ export function openReport() {
     ...(finished ? [] : [actions()]),
   );
   report.scrollTo(0, 0);
-  if (!finished) askAfterModel();
+  if (finished) report.querySelectorAll(".look").forEach((button) => (button.disabled = true)); // nobody sends larger ones
+  else askAfterModel();
   report.querySelector(".main")?.focus({ focusVisible: false });
 }
 

@@ -62,10 +62,6 @@ export async function pump() {
       body.step = page.state.last; // named, so that a second attempt can't take back another one
       keepOutbox();
     }
-    if (name === "finish" && !body.of) {
-      body.of = page.state.ends; // likewise: the end of a batch must not become that of the scorer
-      keepOutbox();
-    }
     const nothingToUndo = name === "undo" && !body.step;
     const slow = setTimeout(() => showGone("The scorer takes its time; what it waits for is said in the terminal."), SLOW);
     const answer = nothingToUndo ? { state: page.state } : await ask(`/api/${name}`, { ...body, tab, gallery: page.state.gallery });
