@@ -66,7 +66,7 @@ def main() -> None:
     scored = score(arguments, directory, paths, models, cache, parts)
     check_readable(directory, scored, arguments.watch or arguments.shard)
     chosen = choose(scored, settings_of(SelectionSettings, arguments))
-    use(arguments, directory, scored, chosen, outfile, unfilled, shard)
+    chosen = use(arguments, directory, scored, chosen, outfile, unfilled, shard)
     summarise(scored, len(chosen), place_of(outfile, arguments.outfile), time.monotonic() - start)
     if parts:
         parts.remove()
@@ -249,12 +249,13 @@ def use(
     outfile: Path | None,
     unfilled: "Unfilled | None",
     shard: "About | None" = None,
-) -> None:
-    """What was asked for: the outfile, estimates, stars, copies; else a table here."""
+) -> "np.ndarray":
+    """What was asked for: the outfile, estimates, stars, copies; else a table here. Returns whom it was done with."""
     from src.scoring import (
         best_first,
         fill_in,
         hand_on,
+        left_by_move,
         table_head,
         table_lines,
         upload,
@@ -264,6 +265,10 @@ def use(
     )
 
     stars, handing_on = settings_of(StarSettings, arguments), handing_on_of(arguments)
+    asked = arguments.model, arguments.regex, arguments.threshold, vars(settings_of(SelectionSettings, arguments))
+    left = left_by_move(directory, scored.paths, handing_on, asked)
+    if left is not None:  # the outfile was written before any was moved, and says it of all that were chosen
+        chosen, outfile = left, None if outfile and outfile.exists() else outfile
     if outfile and shard:
         write_about(outfile, replace(shard, rows=len(chosen), unreadable=len(scored.unreadable)))
     if outfile:
@@ -278,13 +283,8 @@ def use(
     if gallery := gallery_of(arguments, directory, scored.part(chosen)):
         show_gallery(gallery)
     if handing_on.folder:
-        asked = [
-            arguments.model,
-            arguments.regex,
-            arguments.threshold,
-            vars(settings_of(SelectionSettings, arguments)),
-        ]
         hand_on(directory, scored, chosen, handing_on, asked)
+    return chosen
 
 
 def gallery_of(arguments: argparse.Namespace, directory: Path, shown: "Scored") -> "Gallery | None":

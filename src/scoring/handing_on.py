@@ -93,8 +93,8 @@ def hand_on(
     done, or would be, is printed.
     """
     (way,), target = settings.ways, Path(settings.folder or "").expanduser()
-    words = json.dumps([str(directory.resolve()), asdict(replace(settings, dry_run=False)), asked], default=str)
-    if way == "move" and not settings.as_they_come and (table := unfinished_move(target, words)):
+    words = _words(directory, settings, asked)
+    if table := _unfinished(settings, words):
         print(f"{target}: the same move did not come to its end; it goes on as {table.path.name} there says.")
         order = _left(directory, table)
     else:
@@ -107,6 +107,31 @@ def hand_on(
             how = ("", add_to_table) if settings.as_they_come else (words, write_table)
             print(carry_out(way, target, steps, order.columns, order.rows, *how), flush=True)
             end_move(target)  # after that was said: whoever did not read it asks again
+
+
+def left_by_move(
+    directory: Path, paths: Sequence[str], settings: HandingOnSettings, asked: object = None
+) -> np.ndarray | None:
+    """Positions (n,) of the images that a move which was killed has left, where the same is asked for again.
+
+    None where there is no such move. paths: of all images that are there now. asked: as of `hand_on`.
+    """
+    table = _unfinished(settings, _words(directory, settings, asked))
+    if table is None:
+        return None
+    places = {path: place for place, path in enumerate(paths)}
+    return np.array([places[row[1]] for row in table.rows if row[1] in places], dtype=np.int64)
+
+
+def _unfinished(settings: HandingOnSettings, words: str) -> Table | None:
+    if not settings.move_to or settings.as_they_come:
+        return None
+    return unfinished_move(Path(settings.move_to).expanduser(), words)
+
+
+def _words(directory: Path, settings: HandingOnSettings, asked: object) -> str:
+    """What was asked for, to be compared."""
+    return json.dumps([str(directory.resolve()), asdict(replace(settings, dry_run=False)), asked], default=str)
 
 
 class Order(NamedTuple):

@@ -364,6 +364,28 @@ def test_what_was_interrupted_and_is_asked_for_again_ends_as_if_it_never_was(her
     assert way == "move" or f"0 images {handing_on.DONE[way]} to {target}, 8 were there already." in again
 
 
+def test_who_was_not_chosen_is_nothing_done_with_when_a_move_goes_on(here, capsys, monkeypatch):
+    expected = expected_scores(here)
+    best = sorted(expected, key=expected.get, reverse=True)[:4]
+    words, act = ("--top=4", "--move_to=best", "--write_xmp", "--outfile=all.csv"), handing_on._carry
+
+    def interrupted(way, step, done):
+        if step.path == best[2]:
+            raise KeyboardInterrupt
+        act(way, step, done)
+
+    monkeypatch.setattr(handing_on, "_carry", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        score(capsys, *words)
+    monkeypatch.setattr(handing_on, "_carry", act)
+    listed = (here / "all.csv").read_bytes()
+    score(capsys, *words)
+    assert [row["source"] for row in rows(here / "best" / "scores.csv")] == best
+    assert len(list((here / "best").glob("*.png"))) == 4
+    assert not list((here / "photos").glob("*.xmp"))
+    assert (here / "all.csv").read_bytes() == listed
+
+
 def test_a_move_of_all_images_that_was_killed_at_its_end_is_ended(here, capsys, monkeypatch):
     monkeypatch.setattr(handing_on, "end_move", lambda folder: None)
     score(capsys, "--move_to=best")
