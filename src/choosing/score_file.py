@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ..common import note
 from ..ratings import Comparisons, Ints, Log, Ratings, RatingSettings, choices_alone, rescaled, start_from
 from ..scores import (
     ChosenScores,
@@ -119,6 +120,9 @@ def import_scores(
         return
     table, problems = match_images(read_scorefile(path, score_column, directory), list(ids))
     if is_chosen(table) and len(comparisons.log()):
+        if comparisons.rater and not len(comparisons.log(comparisons.rater)):
+            who = f"{comparisons.rater}'s from the first choice on"
+            note(f"note: {path} holds another rater's scores, and {who}; with --scores each has a file of their own")
         return  # the choices say more, whoever made them
     for problem in [*table.problems, *problems]:
         print(problem)

@@ -716,7 +716,7 @@ def test_estimates_are_marked_as_a_models_until_there_are_enough_choices(tmp_pat
         assert others.log().began_at.tolist() == ["", "a model", "a model", ""]
 
 
-def test_ones_own_scores_are_no_starting_ratings_for_another_rater(tmp_path):
+def test_ones_own_scores_are_no_starting_ratings_for_another_rater(tmp_path, capsys):
     path, ids = tmp_path / "scores.csv", {f"{number:03}.png": number + 1 for number in range(3)}
     for rater in ("alice", "bob"):
         with Comparisons(tmp_path / "c.sqlite", rater) as comparisons:
@@ -726,6 +726,9 @@ def test_ones_own_scores_are_no_starting_ratings_for_another_rater(tmp_path):
             comparisons.add_choice([1, 2], 1)
             live = LiveRatings(comparisons, RatingSettings("bradley_terry"))
             ScoreFile(path, "score", ids, live).write()
+            import_scores(path, "score", "standard", comparisons, ids)
+    said = f"note: {path} holds another rater's scores, and bob's from the first choice on; with --scores each has"
+    assert capsys.readouterr().err == f"{said} a file of their own\n"
 
 
 def test_the_set_can_be_restricted_by_name_and_by_score(gallery):
