@@ -128,10 +128,12 @@ def report_images(hashes: dict[str, str], registered: "Registered") -> None:
     added, moved, replaced = len(registered.added), registered.moved, registered.replaced
     copies = len(hashes) - len(set(hashes.values()))
     notes = [
-        f"{added} are new" if added else "",
-        f"{copies} are copies of others and count as one" if copies else "",
-        f"{len(moved)} were moved or renamed and keep their history: {listing(moved)}" if moved else "",
-        f"{len(replaced)} have a new content and begin anew: {listing(replaced)}" if replaced else "",
+        f"{number_of(added, 'image', 'is')} new" if added else "",
+        f"{number_of(copies, 'file', 'has')} the content of another, and no rating of its own" if copies else "",
+        f"{number_of(len(moved), 'image', 'was')} moved or renamed, history kept: {listing(moved)}" if moved else "",
+        f"{number_of(len(replaced), 'image', 'has')} a new content, rated anew: {listing(replaced)}"
+        if replaced
+        else "",
     ]
     print("\n".join(note for note in notes if note))
 
@@ -204,7 +206,7 @@ def hold_out(comparisons: "Comparisons", pairing: PairingSettings) -> None:
     comparisons.hold_out(pairing.held_out_screens, pairing.seed)
     if (there := int(comparisons.log(comparisons.rater).held_out.sum())) < pairing.number_to_compare:
         raise UserError(
-            f"--held_out_screens={pairing.held_out_screens:g}: {there} images could be held out, of those not yet "
+            f"--held_out_screens={pairing.held_out_screens:g}: {number_of(there, 'image')} could be held out, of those not yet "
             f"compared, and a screen shows {pairing.number_to_compare}; ask for a larger share, or leave it out"
         )
     held = number_of(there, "image", "is")
