@@ -131,7 +131,7 @@ def report_images(hashes: dict[str, str], registered: "Registered") -> None:
         f"{number_of(added, 'image', 'is')} new" if added else "",
         f"{number_of(copies, 'file', 'has')} the content of another, and no rating of its own" if copies else "",
         f"{number_of(len(moved), 'image', 'was')} moved or renamed, history kept: {listing(moved)}" if moved else "",
-        f"{number_of(len(replaced), 'image', 'has')} a new content, rated anew: {listing(replaced)}"
+        f"{number_of(len(replaced), 'image', 'has')} new content, rated anew: {listing(replaced)}"
         if replaced
         else "",
     ]

@@ -499,7 +499,7 @@ def test_renamed_and_copied_images_are_known_by_their_content(gallery):
     (gallery / "text.jpg").write_text("no image at all", encoding="utf-8")
     with Scorer(gallery) as scorer:
         assert "1 file has the content of another, and no rating of its own" in scorer.output
-        assert "keep their history: renamed.png" in scorer.output
+        assert "1 image was moved or renamed, history kept: renamed.png" in scorer.output
         assert "13 images may be shown; 1 comparison so far" in scorer.output
 
 
