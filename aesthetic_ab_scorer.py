@@ -125,15 +125,13 @@ def report_images(hashes: dict[str, str], registered: "Registered") -> None:
     """What is new or different since last time."""
     from src.scores import listing
 
-    added, moved, replaced = len(registered.added), registered.moved, registered.replaced
+    added, moved, new = len(registered.added), registered.moved, registered.replaced
     copies = len(hashes) - len(set(hashes.values()))
     notes = [
         f"{number_of(added, 'image', 'is')} new" if added else "",
         f"{number_of(copies, 'file', 'has')} the content of another, and no rating of its own" if copies else "",
         f"{number_of(len(moved), 'image', 'was')} moved or renamed, history kept: {listing(moved)}" if moved else "",
-        f"{number_of(len(replaced), 'image', 'has')} new content, rated anew: {listing(replaced)}"
-        if replaced
-        else "",
+        f"{number_of(len(new), 'image', 'has')} new content, rated anew: {listing(new)}" if new else "",
     ]
     print("\n".join(note for note in notes if note))
 
@@ -206,8 +204,8 @@ def hold_out(comparisons: "Comparisons", pairing: PairingSettings) -> None:
     comparisons.hold_out(pairing.held_out_screens, pairing.seed)
     if (there := int(comparisons.log(comparisons.rater).held_out.sum())) < pairing.number_to_compare:
         raise UserError(
-            f"--held_out_screens={pairing.held_out_screens:g}: {number_of(there, 'image')} could be held out, of those not yet "
-            f"compared, and a screen shows {pairing.number_to_compare}; ask for a larger share, or leave it out"
+            f"--held_out_screens={pairing.held_out_screens:g}: {number_of(there, 'image')} could be held out, of "
+            f"those not yet compared, and a screen shows {pairing.number_to_compare}; ask for a larger share, or leave it out"
         )
     held = number_of(there, "image", "is")
     print(f"{held} held out: neither ratings nor model learn of them, and the model is checked there.")
