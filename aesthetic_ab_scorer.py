@@ -204,8 +204,9 @@ def hold_out(comparisons: "Comparisons", pairing: PairingSettings) -> None:
     comparisons.hold_out(pairing.held_out_screens, pairing.seed)
     if (there := int(comparisons.log(comparisons.rater).held_out.sum())) < pairing.number_to_compare:
         raise UserError(
-            f"--held_out_screens={pairing.held_out_screens:g}: {number_of(there, 'image')} could be held out, of those "
-            f"not compared yet, and a screen shows {pairing.number_to_compare}; ask for a larger share, or leave it out"
+            f"--held_out_screens={pairing.held_out_screens:g}: {number_of(there, 'image')} could be held out, of "
+            f"those not compared yet, and a screen shows {pairing.number_to_compare}; ask for a larger share, or "
+            "leave it out"
         )
     held = number_of(there, "image", "is")
     print(f"{held} held out: neither ratings nor model learn of them, and the model is checked there.")
