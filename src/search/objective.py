@@ -69,7 +69,7 @@ def make_objective(settings: SearchSettings, data: Dataset, has_weights: bool) -
     _check_sizes(data.scores)
     _check_folds(settings, data)
     _check_choices(loss, metric, subset, data)
-    _check_pairs(loss, data)
+    _check_differences(loss, data)
     if len(data.rows(subset)) < 2:
         raise UserError(
             f"--set_for_scoring={subset}: it holds {number_of(len(data.rows(subset)), 'image')}, and at least 2 are "
@@ -127,11 +127,12 @@ def _check_choices(loss: str, metric: str, subset: str, data: Dataset) -> None:
                 )
 
 
-def _check_pairs(loss: str, data: Dataset) -> None:
-    for part in data.parts() if loss == "ab" else ():
+def _check_differences(loss: str, data: Dataset) -> None:
+    """Of scores that are all the same nothing can be learnt, but by a person's choices; of a fold's none by ab."""
+    for part in data.parts() if loss == "ab" else [data] * (loss != "choices"):
         scores = data.scores[part.rows("train")]
-        if np.ptp(scores) == 0:
+        if len(scores) and np.ptp(scores) == 0:
             raise UserError(
-                f"--loss_model=ab learns from pairs of different scores, and all {len(scores)} train images have "
-                f"{scores[0]:g}; score more images, or use --loss_model=mse"
+                f"{number_of(len(scores), 'train image', 'has')} one score, {scores[0]:g}, and nothing can be learnt "
+                "of that; score more images, or name the right --score_column"
             )

@@ -298,11 +298,12 @@ def test_nll_needs_a_network_that_knows_its_error(tmp_path):
         run(tmp_path, "--metric_for_scoring=nll")
 
 
-def test_ab_needs_train_images_of_different_scores(tmp_path):
+@pytest.mark.parametrize("loss", ["mse", "nll", "ab"])
+def test_of_train_images_that_all_have_one_score_nothing_is_learnt(tmp_path, loss):
     data = toy_data()
     data.scores[data.split == "train"] = 2.5
-    with pytest.raises(UserError, match=r"pairs of different scores, and all 40 train images have 2\.5; score more"):
-        run(tmp_path, "--loss_model=ab", data=data)
+    with pytest.raises(UserError, match=r"^40 train images have one score, 2\.5, and nothing can be learnt of that"):
+        run(tmp_path, f"--loss_model={loss}", data=data)
 
 
 def test_an_empty_subset_cannot_decide(tmp_path):
