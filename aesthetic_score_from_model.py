@@ -255,10 +255,10 @@ def use(
         best_first,
         fill_in,
         hand_on,
-        left_by_move,
         table_head,
         table_lines,
         upload,
+        what_is_left,
         write_about,
         write_scores,
         write_stars,
@@ -266,9 +266,7 @@ def use(
 
     stars, handing_on = settings_of(StarSettings, arguments), handing_on_of(arguments)
     asked = arguments.model, arguments.regex, arguments.threshold, vars(settings_of(SelectionSettings, arguments))
-    left = left_by_move(directory, scored.paths, handing_on, asked)
-    if left is not None:  # the outfile was written before any was moved, and says it of all that were chosen
-        chosen, outfile = left, None if outfile and outfile.exists() else outfile
+    chosen, outfile = what_is_left(directory, scored.paths, chosen, outfile, handing_on, asked)
     if outfile and shard:
         write_about(outfile, replace(shard, rows=len(chosen), unreadable=len(scored.unreadable)))
     if outfile:

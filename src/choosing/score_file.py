@@ -120,9 +120,11 @@ def import_scores(
         return
     table, problems = match_images(read_scorefile(path, score_column, directory), list(ids))
     if is_chosen(table) and len(comparisons.log()):
-        if comparisons.rater and not len(comparisons.log(comparisons.rater)):
-            who = f"{comparisons.rater}'s from the first choice on"
-            note(f"note: {path} holds another rater's scores, and {who}; with --scores each has a file of their own")
+        if (rater := comparisons.rater) and not len(comparisons.log(rater)):
+            note(
+                f"note: {path} holds another rater's scores, and {rater}'s from the first choice on; with --scores "
+                "each has a file of their own"
+            )
         return  # the choices say more, whoever made them
     for problem in [*table.problems, *problems]:
         print(problem)

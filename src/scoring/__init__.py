@@ -6,7 +6,7 @@ from ..common.lazy import lazily
 
 if TYPE_CHECKING:  # what is imported here is public; at run time each name is, when it is first used
     from .gallery import Gallery, check_gallery, show_page
-    from .handing_on import check_handing_on, hand_on, left_by_move, may_be_over, not_handed_on
+    from .handing_on import check_handing_on, hand_on, may_be_over, not_handed_on, what_is_left
     from .held_out import held_out_correlation
     from .merging import check_suffix, merge
     from .model_scores import ModelScores

@@ -109,18 +109,28 @@ def hand_on(
             end_move(target)  # after that was said: whoever did not read it asks again
 
 
-def left_by_move(
-    directory: Path, paths: Sequence[str], settings: HandingOnSettings, asked: object = None
-) -> np.ndarray | None:
-    """Positions (n,) of the images that a move which was killed has left, where the same is asked for again.
+def what_is_left(
+    directory: Path,
+    paths: Sequence[str],
+    chosen: np.ndarray,
+    outfile: Path | None,
+    settings: HandingOnSettings,
+    asked: object = None,
+) -> tuple[np.ndarray, Path | None]:
+    """The chosen images, (n,) positions among the paths, and the outfile, as far as they are still to be dealt with.
 
-    None where there is no such move. paths: of all images that are there now. asked: as of `hand_on`.
+    Both as they are, unless a move was killed and the same is asked for again: then the images that it has left, and
+    no outfile where that is there, as it was written before any image was moved. asked: as of `hand_on`.
     """
     table = _unfinished(settings, _words(directory, settings, asked))
     if table is None:
-        return None
+        return chosen, outfile
     places = {path: place for place, path in enumerate(paths)}
-    return np.array([places[row[1]] for row in table.rows if row[1] in places], dtype=np.int64)
+    left = np.array([places[row[1]] for row in table.rows if row[1] in places], dtype=np.int64)
+    if outfile and outfile.exists():
+        note(f"note: {outfile} stays as it is: the move that goes on had written it")
+        outfile = None
+    return left, outfile
 
 
 def _unfinished(settings: HandingOnSettings, words: str) -> Table | None:

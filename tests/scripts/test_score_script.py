@@ -379,7 +379,7 @@ def test_who_was_not_chosen_is_nothing_done_with_when_a_move_goes_on(here, capsy
         score(capsys, *words)
     monkeypatch.setattr(handing_on, "_carry", act)
     listed = (here / "all.csv").read_bytes()
-    score(capsys, *words)
+    assert "all.csv stays as it is: the move that goes on had written it" in score(capsys, *words)[1]
     assert [row["source"] for row in rows(here / "best" / "scores.csv")] == best
     assert len(list((here / "best").glob("*.png"))) == 4
     assert not list((here / "photos").glob("*.xmp"))
