@@ -1,6 +1,6 @@
 """Which type of model predicts unseen images best: ridge regression, networks, a Gaussian process, or a blend.
 
-    python benchmarks/oasis_types.py ../shared/data/oasis [--people 100] [--draw 0 1 2] [--work FOLDER] [--only ...]
+    python benchmarks/oasis_types.py ../shared/data/oasis [--people 100] [--draw 0 1 2] [--no_networks] [--only ...]
 
 The folder holds the OASIS photographs, ratings.csv with their mean beauty and people.csv with single people's ratings
 (see oasis_quality.py, which ends with these tables). It is only read. By the product's own code, nothing selected on
@@ -13,7 +13,8 @@ the same folds. All cores work. Prints:
    of the ratings the 95 % intervals of the Gaussian process and the blend hold;
 2. people, by lite0 and lite2: of each person's ratings 50, 100 and 175 are learnt from and 50 others predicted,
    drawn by the name and each --draw; the mean of the people's Spearman, and how much better each type is than one
-   network (mean, and its standard error over people). A draw moves all types together, by some 0.01.
+   network (mean, and its standard error over people). A draw moves all types together, by some 0.01. --no_networks:
+   ridge regression and the Gaussian process alone, beside ridge regression; twenty draws take minutes then.
 """
 
 import argparse
@@ -173,21 +174,25 @@ def crowd(load: Callable[[str], Features], oasis: Path) -> None:
             print(f"{line}{held['gp']:>10}{held.get('blend', '-'):>8}{seconds:>7.0f}", flush=True)
 
 
-def people(load: Callable[[str], Features], oasis: Path, count: int, draws: Sequence[int]) -> None:
+def people(
+    load: Callable[[str], Features], oasis: Path, count: int, draws: Sequence[int], networks: bool = True
+) -> None:
     """Table 2."""
+    types, beside = (TYPES, "network") if networks else (("ridge", "gp"), "ridge")
     by_path = {row["relative_path"]: row for row in read(oasis / "people.csv")}
     rows = [by_path[row["relative_path"]] for row in read(oasis / "ratings.csv")]
     names = [name for name in rows[0] if name != "relative_path"][:count]
-    print(f"\nSpearman, mean of {len(names)} people, {EMBEDDED}\n{'learnt':<18}" + "".join(f"{n:>10}" for n in TYPES))
+    print(f"\nSpearman, mean of {len(names)} people, {EMBEDDED}\n{'learnt':<18}" + "".join(f"{n:>10}" for n in types))
     for learnt in LEARNT:
-        tasks = [delayed(of_person)(load(EMBEDDED), rows, name, learnt, draw) for draw in draws for name in names]
-        each = np.array(list(at_once(tasks, f"{learnt} ratings"))).reshape(len(draws), len(names), len(TYPES))
+        asked = [(name, learnt, draw) for draw in draws for name in names]
+        tasks = [delayed(of_person)(load(EMBEDDED), rows, *each, types) for each in asked]
+        each = np.array(list(at_once(tasks, f"{learnt} ratings"))).reshape(len(draws), len(names), len(types))
         for draw, found in zip(draws, each, strict=True):
             print_row(f"{learnt}, draw {draw}", found.mean(axis=0), "10.4f")
         found = each.mean(axis=0)
         if len(draws) > 1:
             print_row(f"{learnt}, {len(draws)} draws", found.mean(axis=0), "10.4f")
-        gains = found - found[:, [TYPES.index("network")]]
+        gains = found - found[:, [types.index(beside)]]
         print_row("  gain", gains.mean(axis=0), "+10.4f")
         print_row("  +-", gains.std(axis=0, ddof=1) / np.sqrt(len(names)), "10.4f")
 
@@ -196,13 +201,15 @@ def print_row(name: str, values: np.ndarray, form: str) -> None:
     print(f"{name:<18}" + "".join(f"{value:{form}}" for value in values), flush=True)
 
 
-def of_person(features: Features, rows: list[dict[str, str]], person: str, learnt: int, draw: int) -> list[float]:
-    """Spearman of each type with OTHERS of this person's ratings; `draw`: which images are learnt."""
+def of_person(
+    features: Features, rows: list[dict[str, str]], person: str, learnt: int, draw: int, types: Sequence[str]
+) -> list[float]:
+    """Spearman of these types with OTHERS of this person's ratings; `draw`: which images are learnt."""
     y = np.array([float(row[person] or "nan") for row in rows])
     rated = np.random.default_rng([sum(person.encode()), draw]).permutation(np.flatnonzero(np.isfinite(y)))
     new, known = rated[:OTHERS], np.sort(rated[OTHERS : OTHERS + learnt])
-    found = predict(features, np.nan_to_num(y), known, new)
-    return [spearman(y[new], found[name]) for name in TYPES]
+    found = predict(features, np.nan_to_num(y), known, new, "network" in types)
+    return [spearman(y[new], found[name]) for name in types]
 
 
 def at_once(tasks: Sequence[Any], what: str) -> Iterator[Any]:
@@ -215,7 +222,14 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def tables(oasis: Path, work: Path, count: int, only: str = "crowd,people", draws: Sequence[int] = (0,)) -> None:
+def tables(
+    oasis: Path,
+    work: Path,
+    count: int,
+    only: str = "crowd,people",
+    draws: Sequence[int] = (0,),
+    networks: bool = True,
+) -> None:
     """Both tables, or one."""
     paths = [row["relative_path"] for row in read(oasis / "ratings.csv")]
     known: dict[str, Features] = {}
@@ -229,7 +243,7 @@ def tables(oasis: Path, work: Path, count: int, only: str = "crowd,people", draw
     if "crowd" in only:
         crowd(load, oasis)
     if "people" in only:
-        people(load, oasis, count, draws)
+        people(load, oasis, count, draws, networks)
 
 
 def main() -> None:
@@ -238,9 +252,11 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=100)
     parser.add_argument("--only", default="crowd,people")
     parser.add_argument("--draw", type=int, nargs="+", default=[0], help="of the images that are learnt of a person")
+    parser.add_argument("--no_networks", action="store_true", help="of people, the types that take no training")
     parser.add_argument("--work", type=Path, default=Path("oasis_quality"), help="features go here")
     arguments = parser.parse_args()
-    tables(arguments.oasis.resolve(), arguments.work.resolve(), arguments.people, arguments.only, arguments.draw)
+    asked = arguments.people, arguments.only, arguments.draw, not arguments.no_networks
+    tables(arguments.oasis.resolve(), arguments.work.resolve(), *asked)
     print(f"\n{os.cpu_count()} cores, torch {torch.__version__}")
 
 
