@@ -93,7 +93,7 @@ def words_of(arguments: argparse.Namespace, directory: Path, scores: Path, choic
     from src.ab_page import Words
 
     shown = shown_path(scores.resolve()), shown_path(choices.resolve())
-    return Words(arguments.question, *shown, after_choosing(directory, scores))
+    return Words(arguments.question, *shown, after_choosing(directory, scores, arguments.feature_extractor_model))
 
 
 def view_of(model: "ChosenModel", file: "ScoreFile", preview: "Gallery | None") -> "ModelView":

@@ -48,9 +48,9 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="keep features there, instead of nowhere")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        truth, features = load(arguments.oasis, arguments.cache or Path(folder))
+        truth, features, widths = load(arguments.oasis, arguments.cache or Path(folder))
     taste = make_taste(truth, AGREEMENT)
-    found = [measure(features, taste, seed) for seed in range(arguments.seeds)]
+    found = [measure(features, widths, taste, seed) for seed in range(arguments.seeds)]
     print(f"{'ratings':<16}{'choices per image':>18}{'alike':>8}{'by error':>10}{'gain':>18}{'weights':>14}")
     for key in found[0]:
         alike, weighted, low, high = np.mean([one[key] for one in found], axis=0)
@@ -60,11 +60,13 @@ def main() -> None:
         print(f"{key[0]:<16}{key[1]:>18.1f}{alike:>8.4f}{weighted:>10.4f}{gain:>18}{low:>8.2f}–{high:.2f}")
 
 
-def measure(features: np.ndarray, taste: Taste, seed: int) -> dict[tuple[str, float], tuple[float, ...]]:
+def measure(
+    features: np.ndarray, widths: list[int], taste: Taste, seed: int
+) -> dict[tuple[str, float], tuple[float, ...]]:
     """{(ratings, choices per image): (Spearman alike, by error, smallest weight, largest)} of one seed."""
     order = np.random.default_rng(seed).permutation(len(features))
     aside, shown = np.split(order, [round(SET_ASIDE * len(order))])
-    similarity = make_similarity(np.arange(len(shown)) + 1, features[shown])
+    similarity = make_similarity(np.arange(len(shown)) + 1, features[shown], widths=widths)
     fits = {"Bradley-Terry": fit_ratings, "assisted": AssistedFit(similarity).fit}
     chooser, results = Taste(taste.truth[shown], taste.utilities[shown]), {}
     for name, fit in fits.items():

@@ -36,8 +36,9 @@ def learnt(bench: Bench, extractor: object, states: States, agreement: float, se
     """{what it learns from: Spearman on the quarter never shown, after each of CHOICES}."""
     n = len(bench.truth)
     shown = np.sort(np.random.default_rng(seed).permutation(n)[n // 4 :])
-    unseen, features = np.setdiff1d(np.arange(n), shown), np.concatenate(list(states.values()), axis=1)
-    similarity = make_similarity(np.arange(len(shown)) + 1, features[shown])
+    unseen, blocks = np.setdiff1d(np.arange(n), shown), [block[shown] for block in states.values()]
+    widths = [block.shape[1] for block in blocks]
+    similarity = make_similarity(np.arange(len(shown)) + 1, np.concatenate(blocks, axis=1), widths=widths)
     keep = tuple(count / len(shown) for count in CHOICES)
     taste, name = make_taste(bench.truth[shown], agreement), f"model, {agreement:.0%}"
     course = run(taste, assist(similarity), "near", 2.0, seed, name, keep=keep)
@@ -59,7 +60,7 @@ def honest(bench: Bench) -> None:
     """All images take part; a share of them is held out, as with --held_out_screens."""
     heads = f"{'as printed':>12}{'really':>9}{'of':>6}{'off, by seed':>30}"
     print(f"\nHeld-out choices foreseen, {SHARE:.0%} held out\n{'':<32}{heads}")
-    extractor, states = states_of(LITE0, *bench.places)
+    extractor, states = states_of(BOTH, *bench.places)
     for agreement in AGREEMENTS:
         taste = make_taste(bench.truth, agreement)
         found: dict[float, list[tuple[float, float, int]]] = {1.0: [], 2.0: []}

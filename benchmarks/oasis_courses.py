@@ -14,7 +14,7 @@ from src.ratings.assisted import AssistedFit
 from src.ratings.fit import fit_ratings
 from src.ratings.fitted import Ratings
 from src.ratings.log import Log
-from src.ratings.similarity import make_similarity
+from src.ratings.similarity import Similarity, make_similarity
 
 AGREEMENTS = (0.85, 0.75)
 LONGEST = {"assisted": 4.6, "near": 4.6, "classic": 4.6, "elo": 12.0}
@@ -23,11 +23,18 @@ LONGEST = {"assisted": 4.6, "near": 4.6, "classic": 4.6, "elo": 12.0}
 class Bench:
     """The data, and each simulation run at most once."""
 
-    def __init__(self, truth: np.ndarray, features: np.ndarray, seeds: int, places: tuple[Path, Path]) -> None:
-        """places: the folder of OASIS, and that of the cache of features."""
-        self.places, self.truth, self.features, self.seeds = places, truth, features, range(seeds)
+    def __init__(
+        self, truth: np.ndarray, features: np.ndarray, widths: list[int], seeds: int, places: tuple[Path, Path]
+    ) -> None:
+        """features, widths: as `load` gives them. places: the folder of OASIS, and that of the cache of features."""
+        self.places, self.truth, self.seeds = places, truth, range(seeds)
+        self.features, self.widths = features, widths
         self.course = cache(self._course)
-        self.similarity = make_similarity(np.arange(len(truth)) + 1, features)
+        self.similarity = self.similar(np.arange(len(truth)))
+
+    def similar(self, rows: np.ndarray) -> Similarity:
+        """How alike the images of these rows are, numbered from 1 in their order."""
+        return make_similarity(np.arange(len(rows)) + 1, self.features[rows], widths=self.widths)
 
     def courses(self, method: str, agreement: float) -> list[Course]:
         return [self.course(method, agreement, seed) for seed in self.seeds]
@@ -42,7 +49,7 @@ class Bench:
             longest, at_once = 2.0, 4
         if method == "shuffled":
             mixed = np.random.default_rng(seed).permutation(len(self.truth))
-            similarity = make_similarity(self.similarity.images, self.features[mixed])
+            similarity = self.similar(mixed)
         fit = assist(similarity) if method in ("assisted", "shuffled", "four") else plain(method)
         pairing = "classic" if method in ("elo", "classic") else "near"
         taste = make_taste(self.truth, agreement)
@@ -77,10 +84,11 @@ def value_at(course: Course, values: list[float], point: float) -> float:
     return float(np.interp(point, course.at, values))
 
 
-def load(oasis: Path, cache_folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """(900,) mean beauty, and (900, D) features of the embedded extractor, kept in cache_folder."""
+def load(oasis: Path, cache_folder: Path) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """(900,) mean beauty; (900, D) features of `embedded`, kept in cache_folder; the width of each state."""
     truth = np.array([float(row["beauty_mean"]) for row in _rows(oasis)])
-    return truth, np.concatenate(list(states_of("efficientnet-lite0", oasis, cache_folder)[1].values()), axis=1)
+    blocks = list(states_of("embedded", oasis, cache_folder)[1].values())
+    return truth, np.concatenate(blocks, axis=1), [block.shape[1] for block in blocks]
 
 
 def states_of(name: str, oasis: Path, cache_folder: Path) -> tuple[Any, dict[int, np.ndarray]]:

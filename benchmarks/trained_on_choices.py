@@ -8,7 +8,6 @@ from benchmarks.simulated_person import Course, Taste, make_taste
 from src.common import expected_order, spearman
 from src.ratings.fit import fit_ratings
 from src.ratings.fitted import Ratings
-from src.ratings.similarity import make_similarity
 
 # Fixed beforehand, in the middle of the training script's default ranges; nothing is selected on unseen images.
 NETWORK = {"train_epochs": 30, "batch_size": 50, "log_lr": -3.5, "log_weight_lr": -3.0, "warmup_ratio": 0.1}
@@ -36,7 +35,7 @@ def targets(bench: Bench, agreement: float, seed: int) -> list[tuple[str, np.nda
     """(what the scores are, rows of the images shown, their scores, the errors of these)."""
     n = len(bench.truth)
     shown = np.sort(np.random.default_rng(seed).permutation(n)[n // 4 :])
-    truth, similarity = bench.truth[shown], make_similarity(np.arange(len(shown)) + 1, bench.features[shown])
+    truth, similarity = bench.truth[shown], bench.similar(shown)
     fits = {"Bradley-Terry": fit_ratings, "assisted": assist(similarity)}
     rows = []
     for name, fit in fits.items():
@@ -63,7 +62,7 @@ def process(bench: Bench, shown: np.ndarray, scores: np.ndarray, errors: np.ndar
     from src.model import PredictorConfig, fit_gaussian_process
 
     x = torch.from_numpy(bench.features.astype(np.float32))
-    config = PredictorConfig("benchmark", (0,), "join", (x.shape[1],), (), (0.0,))
+    config = PredictorConfig("benchmark", tuple(range(len(bench.widths))), "join", tuple(bench.widths), (), (0.0,))
     return fit_gaussian_process(config, x[shown], scores, errors=errors).predict(x)[0]
 
 
@@ -76,7 +75,8 @@ def predictions(bench: Bench, shown: np.ndarray, scores: np.ndarray, seed: int) 
     from src.search.baseline import ridge_scores
 
     x = bench.features.astype(np.float32)
-    config = PredictorConfig("benchmark", (0,), "join", (x.shape[1],), LAYERS, DROPOUTS)
+    states = tuple(range(len(bench.widths)))
+    config = PredictorConfig("benchmark", states, "join", tuple(bench.widths), LAYERS, DROPOUTS)
     data = TrainingData(torch.from_numpy(x[shown]), torch.from_numpy(scores).float(), torch.ones(len(shown)))
     network = train(config, TrainingConfig(**NETWORK, seed=seed), data).predict(torch.from_numpy(x))[0]
     everything, split = np.zeros(len(x)), np.full(len(x), "eval", dtype=object)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .order import Expected, ab, expected_order
     from .parts import has_ended, new_part, process_name, remove_parts
     from .ranks import mean_ranks
-    from .scaling import standardisation
+    from .scaling import standardisation, weighing_alike
     from .waiting import Steps, counted, working
     from .words import all_of, command_of, number_of
 else:

@@ -1,5 +1,7 @@
 """Standardisation of features: what is subtracted from each, and what it is divided by."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 # Of the median deviation of all features: what one of them is divided by at least.
@@ -17,3 +19,11 @@ def standardisation(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     scale = features.std(axis=0, dtype=np.float64)
     scale = np.maximum(scale, SMALLEST_SCALE * np.median(scale))
     return shift, np.where(scale > 0, scale, 1.0)
+
+
+def weighing_alike(widths: Sequence[int]) -> np.ndarray:
+    """(W,) what standardised features are divided by, so that blocks of these widths, W together, weigh alike.
+
+    Squared distances are means over the blocks of the mean squared difference in each, then.
+    """
+    return np.repeat(np.sqrt(np.array(widths) * len(widths)), widths)

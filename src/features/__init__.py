@@ -8,6 +8,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .batches import pixels_of
     from .extraction import Features, extract_features, fill_cache
     from .extractors import EMBEDDED, FAST, Extractor, extractor_in_words, load_extractor
+    from .extractors.checkpoint import in_cache
     from .extractors.efficientnet import embedded_network
     from .extractors.known import list_extractors
     from .feature_cache import FeatureCache, default_folder

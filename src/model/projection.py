@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common import draw_landmarks, principal_components, standardisation
+from ..common import draw_landmarks, principal_components, standardisation, weighing_alike
 
 Floats = NDArray[np.float64]
 WHOLE_UP_TO = 2000  # images; of more, so many at random say what the components are
@@ -32,7 +32,7 @@ def fit_projection(inputs: np.ndarray, widths: Sequence[int], count: int, seed: 
     are fewer. widths: columns of each hidden state, which weigh alike together. seed: draws images, of many.
     """
     shift, scale = standardisation(inputs)
-    scale = scale * np.repeat(np.sqrt(np.array(widths) * len(widths)), widths)  # (W,)
+    scale = scale * weighing_alike(widths)
     some = (inputs[draw_landmarks(len(inputs), WHOLE_UP_TO, WHOLE_UP_TO, seed)] - shift) / scale
     wanted = min(count, len(some) - 1)
     if wanted >= some.shape[1]:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from ..common import command_of
+from ..features import in_cache
 
 ROOT = Path(__file__).resolve().parents[2]
 CHOOSE_SCRIPT, TRAIN_SCRIPT, SCORE_SCRIPT, LOOK_SCRIPT = (
@@ -19,11 +20,19 @@ CHOOSE_SCRIPT, TRAIN_SCRIPT, SCORE_SCRIPT, LOOK_SCRIPT = (
 BEST = 100  # images that are copied next, but no more than a quarter of all
 # What else was said on the command line of the same images, and is to be said again.
 OF_IMAGES = ("--exclude", "--cache_directory")
+OF_FEATURES = ("--feature_extractor_model", "--feature_extractor", "--hidden_states_used")
+FOLDERS = ("--cache_directory", *OF_FEATURES[:2])  # those that may be a folder
 
 
-def after_choosing(directory: Path, scores: Path) -> str:
-    """The command that trains on the scores."""
-    return _command(TRAIN_SCRIPT, _at(directory), f"--scores={scores.resolve()}", *_said(*OF_IMAGES))
+def after_choosing(directory: Path, scores: Path, image_model: str) -> str:
+    """The command that trains on the scores. image_model: the one that assists the ratings, or would if it were here.
+
+    Where that is the default, and would have to be downloaded, training gets the embedded one, as choosing did.
+    """
+    words = _said(*OF_FEATURES, *OF_IMAGES)
+    if not (any(word.startswith("@") for word in sys.argv) or _said(*OF_FEATURES[:2]) or in_cache(image_model)):
+        words.insert(0, f"{OF_FEATURES[0]}=embedded")
+    return _command(TRAIN_SCRIPT, _at(directory), f"--scores={scores.resolve()}", *words)
 
 
 def after_training(arguments: argparse.Namespace, directory: Path, model: Path, new: bool = True) -> str:
@@ -97,7 +106,8 @@ def _said(*names: str) -> list[str]:
         name, sign, value = word.partition("=")
         if name in names:
             value = value if sign else following
-            found.append(f"{name}={Path(value).expanduser().resolve() if name == '--cache_directory' else value}")
+            is_path = name in FOLDERS and (name not in OF_FEATURES or Path(value).expanduser().is_dir())
+            found.append(f"{name}={Path(value).expanduser().resolve() if is_path else value}")
     return found
 
 

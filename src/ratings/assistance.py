@@ -71,8 +71,9 @@ def find_assistance(task: Task) -> Assistance:
     rows = {path: row for row, path in enumerate(features.paths)}
     images = np.array(sorted(image for image, path in task.images.items() if path in rows), dtype=np.int64)
     order = [rows[task.images[image]] for image in images.tolist()]
-    joined = np.concatenate([features.states[k][order] for k in states], axis=1)  # (M, sum of W_k)
-    similarity = make_similarity(images, joined)
+    blocks = [features.states[k][order] for k in states]  # (M, W_k) each
+    widths = [block.shape[1] for block in blocks]
+    similarity = make_similarity(images, np.concatenate(blocks, axis=1), widths=widths)
     return Assistance(extractor.name, similarity, features.unreadable, tuple(states), extractor.fp16)
 
 

@@ -1,5 +1,6 @@
 """How alike images are, by their features: the prior of the assisted ratings, as a low-rank matrix."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..common import (
     squared_distances,
     standardisation,
     vectors_of,
+    weighing_alike,
 )
 from .log import Floats, Ints
 
@@ -40,19 +42,22 @@ class Similarity:
         return vectors
 
 
-def make_similarity(images: Ints, features: np.ndarray, rank: int = RANK, seed: int = 0) -> Similarity:
+def make_similarity(
+    images: Ints, features: np.ndarray, rank: int = RANK, seed: int = 0, widths: Sequence[int] = ()
+) -> Similarity:
     """K = exp(−‖x − x'‖² / median ‖x − x'‖²) of standardised features, in its `rank` leading eigenvectors.
 
-    images: (n,) ids, ascending, without repeats; features: (n, D), a row each, finite. Up to 2,000 images it is the
-    eigendecomposition; beyond, Nyström's approximation from 1,000 images drawn at random (Williams & Seeger, 2001).
-    Takes a second or two; do it once. Raises UserError where images and features don't fit together, or features
-    aren't finite.
+    images: (n,) ids, ascending, without repeats; features: (n, D), a row each, finite. widths: of the hidden states
+    that stand side by side in it, D together, which weigh alike, however wide they are; () where it is one. Up to
+    2,000 images it is the eigendecomposition; beyond, Nyström's approximation from 1,000 images drawn at random
+    (Williams & Seeger, 2001). Takes a second or two; do it once. Raises UserError where images and features don't fit
+    together, or features aren't finite.
     """
     _check(images, features)
     if len(images) < 2:
         return Similarity(images, np.zeros((len(images), 0)))
     shift, scale = standardisation(features)
-    x = ((features - shift) / scale).astype(np.float32)
+    x = ((features - shift) / (scale * weighing_alike(widths or [features.shape[1]]))).astype(np.float32)
     chosen = draw_landmarks(len(x), WHOLE_UP_TO, LANDMARKS, seed)
     with one_blas_thread():
         vectors = _vectors(x, x[chosen], rank)

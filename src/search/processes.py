@@ -52,7 +52,7 @@ def _ratings(
     log = (
         _chosen(data, rows, images) if settings.loss_model == "choices" else _by_scores(settings, data, rows, images)
     )
-    found = AssistedFit(make_similarity(images, inputs)).fit(log)
+    found = AssistedFit(make_similarity(images, inputs, widths=data.config.column_blocks)).fit(log)
     slope, offset = _line(found.rating, data.scores[rows])
     return slope * found.rating + offset, slope * found.error
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from src.common import standardisation
+from src.common import standardisation, weighing_alike
 
 TYPICAL = 1000.0  # squared length of an image's weighed features, on average: as of a thousand standardised ones
 
@@ -28,7 +28,7 @@ class Weighing(nn.Module):
         floored: with the least scale of `standardisation`, block by block. Of some dozen images there are features
         that are nearly always 0, and those would drown out all others in the first new image that has them.
         """
-        each = np.repeat(np.sqrt(np.array(widths) * len(widths)), widths) / np.sqrt(TYPICAL)  # (W,)
+        each = weighing_alike(widths) / np.sqrt(TYPICAL)  # (W,)
         scale = np.maximum(x.std(axis=0), 1e-6)
         if floored:
             blocks = np.split(x, np.cumsum(widths)[:-1], axis=1)

@@ -202,7 +202,7 @@ def test_efficientnets_widths_and_defaults_are_as_documented(efficientnet):
     assert (image.shape, image.dtype) == ((224, 224, 3), np.uint8)
     features = efficientnet([image], range(5))
     assert [features[k].shape for k in range(5)] == [(1, 1280), (1, 1152), (1, 320), (1, 192), (1, 192)]
-    assert (efficientnet.default_hidden_states, efficientnet.default_hidden_states_mode) == ((0, 1, 3, 7), "join")
+    assert (efficientnet.default_hidden_states, efficientnet.default_hidden_states_mode) == ((0, 1, 2, 3), "join")
 
 
 def test_features_hardly_depend_on_the_rest_of_the_batch(efficientnet):

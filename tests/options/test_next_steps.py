@@ -21,6 +21,7 @@ from src.options import (
     scoring_again,
 )
 
+DEFAULT = "ChrisGoringe/vitH16"  # of --feature_extractor_model
 SCORING = {
     "copy_to": None,
     "move_to": None,
@@ -65,11 +66,31 @@ def commands(text):
 
 
 def test_what_follows_choosing_trains_on_its_scores_with_the_same_arguments(photos, monkeypatch, tmp_path):
-    command = after_choosing(photos, photos / "scores.csv")
+    command = after_choosing(photos, photos / "scores.csv", DEFAULT)
     monkeypatch.chdir("/")
     found = read(command, TRAIN)
     folder = tmp_path / photos
     assert (found.directory, found.scores, found.seed) == (str(folder), str(folder / "scores.csv"), 7)
+
+
+def test_who_named_no_image_model_trains_by_one_that_needs_no_download(photos, monkeypatch):
+    """Choosing made do with it too. Where the default is on this machine, or something was asked for, that stays."""
+    monkeypatch.setattr(next_steps, "in_cache", lambda name: False)
+
+    def trains_by(*given):
+        monkeypatch.setattr(sys, "argv", ["script", *given])
+        found = read(after_choosing(photos, photos / "scores.csv", DEFAULT), TRAIN)
+        return found.feature_extractor_model, found.hidden_states_used
+
+    assert trains_by() == ("embedded", None)
+    assert trains_by("--feature_extractor_model=facebook/dinov2-base", "--hidden_states_used=0,2") == (
+        "facebook/dinov2-base",
+        (0, 2),
+    )
+    assert trains_by("--feature_extractor", "anna's photos") == (str(photos.resolve()), None)
+    assert trains_by("@my arguments.txt") == (DEFAULT, None)
+    monkeypatch.setattr(next_steps, "in_cache", lambda name: name == DEFAULT)
+    assert trains_by() == (DEFAULT, None)
 
 
 def test_what_follows_training_looks_at_the_model_and_uses_it(photos, monkeypatch, tmp_path):
@@ -96,7 +117,7 @@ def test_what_was_said_of_the_same_images_is_said_again(photos, monkeypatch, tmp
     look, score = commands(after_training(Namespace(scores="scores.csv"), photos, model))
     scored = Namespace(**{**SCORING, "exclude": ["*.gif", "old"], "cache_directory": "kept"})
     (copy,) = commands(after_scoring(scored, photos, [model], None, 1000))
-    train = after_choosing(photos, photos / "scores.csv")
+    train = after_choosing(photos, photos / "scores.csv", DEFAULT)
     monkeypatch.chdir("/")
     assert read(look, LOOK).score_column == "beauty"
     for command, script in ((look, LOOK), (score, SCORE), (copy, SCORE), (train, TRAIN)):
@@ -106,7 +127,7 @@ def test_what_was_said_of_the_same_images_is_said_again(photos, monkeypatch, tmp
 
 def test_a_script_that_was_given_no_words_has_a_next_command_too(photos, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["script"])
-    assert read(after_choosing(photos, photos / "scores.csv"), TRAIN).scores.endswith("scores.csv")
+    assert read(after_choosing(photos, photos / "scores.csv", DEFAULT), TRAIN).scores.endswith("scores.csv")
 
 
 def test_what_follows_looking_uses_the_models_if_there_are_any(photos):
@@ -179,9 +200,9 @@ def test_the_short_word_stands_for_python_only_where_a_shell_finds_this_one(tmp_
     other.write_text("")
     other.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert shlex.split(after_choosing(tmp_path, tmp_path / "a.csv"))[0] == sys.executable
+    assert shlex.split(after_choosing(tmp_path, tmp_path / "a.csv", DEFAULT))[0] == sys.executable
     monkeypatch.setattr(next_steps.sys, "executable", str(other))
-    assert shlex.split(after_choosing(tmp_path, tmp_path / "a.csv"))[0] == "python"
+    assert shlex.split(after_choosing(tmp_path, tmp_path / "a.csv", DEFAULT))[0] == "python"
 
 
 def test_argument_files_are_quoted_for_powershell(monkeypatch):

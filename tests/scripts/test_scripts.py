@@ -149,7 +149,7 @@ def test_the_arguments_written_beside_the_model_give_the_same_model_again(photos
     written = photos / "photos" / "model.arguments.txt"
     first = content(photos / "photos" / "model.safetensors")
     text = written.read_text(encoding="utf-8")
-    assert "--hidden_states_used=0,1,3,7\n" in text
+    assert "--hidden_states_used=0,1,2,3\n" in text
     assert "--hidden_states_mode=join\n" in text
     assert "--eval_pick_seed=42\n" in text
     output = train_here(f"@{written}", "--modelpath=again.safetensors", quick=())
@@ -159,8 +159,8 @@ def test_the_arguments_written_beside_the_model_give_the_same_model_again(photos
 
 def test_the_model_file_says_how_it_was_made(photos, finished):
     predictor, metadata = load_predictor(photos / "photos" / "model.safetensors")
-    assert predictor.config.hidden_states_used == (0, 1, 3, 7)
-    assert predictor.config.widths == (1280, 1152, 192, 112)
+    assert predictor.config.hidden_states_used == (0, 1, 2, 3)
+    assert predictor.config.widths == (1280, 1152, 320, 192)
     assert metadata["study"] == "photos"
     assert metadata["n_images"] == "40"
 

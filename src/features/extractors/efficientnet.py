@@ -82,7 +82,7 @@ class EfficientNetExtractor(TorchExtractor):
     Runtime, or in torch where that is missing; the features are the same up to float rounding.
     """
 
-    default_hidden_states = (0, 1, 3, 7)
+    default_hidden_states = (0, 1, 2, 3)
     default_hidden_states_mode = "join"
     heedless = ("fp16_features", "aim_batch_norm")
 
