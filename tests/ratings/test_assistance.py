@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from src.common.errors import UserError
 from src.features.extraction import extract_features
@@ -90,6 +91,15 @@ def test_images_of_like_colour_are_alike_and_one_that_cannot_be_read_is_left_out
     assert np.argmax(alike[0, 1:]) == 2
     vectors = found.similarity.of(np.array([45, 55]))  # still rated, by its own choices
     assert (vectors[0] == 0).all()
+
+
+def test_hidden_states_weigh_alike_in_what_assists(task, extractors, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(assistance, "make_similarity", lambda _, features, **more: seen.update(more, of=features))
+    find_assistance(task)
+    blocks = ToyExtractor("toy")([ToyExtractor("toy").prepare(Image.new("RGB", (8, 8)))], (0, 1))
+    assert seen["widths"] == [block.shape[1] for block in blocks.values()]
+    assert seen["of"].shape == (6, sum(seen["widths"]))
 
 
 def test_without_a_readable_image_there_is_nothing_to_assist(task, extractors):

@@ -526,6 +526,20 @@ def test_similarity_is_the_stated_kernel():
     np.testing.assert_allclose(apart[0] / apart[0].mean(), apart[1] / apart[1].mean(), atol=1e-5)
 
 
+def test_hidden_states_weigh_alike_however_wide_they_are():
+    """The mean over hidden states of the mean squared difference of standardised features."""
+    rng = np.random.default_rng(3)
+    blocks = rng.normal(size=(30, 40)), 5 + 2 * rng.normal(size=(30, 4)), rng.normal(size=(30, 1))
+    widths = [block.shape[1] for block in blocks]
+    found = make_similarity(np.arange(30) + 1, np.concatenate(blocks, axis=1), 30, widths=widths).vectors
+    means = [((block - block.mean(axis=0)) / block.std(axis=0)) for block in blocks]
+    squared = np.mean([np.mean((z[:, None] - z) ** 2, axis=2) for z in means], axis=0)
+    kernel = np.exp(-squared / np.median(squared[np.triu_indices(30, 1)]))
+    centring = np.eye(30) - 1 / 30
+    kernel = centring @ kernel @ centring
+    np.testing.assert_allclose(found @ found.T, kernel * 30 / np.trace(kernel), atol=1e-5)
+
+
 def test_equal_images_are_rated_equal():
     x = np.repeat(landscape(10)[0], 2, axis=0)  # 0 and 1 are the same picture, and so on
     log = make_log(np.arange(20) + 1, [(1, 3), (1, 5), (1, 7)], [1, 1, 1])
