@@ -18,14 +18,16 @@ from ..common import (
 from .log import Floats, Ints
 
 RANK = 128
+POWER = 1.5  # of the kernel: tastes vary more along its leading eigenvectors than it says itself
 WHOLE_UP_TO = 2000  # images; beyond, the eigenvectors come from landmarks
 LANDMARKS = 1000
+NOTHING = 1e-9  # of the largest eigenvalue
 SAME = 1e-6  # a size of vectors below this: all images have the same features
 
 
 @dataclass(frozen=True)
 class Similarity:
-    """vectors vectorsᵀ: K's leading part, up to a shift that all images share, scaled to a mean diagonal of 1.
+    """vectors vectorsᵀ: the leading part of K, centred, to the power 1.5, and scaled to a mean diagonal of 1.
 
     images: (n,) ids, ascending. vectors: (n, r), of mean 0: choices say nothing of a common shift of all utilities,
     and without it errors are those of the differences, and the scale that of the differences.
@@ -45,7 +47,7 @@ class Similarity:
 def make_similarity(
     images: Ints, features: np.ndarray, rank: int = RANK, seed: int = 0, widths: Sequence[int] = ()
 ) -> Similarity:
-    """K = exp(−‖x − x'‖² / median ‖x − x'‖²) of standardised features, in its `rank` leading eigenvectors.
+    """Of K = exp(−‖x − x'‖² / median ‖x − x'‖²) of standardised features, in its `rank` leading eigenvectors.
 
     images: (n,) ids, ascending, without repeats; features: (n, D), a row each, finite. widths: of the hidden states
     that stand side by side in it, D together, which weigh alike, however wide they are; () where it is one. Up to
@@ -61,9 +63,16 @@ def make_similarity(
     chosen = draw_landmarks(len(x), WHOLE_UP_TO, LANDMARKS, seed)
     with one_blas_thread():
         vectors = _vectors(x, x[chosen], rank)
-    vectors -= vectors.mean(axis=0)
+        vectors = _to_the_power(vectors - vectors.mean(axis=0))
     size = np.sqrt(np.mean(np.sum(vectors**2, axis=1)))
     return Similarity(images, vectors / size if size > SAME else np.zeros_like(vectors))
+
+
+def _to_the_power(vectors: Floats) -> Floats:
+    """Those of (vectors vectorsᵀ)^POWER, (n, r), without directions of which centring left nothing."""
+    values, basis = np.linalg.eigh(vectors.T @ vectors)
+    there = values > NOTHING * values.max(initial=0)
+    return vectors @ (basis[:, there] * values[there] ** ((POWER - 1) / 2))
 
 
 def _vectors(x: np.ndarray, landmarks: np.ndarray, rank: int) -> Floats:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.integrate import quad
+from scipy.linalg import fractional_matrix_power
 from scipy.optimize import approx_fprime, minimize
 from scipy.special import expit
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -514,16 +515,22 @@ def test_nystroem_comes_close_to_the_eigenvectors(monkeypatch):
     assert difference.mean() < 0.015  # half of the eigenvectors give 0.044
 
 
+def stated_kernel(squared):
+    """K of squared distances (n, n), centred, to the power 1.5, and scaled to a mean diagonal of 1."""
+    n = len(squared)
+    centring = np.eye(n) - 1 / n
+    centred = centring @ np.exp(-squared / np.median(squared[np.triu_indices(n, 1)])) @ centring
+    powered = np.real(fractional_matrix_power(centred + 1e-12 * np.eye(n), 1.5))
+    return powered * n / np.trace(powered)
+
+
 def test_similarity_is_the_stated_kernel():
     x = np.array([[0.0, 0], [1, 0], [0, 3], [5, 1]])
     whole = similar(x)
     z = (x - x.mean(axis=0)) / x.std(axis=0)
     squared = np.sum((z[:, None] - z) ** 2, axis=2)
-    kernel = np.exp(-squared / np.median(squared[np.triu_indices(4, 1)]))
-    found = whole.vectors @ whole.vectors.T
-    assert np.trace(found) / 4 == pytest.approx(1)
-    apart = [np.diag(k)[:, None] + np.diag(k) - 2 * k for k in (found, kernel)]  # the variances of differences
-    np.testing.assert_allclose(apart[0] / apart[0].mean(), apart[1] / apart[1].mean(), atol=1e-5)
+    np.testing.assert_allclose(whole.vectors @ whole.vectors.T, stated_kernel(squared), atol=1e-5)
+    assert whole.vectors.mean(axis=0) == pytest.approx(0, abs=1e-6)
 
 
 def test_hidden_states_weigh_alike_however_wide_they_are():
@@ -532,12 +539,9 @@ def test_hidden_states_weigh_alike_however_wide_they_are():
     blocks = rng.normal(size=(30, 40)), 5 + 2 * rng.normal(size=(30, 4)), rng.normal(size=(30, 1))
     widths = [block.shape[1] for block in blocks]
     found = make_similarity(np.arange(30) + 1, np.concatenate(blocks, axis=1), 30, widths=widths).vectors
-    means = [((block - block.mean(axis=0)) / block.std(axis=0)) for block in blocks]
-    squared = np.mean([np.mean((z[:, None] - z) ** 2, axis=2) for z in means], axis=0)
-    kernel = np.exp(-squared / np.median(squared[np.triu_indices(30, 1)]))
-    centring = np.eye(30) - 1 / 30
-    kernel = centring @ kernel @ centring
-    np.testing.assert_allclose(found @ found.T, kernel * 30 / np.trace(kernel), atol=1e-5)
+    standard = [((block - block.mean(axis=0)) / block.std(axis=0)) for block in blocks]
+    squared = np.mean([np.mean((z[:, None] - z) ** 2, axis=2) for z in standard], axis=0)
+    np.testing.assert_allclose(found @ found.T, stated_kernel(squared), atol=1e-5)
 
 
 def test_equal_images_are_rated_equal():
@@ -609,6 +613,8 @@ def test_the_documentation_states_the_constants_of_the_model():
     assert "again at " + ", ".join(f"{p:g}" for p in REFRESHED_AT) + " choices per image" in text
     assert f"from at most {hyperparameters.MOST:,} images" in text
     assert f"Before, they are {DEFAULT.variance:g} and {DEFAULT.share:g}." in text
+    assert f"to the power {similarity_module.POWER:g}" in text
+    assert f"ρ is as ρ + {hyperparameters.OFFSET:g}" in text
     assert f"Beyond {ENOUGH} images it is a sample" in text
 
 
