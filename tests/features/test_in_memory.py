@@ -93,7 +93,7 @@ def test_an_extractor_given_by_name_has_its_own_states_and_nothing_is_printed_or
     monkeypatch.chdir(tmp_path)
     before = sorted(tmp_path.rglob("*"))
     features = extract([tmp_path / "photos" / path for path in paths], "efficientnet-lite0")
-    assert {k: block.shape for k, block in features.items()} == {0: (3, 1280), 1: (3, 1152), 3: (3, 192), 7: (3, 112)}
+    assert {k: block.shape for k, block in features.items()} == {0: (3, 1280), 1: (3, 1152), 2: (3, 320), 3: (3, 192)}
     assert sorted(tmp_path.rglob("*")) == before
     assert capfd.readouterr() == ("", "")
 
