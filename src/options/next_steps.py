@@ -29,10 +29,10 @@ def after_choosing(directory: Path, scores: Path, image_model: str) -> str:
 
     Where that is the default, and would have to be downloaded, training gets the embedded one, as choosing did.
     """
-    words = _said(*OF_FEATURES, *OF_IMAGES)
+    words = _said(*OF_FEATURES)
     if not (any(word.startswith("@") for word in sys.argv) or _said(*OF_FEATURES[:2]) or in_cache(image_model)):
-        words.insert(0, f"{OF_FEATURES[0]}=embedded")
-    return _command(TRAIN_SCRIPT, _at(directory), f"--scores={scores.resolve()}", *words)
+        words = [f"{OF_FEATURES[0]}=embedded"]  # hidden states that were asked for are not this one's
+    return _command(TRAIN_SCRIPT, _at(directory), f"--scores={scores.resolve()}", *words, *_said(*OF_IMAGES))
 
 
 def after_training(arguments: argparse.Namespace, directory: Path, model: Path, new: bool = True) -> str:

@@ -83,6 +83,7 @@ def test_who_named_no_image_model_trains_by_one_that_needs_no_download(photos, m
         return found.feature_extractor_model, found.hidden_states_used
 
     assert trains_by() == ("embedded", None)
+    assert trains_by("--hidden_states_used=0,2") == ("embedded", None)
     assert trains_by("--feature_extractor_model=facebook/dinov2-base", "--hidden_states_used=0,2") == (
         "facebook/dinov2-base",
         (0, 2),
