@@ -65,7 +65,7 @@ def caution(table: ScoreTable) -> str:
     extractors = all_of([extractor_in_words(name) for name in _extractors(table)])
     better = ""
     if ERRORS in table.document.columns:
-        better = " Go by those with the scores' errors counted, which are cautious"
+        better = " Go by those with the scores' errors counted, which come closer to the truth"
     return (
         f"Take care: features of {extractors} assisted these scores; a model of features agrees with them more than "
         f"with you.\nThe figures flatter.{better}: docs/training.md#honest-numbers"
