@@ -16,7 +16,7 @@ from .log import Floats
 from .precision import Graph, Precision, conjugate_gradients, dot, variances
 from .screens import Screens
 
-STALE = 0.05  # natural units: how far a utility may move before the curvature is worked out again
+STALE = 0.02  # natural units: how far a utility may move before the curvature is worked out again
 SETTLED = 1e-5  # natural units: Newton stops when no utility moves further
 CLOSE = 1e-3  # relative accuracy of X
 
