@@ -10,6 +10,9 @@ from .settings import MOST_AT_ONCE, PAIRINGS, PairingSettings
 
 CANDIDATES = 12  # per opponent wanted
 COUNT_COST = 0.3  # what one more comparison of a candidate costs, in Elo units of distance
+# Opponents of any rating on that share of near screens: a close pair tells next to nothing of how far apart images are,
+# on which all errors rest. Which is little known until each image was compared ONCE, on average.
+ANY_RATING, ANY_RATING_FIRST, ONCE = 0.1, 0.4, 1.0
 
 
 def next_screen(
@@ -28,7 +31,8 @@ def next_screen(
 
     classic: one image drawn with weight (1 − low_count_weight)^comparisons, the others uniformly. random: all
     uniformly. near: the least-compared image, ties at random, against those k − 1 of 12 (k − 1) random others with
-    the smallest |difference of ratings| + 0.3 × comparisons.
+    the smallest |difference of ratings| + 0.3 × comparisons; on one screen in ten, and two in five as long as the
+    allowed images have less than one comparison on average, against k − 1 random others.
 
     Raises UserError for an unknown pairing, k outside 2…9, or fewer allowed images than k.
     """
@@ -57,7 +61,9 @@ def _check(pairing: str, k: int, n: int) -> None:
 def _near(rng: np.random.Generator, rows: Ints, ratings: Floats, comparisons: Ints, k: int) -> Ints:
     counts = comparisons[rows]
     first = rng.choice(rows[counts == counts.min()])
-    candidates = _sample(rng, rows[rows != first], min(CANDIDATES * (k - 1), len(rows) - 1))
+    any_rating = rng.random() < (ANY_RATING_FIRST if counts.mean() < ONCE else ANY_RATING)
+    drawn = k - 1 if any_rating else CANDIDATES * (k - 1)
+    candidates = _sample(rng, rows[rows != first], min(drawn, len(rows) - 1))
     cost = np.abs(ratings[candidates] - ratings[first]) + COUNT_COST * comparisons[candidates]
     return np.append(first, candidates[np.argsort(cost, kind="stable")[: k - 1]])
 
