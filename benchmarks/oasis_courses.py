@@ -50,10 +50,12 @@ class Bench:
         if method == "shuffled":
             mixed = np.random.default_rng(seed).permutation(len(self.truth))
             similarity = self.similar(mixed)
-        fit = assist(similarity) if method in ("assisted", "shuffled", "four") else plain(method)
+        assisted = method in ("assisted", "shuffled", "four")
+        fit = assist(similarity) if assisted else plain(method)
         pairing = "classic" if method in ("elo", "classic") else "near"
         taste = make_taste(self.truth, agreement)
-        return run(taste, fit, pairing, longest, seed, f"{method}, {agreement:.0%}", at_once)
+        name = f"{method}, {agreement:.0%}"
+        return run(taste, fit, pairing, longest, seed, name, at_once, learns_scale=assisted)
 
 
 def assist(similarity: object) -> Callable[[Log], Ratings]:
@@ -74,10 +76,11 @@ def run(
     name: str,
     at_once: int = 2,
     keep: tuple[float, ...] = (),
-    **held_out: Any,
+    **more: Any,
 ) -> Course:
+    """more: what else `simulate` takes."""
     with tqdm(total=round(longest * len(taste.truth)), desc=f"{name}, seed {seed}", leave=False) as bar:
-        return simulate(taste, fit, pairing, longest, seed, at_once, keep, bar.update, **held_out)
+        return simulate(taste, fit, pairing, longest, seed, at_once, keep, bar.update, **more)
 
 
 def value_at(course: Course, values: list[float], point: float) -> float:
