@@ -21,11 +21,13 @@ REFUSED = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EP
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is flushed to disk and takes the place of `path`.
 
-    If the block raises, `path` is untouched and the temporary file is gone; what killed programs left in that folder
-    is removed. Permissions, and flushing a folder, are best effort: not every file system knows them. Raises
-    UserError where that can't be written: no such folder, a full disk, a name that is no file's, or on Windows a file
-    that a program has kept open for over a second.
+    Where `path` is a link to a file, all this is of that file, and the link stays. If the block raises, `path` is
+    untouched and the temporary file is gone; what killed programs left in that folder is removed. Permissions, and
+    flushing a folder, are best effort: not every file system knows them. Raises UserError where that can't be
+    written: no such folder, a full disk, a name that is no file's, or on Windows a file that a program has kept open
+    for over a second.
     """
+    path = _through(path)
     temporary = _begin(path)
     try:
         yield temporary
@@ -59,7 +61,7 @@ def check_writable(option: str, path: Path) -> None:
     if not has_folder:
         raise UserError(f"--{option}={path}: there is no folder {path.parent}; make it first")
     try:
-        _begin(path).unlink()
+        _begin(_through(path)).unlink()
     except UserError as error:
         raise UserError(f"--{option}={error}")
 
@@ -67,6 +69,11 @@ def check_writable(option: str, path: Path) -> None:
 def shown_path(path: Path) -> str:
     """A path as one line of at most 300 letters."""
     return "".join(letter if letter.isprintable() else "?" for letter in str(path))[:300]
+
+
+def _through(path: Path) -> Path:
+    leads_to_file = os.path.islink(path) and os.path.isfile(path)  # noqa: PTH113, PTH114 (Path's raise for bad names)
+    return path.resolve() if leads_to_file else path
 
 
 def _begin(path: Path) -> Path:

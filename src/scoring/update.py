@@ -29,7 +29,7 @@ def read_unfilled(directory: Path, images: Sequence[str], settings: FillingSetti
         return None
     path = find(settings.update_scores, directory)
     if not settings.dry_run:
-        check_writable("update_scores", _itself(path) if settings.in_place else beside(path))
+        check_writable("update_scores", path if settings.in_place else beside(path))
     table, problems = read_table(path, settings.score_column, list(images), directory)
     print("\n".join(problems) + "\n" * bool(problems), end="")
     return Unfilled(path, table)
@@ -42,14 +42,8 @@ def fill_in(unfilled: Unfilled, scored: "Scored", settings: FillingSettings) -> 
     scores, filled, rescaling = fill(unfilled.table, model_scores)
     print(rescaling)
     if not settings.dry_run:
-        write_filled(_itself(path) if settings.in_place else path, unfilled.table, scores, filled)
+        write_filled(path, unfilled.table, scores, filled)
     print(f"{number_of(int(filled.sum()), 'estimate')} {'would go' if settings.dry_run else 'went'} into {path}")
-
-
-def _itself(path: Path) -> Path:
-    """What a link leads to, lest a file takes its place; the link, where that ends otherwise: it says the format."""
-    itself = path.resolve()
-    return itself if itself.suffix.lower() == path.suffix.lower() else path
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,33 @@ def test_a_path_loses_its_detours_unless_a_link_makes_them_matter(tmp_path, monk
     assert plain(tmp_path / "link" / ".." / "a.pth") == tmp_path / "link" / ".." / "a.pth"  # far/a.pth
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_what_a_link_leads_to_is_replaced_and_the_link_stays(tmp_path):
+    (tmp_path / "far").mkdir()
+    link, itself = tmp_path / "link.csv", tmp_path / "far" / "itself.csv"
+    itself.write_text("old")
+    itself.chmod(0o640)
+    (tmp_path / "next.csv").symlink_to(Path("far") / "itself.csv")
+    link.symlink_to("next.csv")
+    check_writable("outfile", link)
+    write_text(link, "new")
+    assert itself.read_text() == link.read_text() == "new"
+    assert link.is_symlink()
+    assert itself.stat().st_mode & 0o777 == 0o640
+    assert sorted(file.name for file in tmp_path.rglob("*")) == ["far", "itself.csv", "link.csv", "next.csv"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+@pytest.mark.parametrize("leads_to", ["nowhere", "link.csv"])
+def test_a_link_to_nowhere_or_in_circles_gives_way_to_the_file(tmp_path, leads_to):
+    link = tmp_path / "link.csv"
+    link.symlink_to(leads_to)
+    check_writable("outfile", link)
+    write_text(link, "new")
+    assert link.read_text() == "new"
+    assert [file.name for file in tmp_path.iterdir()] == ["link.csv"]
+
+
 def test_an_error_in_the_middle_leaves_the_old_file(tmp_path):
     path = tmp_path / "a.txt"
     write_text(path, "old")
