@@ -17,7 +17,7 @@ from src.ratings.log import Log
 from src.ratings.similarity import Similarity, make_similarity
 
 AGREEMENTS = (0.85, 0.75)
-LONGEST = {"assisted": 4.6, "near": 4.6, "classic": 4.6, "elo": 12.0}
+LONGEST = {"assisted": 4.6, "close": 2.0, "near": 4.6, "classic": 4.6, "elo": 12.0}
 
 
 class Bench:
@@ -50,12 +50,12 @@ class Bench:
         if method == "shuffled":
             mixed = np.random.default_rng(seed).permutation(len(self.truth))
             similarity = self.similar(mixed)
-        assisted = method in ("assisted", "shuffled", "four")
+        assisted = method in ("assisted", "close", "shuffled", "four")
         fit = assist(similarity) if assisted else plain(method)
         pairing = "classic" if method in ("elo", "classic") else "near"
         taste = make_taste(self.truth, agreement)
-        name = f"{method}, {agreement:.0%}"
-        return run(taste, fit, pairing, longest, seed, name, at_once, learns_scale=assisted)
+        name, learns = f"{method}, {agreement:.0%}", assisted and method != "close"
+        return run(taste, fit, pairing, longest, seed, name, at_once, learns_scale=learns)
 
 
 def assist(similarity: object) -> Callable[[Log], Ratings]:
