@@ -9,7 +9,6 @@ features are the product's own, the latter of the embedded extractor. All figure
 needed     choices per image until Spearman with the truth is 0.80 and 0.90, for three methods
 points     Spearman after 1, 2, 2.7 and 4 choices per image
 shuffled   the same after 4, the features being other images'
-pairs      Spearman, and how far off the estimate is of it, with close pairs alone and with some of any rating
 four       four images at once, in screens per image
 estimate   the estimated beside the real Spearman, and the estimated beside the real cost of the next 0.01
 limit      how far off the estimate is of tastes drawn from the model itself, with s² and ρ known and worked out
@@ -47,7 +46,6 @@ from src.ratings.similarity import make_similarity
 from src.ratings.statistics import EARLY, GOOD_ORDER, likely_range
 
 POINTS = (1.0, 2.0, 2.7, 4.0)
-FIRST_POINTS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 CLOSE = 1.5  # the factor within which an estimate of what is left is wanted
 NAMES = {
     "elo": "sequential Elo, K 0.7, classic pairing",
@@ -89,20 +87,6 @@ def points(bench: Bench) -> None:
 def shuffled(bench: Bench) -> None:
     print("\nFeatures of other images, Spearman after" + "".join(f"{point:>8.1f}" for point in POINTS))
     print_rows(bench, {"near": "Bradley-Terry", "shuffled": "assisted, shuffled"}, POINTS, 35)
-
-
-def pairs(bench: Bench) -> None:
-    print("\nSpearman; the estimate less it, mean and root mean square; after so many choices per image")
-    print(f"{'':<24}" + "".join(f"{point:>22}" for point in FIRST_POINTS))
-    for agreement in AGREEMENTS:
-        for method, name in (("close", "close pairs alone"), ("assisted", "some of any rating")):
-            cells = ""
-            for point in FIRST_POINTS:
-                courses = bench.courses(method, agreement)
-                real = np.array([value_at(c, c.spearman, point) for c in courses])
-                off = [value_at(c, c.expected, point) for c in courses] - real
-                cells += f"{real.mean():>9.3f}{off.mean():>+7.3f}{np.sqrt(np.mean(off**2)):>6.3f}"
-            print(f"{agreement:.0%}  {name:<19}{cells}", flush=True)
 
 
 def four(bench: Bench) -> None:
@@ -275,21 +259,7 @@ def refit(_: Bench | None, images: int = 10_000, choices: int = 20_000, runs: in
 
 TABLES = {
     f.__name__: f
-    for f in (
-        needed,
-        points,
-        shuffled,
-        pairs,
-        four,
-        estimate,
-        limit,
-        advised,
-        predictor,
-        held_out,
-        model,
-        honest,
-        refit,
-    )
+    for f in (needed, points, shuffled, four, estimate, limit, advised, predictor, held_out, model, honest, refit)
 }
 
 

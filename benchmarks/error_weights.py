@@ -70,8 +70,7 @@ def measure(
     fits = {"Bradley-Terry": fit_ratings, "assisted": AssistedFit(similarity).fit}
     chooser, results = Taste(taste.truth[shown], taste.utilities[shown]), {}
     for name, fit in fits.items():
-        assisted = name == "assisted"
-        course = simulate(chooser, fit, "near", max(POINTS), seed, keep=POINTS, learns_scale=assisted)
+        course = simulate(chooser, fit, "near", max(POINTS), seed, keep=POINTS)
         for point, ratings in course.ratings.items():
             learn = partial(learned, features[shown], ratings, features[aside], taste.truth[aside])
             weights = weights_of(ratings.error, ratings.comparisons > 0)

@@ -17,7 +17,7 @@ from src.ratings.log import Log
 from src.ratings.similarity import Similarity, make_similarity
 
 AGREEMENTS = (0.85, 0.75)
-LONGEST = {"assisted": 4.6, "close": 2.0, "near": 4.6, "classic": 4.6, "elo": 12.0}
+LONGEST = {"assisted": 4.6, "near": 4.6, "classic": 4.6, "elo": 12.0}
 
 
 class Bench:
@@ -50,12 +50,10 @@ class Bench:
         if method == "shuffled":
             mixed = np.random.default_rng(seed).permutation(len(self.truth))
             similarity = self.similar(mixed)
-        assisted = method in ("assisted", "close", "shuffled", "four")
-        fit = assist(similarity) if assisted else plain(method)
+        fit = assist(similarity) if method in ("assisted", "shuffled", "four") else plain(method)
         pairing = "classic" if method in ("elo", "classic") else "near"
         taste = make_taste(self.truth, agreement)
-        name, learns = f"{method}, {agreement:.0%}", assisted and method != "close"
-        return run(taste, fit, pairing, longest, seed, name, at_once, learns_scale=learns)
+        return run(taste, fit, pairing, longest, seed, f"{method}, {agreement:.0%}", at_once)
 
 
 def assist(similarity: object) -> Callable[[Log], Ratings]:
@@ -76,11 +74,10 @@ def run(
     name: str,
     at_once: int = 2,
     keep: tuple[float, ...] = (),
-    **more: Any,
+    **held_out: Any,
 ) -> Course:
-    """more: what else `simulate` takes."""
     with tqdm(total=round(longest * len(taste.truth)), desc=f"{name}, seed {seed}", leave=False) as bar:
-        return simulate(taste, fit, pairing, longest, seed, at_once, keep, bar.update, **more)
+        return simulate(taste, fit, pairing, longest, seed, at_once, keep, bar.update, **held_out)
 
 
 def value_at(course: Course, values: list[float], point: float) -> float:

@@ -69,12 +69,10 @@ def simulate(
     tick: Callable[[int], object] = lambda choices: None,
     held_out: np.ndarray | None = None,
     held_out_share: float = 0.0,
-    learns_scale: bool = True,
 ) -> Course:
     """Choose and refit in turn. keep: the points, in choices per image, whose ratings are kept.
 
-    held_out: (N,) bool, the images of a share of the screens, from which no fit learns. learns_scale: see
-    `next_screen`; of assisted ratings, and no others.
+    held_out: (N,) bool, the images of a share of the screens, from which no fit learns.
     """
     n, rng, course = len(taste.truth), np.random.default_rng(seed), Course()
     screens, winners = np.zeros((0, number_to_compare), int), np.zeros(0, int)
@@ -86,7 +84,7 @@ def simulate(
         for _ in range(done - len(screens)):
             among, is_held_out = turn(rng, held_out_share, allowed, held, number_to_compare)
             shown_by = "random" if is_held_out else pairing
-            screen = next_screen(shown_by, rng, rating, counts, among, number_to_compare, learns_scale=learns_scale)
+            screen = next_screen(shown_by, rng, rating, counts, among, number_to_compare)
             counts[screen] += 1
             screens = np.vstack([screens, screen])
             winners = np.append(winners, screen[taste.choose(screen, rng)])

@@ -39,8 +39,7 @@ def targets(bench: Bench, agreement: float, seed: int) -> list[tuple[str, np.nda
     fits = {"Bradley-Terry": fit_ratings, "assisted": assist(similarity)}
     rows = []
     for name, fit in fits.items():
-        more = {"keep": (1.0, 2.0), "learns_scale": name == "assisted"}
-        course = run(make_taste(truth, agreement), fit, "near", 2.0, seed, f"predictor, {name}", **more)
+        course = run(make_taste(truth, agreement), fit, "near", 2.0, seed, f"predictor, {name}", keep=(1.0, 2.0))
         kept = course.ratings.items()
         rows += [(f"{name}, {point:.0f} per image", shown, found.rating, found.error) for point, found in kept]
     none = np.full(len(shown), np.nan)
@@ -95,8 +94,7 @@ def held_out(bench: Bench) -> None:
         for name, fit in (("Bradley-Terry", lambda: fit_ratings), ("assisted", lambda: assist(bench.similarity))):
             found: dict[float, list[tuple[float, ...]]] = {}
             for seed in bench.seeds:
-                more = {"keep": (1.0, 2.0), "learns_scale": name == "assisted"}
-                course = run(taste, fit(), "near", 2.0, seed, f"held out, {name}", **more)
+                course = run(taste, fit(), "near", 2.0, seed, f"held out, {name}", keep=(1.0, 2.0))
                 for point, kept in course.ratings.items():
                     found.setdefault(point, []).append(judged(bench, course, point, kept, taste, seed))
             for point, values in found.items():

@@ -285,7 +285,6 @@ class Session:
             among,
             settings.number_to_compare,
             settings.low_count_weight,
-            learns_scale=self.live.settings.rating == "assisted",
         )
         return self._named(rows)
 

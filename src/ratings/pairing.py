@@ -10,9 +10,6 @@ from .settings import MOST_AT_ONCE, PAIRINGS, PairingSettings
 
 CANDIDATES = 12  # per opponent wanted
 COUNT_COST = 0.3  # what one more comparison of a candidate costs, in Elo units of distance
-# Opponents of any rating on that share of near screens, where ratings learn how far apart images are: a close pair, a
-# toss-up, tells next to nothing of it. It is little known until each image was compared ONCE, on average.
-ANY_RATING, ANY_RATING_FIRST, ONCE = 0.1, 0.4, 1.0
 
 
 def next_screen(
@@ -23,7 +20,6 @@ def next_screen(
     allowed: Bools,
     number_to_compare: int = PairingSettings.number_to_compare,
     low_count_weight: float = PairingSettings.low_count_weight,
-    learns_scale: bool = True,
 ) -> Ints:
     """(k,) rows of the images to show, left to right, all different, in random order.
 
@@ -32,16 +28,14 @@ def next_screen(
 
     classic: one image drawn with weight (1 − low_count_weight)^comparisons, the others uniformly. random: all
     uniformly. near: the least-compared image, ties at random, against those k − 1 of 12 (k − 1) random others with
-    the smallest |difference of ratings| + 0.3 × comparisons. With learns_scale, as assisted ratings do, it is k − 1
-    random others on one screen in ten, and on two in five as long as the allowed images have less than one comparison
-    on average.
+    the smallest |difference of ratings| + 0.3 × comparisons.
 
     Raises UserError for an unknown pairing, k outside 2…9, or fewer allowed images than k.
     """
     rows = np.flatnonzero(allowed)
     _check(pairing, number_to_compare, len(rows))
     if pairing == "near":
-        screen = _near(rng, rows, ratings, comparisons, number_to_compare, learns_scale)
+        screen = _near(rng, rows, ratings, comparisons, number_to_compare)
     elif pairing == "classic":
         screen = _classic(rng, rows, comparisons, number_to_compare, low_count_weight)
     else:
@@ -60,14 +54,10 @@ def _check(pairing: str, k: int, n: int) -> None:
         )
 
 
-def _near(
-    rng: np.random.Generator, rows: Ints, ratings: Floats, comparisons: Ints, k: int, learns_scale: bool
-) -> Ints:
+def _near(rng: np.random.Generator, rows: Ints, ratings: Floats, comparisons: Ints, k: int) -> Ints:
     counts = comparisons[rows]
     first = rng.choice(rows[counts == counts.min()])
-    share = ANY_RATING_FIRST if counts.mean() < ONCE else ANY_RATING
-    drawn = k - 1 if learns_scale and rng.random() < share else CANDIDATES * (k - 1)
-    candidates = _sample(rng, rows[rows != first], min(drawn, len(rows) - 1))
+    candidates = _sample(rng, rows[rows != first], min(CANDIDATES * (k - 1), len(rows) - 1))
     cost = np.abs(ratings[candidates] - ratings[first]) + COUNT_COST * comparisons[candidates]
     return np.append(first, candidates[np.argsort(cost, kind="stable")[: k - 1]])
 

@@ -17,7 +17,7 @@ from src.ab_page.screens import Answer
 from src.ab_page.session import Session
 from src.common.errors import UserError
 from src.features.images import UnreadableImage
-from src.ratings import hyperparameters, pairing, schema
+from src.ratings import hyperparameters, schema
 from src.ratings.database import Comparisons
 from src.ratings.expectation import log_evidence
 from src.ratings.fit import fit_ratings
@@ -36,9 +36,10 @@ def comparisons(tmp_path):
         yield opened
 
 
-def make_session(comparisons, images=20, closed=None, model_scores=None, rating="bradley_terry", **plan):
+def make_session(comparisons, images=20, closed=None, model_scores=None, **plan):
     comparisons.register({f"{number}.png": str(number) for number in range(images)})
-    live = LiveRatings(comparisons, RatingSettings(rating, new_from_model=model_scores is not None), model_scores)
+    rating = RatingSettings("bradley_terry", new_from_model=model_scores is not None)
+    live = LiveRatings(comparisons, rating, model_scores)
     settings = PairingSettings(**{"number": 10, "hidden_repeats": 0.0, **plan})
     allowed = np.ones(images, dtype=bool)
     return Session(comparisons, live, allowed, settings, (lambda c: None) if closed is None else closed.append)
@@ -330,19 +331,6 @@ def test_hidden_repeats_come_with_their_sides_swapped_and_are_stored_as_such(com
         by_comparison[session.comparisons.last_comparison().id] = shown
     share = np.mean(comparisons.log().repeat_of > 0)
     assert 0.15 < share < 0.45
-
-
-@pytest.mark.parametrize(("rating", "learns_scale"), [("assisted", True), ("bradley_terry", False), ("elo", False)])
-def test_only_ratings_that_learn_how_far_apart_images_are_show_any(comparisons, monkeypatch, rating, learns_scale):
-    told = []
-
-    def next_screen(*arguments, **more):
-        told.append(more["learns_scale"])
-        return pairing.next_screen(*arguments, **more)
-
-    monkeypatch.setattr("src.ab_page.session.next_screen", next_screen)
-    make_session(comparisons, rating=rating)
-    assert set(told) == {learns_scale}
 
 
 def test_the_four_screens_that_wait_show_sixteen_images_when_near_looks_for_the_least_compared(comparisons):

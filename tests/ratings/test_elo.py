@@ -9,7 +9,7 @@ from src.ratings.elo import fit_elo
 from src.ratings.fit import fit_ratings, speed_weights
 from src.ratings.fitted import Ratings
 from src.ratings.log import CHOICE, SKIP, TIE, make_log
-from src.ratings.pairing import ANY_RATING, ANY_RATING_FIRST, CANDIDATES, COUNT_COST
+from src.ratings.pairing import CANDIDATES, COUNT_COST
 from src.ratings.precision import EXACT_UP_TO
 from src.ratings.settings import RatingSettings
 from tests import ROOT
@@ -171,7 +171,6 @@ def test_the_documentation_names_the_numbers_that_the_code_uses():
     assert f"Up to {EXACT_UP_TO:,} compared images" in text
     assert f"that of {CANDIDATES} random others" in text
     assert f"|difference of ratings| + {COUNT_COST} × comparisons" in text
-    assert f"on {ANY_RATING:.0%} of the screens, and on {ANY_RATING_FIRST:.0%} as long" in text.replace(" %", "%")
     weights = RatingSettings()
     assert f"({weights.default_seconds}, {weights.weight_min}, {weights.weight_max:.0f})" in text
 
