@@ -117,6 +117,16 @@ def test_with_the_keyboard_alone_images_are_found_enlarged_compared_and_saved(br
         assert page.locator("#picked").text_content() == "3"
 
 
+def test_when_the_window_changes_its_width_the_keyboard_stays_where_it_is(browser, written):
+    with file_opened(browser, written) as page:
+        page.keyboard.press("ArrowRight")
+        before = page.evaluate("document.querySelector('.tile:nth-child(2)').style.transform")
+        page.set_viewport_size({"width": 300, "height": 700})
+        wait_for(lambda: page.evaluate("document.querySelector('.tile:nth-child(2)').style.transform") != before, 20)
+        page.keyboard.press("ArrowRight")
+        assert page.evaluate("document.activeElement.parentElement.ariaPosInSet") == "2"
+
+
 def test_what_is_shown_is_filtered_by_name_folder_score_and_picks(browser, written):
     with file_opened(browser, written) as page:
         count = page.locator("#count")

@@ -12,7 +12,6 @@ function layOut() {
   rowHeight = width + (narrow.matches ? NARROW_CAPTION : CAPTION) + GAP;
   $("grid").style.setProperty("--width", `${width}px`);
   $("grid").style.height = `${Math.ceil(page.shown.length / columns) * rowHeight}px`;
-  for (const row of [...tiles.keys()]) drop(row); // their places have changed
   draw();
 }
 
