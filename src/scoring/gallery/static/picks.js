@@ -1,10 +1,12 @@
 // What is picked, kept by path, and saved as the list that --list takes; what is marked to be compared.
 
 const MOST = 4; // side by side
+// The tab's own storage first: Chromium, reading a file again, now and then finds none of what the other one just got.
+const KEPT_IN = ["sessionStorage", "localStorage"];
 
 function togglePick(row) {
   page.picked.has(row) ? page.picked.delete(row) : page.picked.add(row);
-  remember("localStorage", "picked", [...page.picked].map((one) => about.paths[one]));
+  for (const storage of KEPT_IN) remember(storage, "picked", [...page.picked].map((one) => about.paths[one]));
   showCounts();
   refresh(row);
 }
@@ -56,6 +58,7 @@ async function copyCommand(button) {
 
 function restorePicks() {
   const known = new Map(about.paths.map((path, row) => [path, row]));
-  for (const path of remembered("localStorage", "picked") ?? []) if (known.has(path)) page.picked.add(known.get(path));
+  const paths = KEPT_IN.map((storage) => remembered(storage, "picked")).find(Boolean) ?? [];
+  for (const path of paths) if (known.has(path)) page.picked.add(known.get(path));
   showCounts();
 }
