@@ -269,13 +269,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", default=",".join(TABLES), help="tables, with commas between")
     parser.add_argument("--work", type=Path, default=Path("choices_needed"), help="the cache of features goes here")
+    parser.add_argument("--processes", type=int, default=1, help="courses at once")
     arguments = parser.parse_args()
     tables = arguments.only.split(",")
     if unknown := set(tables) - set(TABLES):
         parser.error(f"--only={','.join(sorted(unknown))}: unknown; it can be {', '.join(TABLES)}")
     begin = time.perf_counter()
     places = arguments.oasis, arguments.work / "cache"
-    bench = None if tables == ["refit"] else Bench(*load(*places), arguments.seeds, places)
+    bench = None if tables == ["refit"] else Bench(*load(*places), arguments.seeds, places, arguments.processes)
     for table in tables:
         TABLES[table](bench)
         sys.stdout.flush()

@@ -2,11 +2,11 @@
 
 import csv
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from benchmarks.simulated_person import Course, Taste, make_taste, simulate
@@ -24,12 +24,18 @@ class Bench:
     """The data, and each simulation run at most once."""
 
     def __init__(
-        self, truth: np.ndarray, features: np.ndarray, widths: list[int], seeds: int, places: tuple[Path, Path]
+        self,
+        truth: np.ndarray,
+        features: np.ndarray,
+        widths: list[int],
+        seeds: int,
+        places: tuple[Path, Path],
+        processes: int = 1,
     ) -> None:
         """features, widths: as `load` gives them. places: the folder of OASIS, and that of the cache of features."""
         self.places, self.truth, self.seeds = places, truth, range(seeds)
-        self.features, self.widths = features, widths
-        self.course = cache(self._course)
+        self.features, self.widths, self.processes = features, widths, processes
+        self._courses: dict[tuple[str, float], list[Course]] = {}
         self.similarity = self.similar(np.arange(len(truth)))
 
     def similar(self, rows: np.ndarray) -> Similarity:
@@ -37,7 +43,11 @@ class Bench:
         return make_similarity(np.arange(len(rows)) + 1, self.features[rows], widths=self.widths)
 
     def courses(self, method: str, agreement: float) -> list[Course]:
-        return [self.course(method, agreement, seed) for seed in self.seeds]
+        if (method, agreement) not in self._courses:
+            one = delayed(self._course)
+            found = Parallel(self.processes)(one(method, agreement, seed) for seed in self.seeds)
+            self._courses[method, agreement] = found
+        return self._courses[method, agreement]
 
     def at(self, method: str, agreement: float, point: float) -> float:
         """Mean Spearman at `point` choices per image."""
