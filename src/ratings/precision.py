@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 from .log import Floats, Ints
 
 EXACT_UP_TO = 1500  # images with choices; the exact inverse takes about 0.1 s there, and grows as N³
+NO_GAUSSIAN = "the ratings' precision is not positive definite; are all priors and weights finite and above 0?"
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,10 @@ def conjugate_gradients(
 
     The rest is at most tolerance × b, measured with the diagonal; None: closer, the smaller b is, as Newton's method
     wants it (Dembo, Eisenstat & Steihaug, 1982). Hestenes & Stiefel (1952), scaled by the diagonal.
+    ArithmeticError where the precision is found not to be positive definite.
     """
+    if not np.all(precision.diagonal > 0):
+        raise ArithmeticError(NO_GAUSSIAN)
     diagonal = precision.diagonal.astype(b.dtype).reshape(-1, *([1] * (b.ndim - 1)))
     whole = _inner(b, b / diagonal)
     enough = whole * (np.minimum(0.1, np.sqrt(whole)) if tolerance is None else tolerance) ** 2
@@ -108,7 +112,10 @@ def conjugate_gradients(
         if np.all(size <= enough):
             break
         turned = precision @ direction
-        length = _ratio(size, _inner(direction, turned))
+        curvature = _inner(direction, turned)
+        if np.any((curvature < 0) & (size > enough)):
+            raise ArithmeticError(NO_GAUSSIAN)
+        length = _ratio(size, curvature)
         x += length * direction
         rest -= length * turned
         np.divide(rest, diagonal, out=scaled)
@@ -173,5 +180,7 @@ def _variances_by_messages(precision: Precision) -> tuple[Floats, Floats]:
         if np.max(np.abs(told - before)) < 1e-6 * np.max(precision.diagonal):
             break
     to_second, to_first = np.split(told, 2)
+    if not np.all(firm > 0):
+        raise ArithmeticError(NO_GAUSSIAN)
     a, b, w = firm[graph.first] + to_first, firm[graph.second] + to_second, precision.weights
     return 1 / firm, (a + b - 2 * w) / (a * b - w**2)

@@ -237,6 +237,28 @@ def test_beyond_exact_variances_the_posterior_is_nearly_the_same(k, monkeypatch)
     np.testing.assert_allclose(near.mean, exact.mean, atol=0.1 * np.ptp(exact.mean))
 
 
+@pytest.mark.parametrize("exact_up_to", [0, 1500])
+def test_springs_that_make_no_gaussian_are_noticed(exact_up_to, monkeypatch):
+    """As draws of large screens may make them. Whether random springs are sound, the eigenvalues say."""
+    monkeypatch.setattr(precision, "EXACT_UP_TO", exact_up_to)
+    rng, found = np.random.default_rng(0), {True: 0, False: 0}
+    for _ in range(200):
+        low, high = np.sort([rng.choice(12, 2, replace=False) for _ in range(18)]).T
+        graph, _ = precision.make_graph(low, high, 12)
+        springs = precision.Precision(graph, np.full(12, 0.2), rng.normal(0.3, 0.3, len(graph.first)))
+        dense = np.diag(springs.diagonal)
+        dense[graph.first, graph.second] = dense[graph.second, graph.first] = -springs.weights
+        sound = bool(np.linalg.eigvalsh(dense)[0] > 0)
+        found[sound] += 1
+        if sound:
+            b = rng.normal(size=12)
+            np.testing.assert_allclose(dense @ precision.conjugate_gradients(springs, b, 1e-9), b, atol=1e-6)
+        else:
+            with pytest.raises(ArithmeticError, match="finite"):
+                (precision.variances(springs), precision.conjugate_gradients(springs, rng.normal(size=12), 1e-9))
+    assert min(found.values()) > 30
+
+
 @pytest.mark.parametrize("k", [2, 3, 5])
 def test_slope_and_curvature_are_finite_differences_of_the_loss(k):
     _, utilities = landscape(9)
