@@ -272,8 +272,13 @@ def ending(
         if session.live.waits:
             model.go_without("they were not ready in time")
         session.live.close()
-        with working("Fitting the ratings to all choices", session.live.steps):
-            said = file.write()
+        try:
+            with working("Fitting the ratings to all choices", session.live.steps):
+                said = file.write()
+        except KeyboardInterrupt:
+            print(f"The choices are in {session.comparisons.kept_in}; {file.path} may lack some of them yet:")
+            print("start the scorer again and finish with Q, and it has them.", flush=True)
+            raise
         if session.live.changed and not hurry:
             with working("Making the model of your choices"):
                 model.ask(file.rated)

@@ -5,6 +5,7 @@ python aesthetic_spotlight.py "@arguments.txt"
 """
 
 import os
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -21,6 +22,7 @@ ROOT = Path(__file__).parent
 def main() -> None:
     arguments = parse_arguments(SPOTLIGHT, DESCRIPTION)
     python = spotlight_python()
+    check_port(arguments.port)
     directory = image_directory(arguments)
     # Imported only now, so that --help and mistyped options answer at once: these bring torch and transformers.
     from src.features import FeatureCache, default_folder
@@ -47,6 +49,13 @@ def spotlight_python() -> Path:
             "it has a virtual environment of its own); without make see docs/analysis.md, Spotlight"
         )
     return python
+
+
+def check_port(port: int) -> None:
+    """UserError where somebody answers at this port, before anything is scored. 0: any free one."""
+    with socket.socket() as probe:
+        if port and probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise UserError(f"--port={port}: a program answers there already; name another port, or --port=0 for any")
 
 
 def show(python: Path, folder: Path, port: int, no_browser: bool) -> None:

@@ -11,6 +11,7 @@ import socket
 import sqlite3
 import sys
 import time
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from src.ab_page.reach import network_address, qr_code
 from src.ab_page.server import PAGE, STATIC
 from src.choosing import import_scores
 from src.choosing.score_file import ScoreFile
+from src.common import Steps
 from src.common.errors import UserError
 from src.ratings.database import Comparisons
 from src.ratings.settings import RatingSettings
@@ -575,6 +577,23 @@ def test_ctrl_c_and_sigterm_write_the_scores_too(gallery, number, code, times):
         assert "Traceback" not in scorer.output
         assert "3 choices, 0 ties, 0 skips" in scorer.output
     assert sum(bool(row["score"]) for row in rows(gallery / "scores.csv")) == 6
+
+
+def test_ctrl_c_in_the_last_fit_says_what_is_kept_and_how_the_scores_come_to_be(monkeypatch, capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(aesthetic_ab_scorer, "end_on_signals", lambda: None)
+    session, assistant, model, file = Mock(), Mock(), Mock(), Mock(write=interrupted, path="scores.csv")
+    session.comparisons.kept_in, session.live.steps = "comparisons.sqlite", Steps()
+    with (
+        pytest.raises(KeyboardInterrupt),
+        aesthetic_ab_scorer.ending(assistant, session, file, model, "train"),
+    ):
+        pass
+    said = capsys.readouterr().out
+    assert "The choices are in comparisons.sqlite; scores.csv may lack some of them yet" in said
+    assert "Next, to train" not in said
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGHUP")

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -55,6 +56,15 @@ def test_without_its_environment_one_sentence_says_how_to_make_it(monkeypatch, t
     with pytest.raises(SystemExit):
         errors.run(aesthetic_spotlight.main)
     assert "make it with 'make spotlight'" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_port_where_somebody_answers_is_refused_before_anything_is_scored():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(errors.UserError, match=f"--port={port}: a program answers there already; .*--port=0"):
+            aesthetic_spotlight.check_port(port)
+    aesthetic_spotlight.check_port(port)
+    aesthetic_spotlight.check_port(0)
 
 
 @pytest.mark.skipif(not INSTALLED or os.name == "nt", reason="run `make test-spotlight`, which installs it")
