@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..common import command_of
 from ..features import in_cache
+from .paths import COMPARISONS
 
 ROOT = Path(__file__).resolve().parents[2]
 CHOOSE_SCRIPT, TRAIN_SCRIPT, SCORE_SCRIPT, LOOK_SCRIPT = (
@@ -68,9 +69,14 @@ def after_scoring(
         folder = Path(handed_on).expanduser()
         if arguments.dry_run or not (folder / "scores.csv").is_file():
             return ""
+        links = ["--follow_links"] * bool(arguments.link_to)
+        if chosen_from := _chosen_from(folder):
+            return _next(
+                "to choose on, with them",
+                _command(CHOOSE_SCRIPT, *_second_round(chosen_from, models), *links, files=False),
+            )
         words = [_at(folder), "--scores=my_scores.csv"]  # scores.csv there says what the models made of them
-        words += ["--follow_links"] * bool(arguments.link_to)
-        return _next("to choose between them", _command(CHOOSE_SCRIPT, *words, files=False))
+        return _next("to choose between them", _command(CHOOSE_SCRIPT, *words, *links, files=False))
     best, top = directory.resolve(), max(1, min(BEST, images // 4))
     best = best.with_name(f"{best.name}_best")
     known = _at(directory), *_of(models), *_said_of_models(arguments), *_part_of(arguments)
@@ -78,6 +84,17 @@ def after_scoring(
     return _next(
         f"to copy the {top} best" if top > 1 else "to copy the best", _command(SCORE_SCRIPT, *words, files=False)
     )
+
+
+def _chosen_from(folder: Path) -> Path | None:
+    """The nearest directory around the folder that choices were made in."""
+    return next((around for around in folder.resolve().parents if (around / COMPARISONS).is_file()), None)
+
+
+def _second_round(directory: Path, models: Sequence[Path]) -> list[str]:
+    """The words that choose on in a directory; of one model, new images begin where it thinks that they belong."""
+    scores = ["--scores=my_scores.csv"] * (directory / "my_scores.csv").is_file()  # as is proposed for copies
+    return [_at(directory), *scores, *([*_of(models), "--new_from_model"] if len(models) == 1 else [])]
 
 
 def scoring_again(arguments: argparse.Namespace, directory: Path, models: Sequence[Path]) -> str:

@@ -7,6 +7,8 @@ from ..common import UserError, check_writable, plain
 from ..features import is_remote
 from .option import DEFAULT_MODEL, MODEL_SUFFIXES
 
+COMPARISONS = "comparisons.sqlite"  # in the directory, where --comparisons names none
+
 
 def image_directory(arguments: argparse.Namespace) -> Path:
     """The folder of `--directory`; UserError where it is missing."""
@@ -41,7 +43,7 @@ def model_path(arguments: argparse.Namespace, directory: Path) -> Path:
 
 def comparisons_file(arguments: argparse.Namespace, directory: Path) -> Path:
     """The file of `--comparisons`, whether it is there or not."""
-    return directory / Path(arguments.comparisons or "comparisons.sqlite").expanduser()
+    return directory / Path(arguments.comparisons or COMPARISONS).expanduser()
 
 
 def report_path(text: str | None, directory: Path) -> Path | None:

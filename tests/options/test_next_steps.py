@@ -9,6 +9,7 @@ import pytest
 
 from src.common import words
 from src.options import (
+    CHOOSE,
     LOOK,
     SCORE,
     TRAIN,
@@ -147,6 +148,24 @@ def test_what_follows_scoring_copies_the_best_then_chooses_between_them(photos, 
     for way, more in (("move_to", ""), ("link_to", " --follow_links")):
         (choose,) = commands(after_scoring(Namespace(**{**SCORING, way: "best"}), photos, [], None, 1000))
         assert choose.endswith(f"aesthetic_ab_scorer.py --directory={tmp_path / 'best'} --scores=my_scores.csv{more}")
+
+
+def test_what_was_copied_to_where_choices_were_made_is_chosen_from_with_the_rest(photos, tmp_path):
+    (tmp_path / "mine" / "round 2").mkdir(parents=True)
+    (tmp_path / "mine" / "round 2" / "scores.csv").write_text("relative_path,source\n", encoding="utf-8")
+    copying, model = Namespace(**{**SCORING, "copy_to": "mine/round 2"}), photos / "model.safetensors"
+    (choose,) = commands(after_scoring(copying, photos, [model], None, 1000))
+    assert read(choose, CHOOSE).directory == str(tmp_path / "mine" / "round 2")
+    (tmp_path / "mine" / "comparisons.sqlite").touch()
+    (choose,) = commands(after_scoring(copying, photos, [model], None, 1000))
+    found = read(choose, CHOOSE)
+    assert (found.directory, found.modelpath) == (str(tmp_path / "mine"), str(tmp_path / model))
+    assert (found.new_from_model, found.scores, found.follow_links) == (True, None, False)  # None: scores.csv
+    (tmp_path / "mine" / "my_scores.csv").touch()
+    linking = Namespace(**{**SCORING, "link_to": "mine/round 2"})
+    (choose,) = commands(after_scoring(linking, photos, [model, model], None, 1000))
+    found = read(choose, CHOOSE)
+    assert (found.new_from_model, found.scores, found.follow_links) == (False, "my_scores.csv", True)
 
 
 def test_where_nothing_was_copied_there_is_nothing_to_choose_between(photos, tmp_path):
