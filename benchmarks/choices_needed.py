@@ -3,8 +3,9 @@
     python benchmarks/choices_needed.py ../shared/data/oasis [--seeds 5] [--only needed,refit] [--work FOLDER]
 
 The folder holds the OASIS photographs (images/, Kurdi, Lozano & Banaji 2017) and ratings.csv with their mean beauty
-(Brielmann & Pelli 2019). It is only read. A simulated person (simulated_person.py) chooses; pairing, fits and
-features are the product's own, the latter of the embedded extractor. All figures are means over seeds. The tables:
+(Brielmann & Pelli 2019). It is only read. A simulated person (simulated_person.py) chooses; pairing, hidden repeats,
+fits and features are the product's own, the latter of the embedded extractor. All figures are means over seeds. The
+tables:
 
 needed     choices per image until Spearman with the truth is 0.80 and 0.90, for three methods
 points     Spearman after 1, 2, 2.7 and 4 choices per image
@@ -35,13 +36,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 
 from benchmarks.model_of_choices import honest, model
-from benchmarks.oasis_courses import AGREEMENTS, Bench, load, run, value_at
+from benchmarks.oasis_courses import AGREEMENTS, Bench, load, value_at
 from benchmarks.simulated_person import Course, Taste, make_taste
 from benchmarks.trained_on_choices import held_out, predictor
 from src.ratings.assisted import AssistedFit
 from src.ratings.fit import fit_ratings
 from src.ratings.hyperparameters import DEFAULT, REFRESHED_AT, Hyperparameters, prior_of
 from src.ratings.log import make_log
+from src.ratings.settings import PairingSettings
 from src.ratings.similarity import make_similarity
 from src.ratings.statistics import EARLY, GOOD_ORDER, likely_range
 
@@ -142,7 +144,7 @@ def drawn_from_the_model(bench: Bench, true: Hyperparameters, known: bool, seed:
     fit = AssistedFit(bench.similarity)
     if known:
         fit = AssistedFit(bench.similarity, true, _level=len(REFRESHED_AT))  # so that they stay
-    return run(
+    return bench.run(
         Taste(utilities, utilities),
         lambda log: fit_ratings(log, "assisted", assisted=fit),
         "near",
@@ -267,16 +269,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("oasis", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first_seed", type=int, default=0, help="the others are those that follow")
     parser.add_argument("--only", default=",".join(TABLES), help="tables, with commas between")
     parser.add_argument("--work", type=Path, default=Path("choices_needed"), help="the cache of features goes here")
     parser.add_argument("--processes", type=int, default=1, help="courses at once")
+    share = PairingSettings.hidden_repeats
+    parser.add_argument("--hidden_repeats", type=float, default=share, help="share of the screens, as of the scorer")
     arguments = parser.parse_args()
     tables = arguments.only.split(",")
     if unknown := set(tables) - set(TABLES):
         parser.error(f"--only={','.join(sorted(unknown))}: unknown; it can be {', '.join(TABLES)}")
     begin = time.perf_counter()
     places = arguments.oasis, arguments.work / "cache"
-    bench = None if tables == ["refit"] else Bench(*load(*places), arguments.seeds, places, arguments.processes)
+    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+    more = seeds, places, arguments.processes, arguments.hidden_repeats
+    bench = None if tables == ["refit"] else Bench(*load(*places), *more)
     for table in tables:
         TABLES[table](bench)
         sys.stdout.flush()

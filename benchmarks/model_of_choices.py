@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import expit
 
-from benchmarks.oasis_courses import AGREEMENTS, Bench, assist, run, states_of
+from benchmarks.oasis_courses import AGREEMENTS, Bench, assist, states_of
 from benchmarks.simulated_person import Course, Taste, make_taste
 from src.choosing.from_choices import predictor_of
 from src.common import spearman
@@ -41,7 +41,7 @@ def learnt(bench: Bench, extractor: object, states: States, agreement: float, se
     similarity = make_similarity(np.arange(len(shown)) + 1, np.concatenate(blocks, axis=1), widths=widths)
     keep = tuple(count / len(shown) for count in CHOICES)
     taste, name = make_taste(bench.truth[shown], agreement), f"model, {agreement:.0%}"
-    course = run(taste, assist(similarity), "near", 2.0, seed, name, keep=keep)
+    course = bench.run(taste, assist(similarity), "near", 2.0, seed, name, keep=keep)
     found: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for point in keep:
         kept = course.ratings[point]
@@ -68,7 +68,7 @@ def honest(bench: Bench) -> None:
             held = np.array([is_drawn(str(row), SHARE, seed) for row in range(len(bench.truth))])
             more = {"held_out": held, "held_out_share": SHARE}
             name = f"honest, {agreement:.0%}"
-            course = run(taste, assist(bench.similarity), "near", 2.0, seed, name, keep=(1.0, 2.0), **more)
+            course = bench.run(taste, assist(bench.similarity), "near", 2.0, seed, name, keep=(1.0, 2.0), **more)
             for point, values in found.items():
                 values.append(checked(course, point, taste, held, extractor, states, seed))
         for point, values in found.items():

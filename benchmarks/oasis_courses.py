@@ -14,6 +14,7 @@ from src.ratings.assisted import AssistedFit
 from src.ratings.fit import fit_ratings
 from src.ratings.fitted import Ratings
 from src.ratings.log import Log
+from src.ratings.settings import PairingSettings
 from src.ratings.similarity import Similarity, make_similarity
 
 AGREEMENTS = (0.85, 0.75)
@@ -28,13 +29,15 @@ class Bench:
         truth: np.ndarray,
         features: np.ndarray,
         widths: list[int],
-        seeds: int,
+        seeds: range,
         places: tuple[Path, Path],
         processes: int = 1,
+        hidden_repeats: float = PairingSettings.hidden_repeats,
     ) -> None:
         """features, widths: as `load` gives them. places: the folder of OASIS, and that of the cache of features."""
-        self.places, self.truth, self.seeds = places, truth, range(seeds)
+        self.places, self.truth, self.seeds = places, truth, seeds
         self.features, self.widths, self.processes = features, widths, processes
+        self.hidden_repeats = hidden_repeats
         self._courses: dict[tuple[str, float], list[Course]] = {}
         self.similarity = self.similar(np.arange(len(truth)))
 
@@ -48,6 +51,23 @@ class Bench:
             found = Parallel(self.processes)(one(method, agreement, seed) for seed in self.seeds)
             self._courses[method, agreement] = found
         return self._courses[method, agreement]
+
+    def run(
+        self,
+        taste: Taste,
+        fit: Callable[[Log], Ratings],
+        pairing: str,
+        longest: float,
+        seed: int,
+        name: str,
+        at_once: int = 2,
+        keep: tuple[float, ...] = (),
+        **held_out: Any,
+    ) -> Course:
+        """As `simulate`, with a bar of this name."""
+        with tqdm(total=round(longest * len(taste.truth)), desc=f"{name}, seed {seed}", leave=False) as bar:
+            more = {"hidden_repeats": self.hidden_repeats, **held_out}
+            return simulate(taste, fit, pairing, longest, seed, at_once, keep, bar.update, **more)
 
     def at(self, method: str, agreement: float, point: float) -> float:
         """Mean Spearman at `point` choices per image."""
@@ -63,7 +83,7 @@ class Bench:
         fit = assist(similarity) if method in ("assisted", "shuffled", "four") else plain(method)
         pairing = "classic" if method in ("elo", "classic") else "near"
         taste = make_taste(self.truth, agreement)
-        return run(taste, fit, pairing, longest, seed, f"{method}, {agreement:.0%}", at_once)
+        return self.run(taste, fit, pairing, longest, seed, f"{method}, {agreement:.0%}", at_once)
 
 
 def assist(similarity: object) -> Callable[[Log], Ratings]:
@@ -73,21 +93,6 @@ def assist(similarity: object) -> Callable[[Log], Ratings]:
 
 def plain(method: str) -> Callable[[Log], Ratings]:
     return (lambda log: fit_ratings(log, "elo", k=0.7)) if method == "elo" else fit_ratings
-
-
-def run(
-    taste: Taste,
-    fit: Callable[[Log], Ratings],
-    pairing: str,
-    longest: float,
-    seed: int,
-    name: str,
-    at_once: int = 2,
-    keep: tuple[float, ...] = (),
-    **held_out: Any,
-) -> Course:
-    with tqdm(total=round(longest * len(taste.truth)), desc=f"{name}, seed {seed}", leave=False) as bar:
-        return simulate(taste, fit, pairing, longest, seed, at_once, keep, bar.update, **held_out)
 
 
 def value_at(course: Course, values: list[float], point: float) -> float:

@@ -1,4 +1,4 @@
-"""A person who chooses between images by a known taste, at the product's own pairing; for benchmarks.
+"""A person who chooses between images by a known taste, at the product's own pairing and repeats; for benchmarks.
 
 The person chooses by the Bradley-Terry model itself (by a softmax on larger screens): utility = scale × standardised
 truth + a Gumbel error per image. The scale is such that the stated share of choices between two random images agrees
@@ -16,7 +16,8 @@ from src.common import spearman
 from src.ratings.fitted import Ratings
 from src.ratings.held_out import turn
 from src.ratings.log import Log, make_log
-from src.ratings.pairing import next_screen
+from src.ratings.pairing import HiddenRepeats, next_screen
+from src.ratings.settings import PairingSettings
 
 REFITS_PER_CHOICE_PER_IMAGE = 20  # so every N/20 choices; the page's own refits follow each choice
 
@@ -69,26 +70,35 @@ def simulate(
     tick: Callable[[int], object] = lambda choices: None,
     held_out: np.ndarray | None = None,
     held_out_share: float = 0.0,
+    hidden_repeats: float = PairingSettings.hidden_repeats,
 ) -> Course:
     """Choose and refit in turn. keep: the points, in choices per image, whose ratings are kept.
 
-    held_out: (N,) bool, the images of a share of the screens, from which no fit learns.
+    held_out: (N,) bool, the images of a share of the screens, from which no fit learns. hidden_repeats: the share of
+    the screens that repeat an earlier one, as the A/B scorer has them.
     """
     n, rng, course = len(taste.truth), np.random.default_rng(seed), Course()
-    screens, winners = np.zeros((0, number_to_compare), int), np.zeros(0, int)
+    screens, winners, repeat_of = np.zeros((0, number_to_compare), int), np.zeros(0, int), np.zeros(0, int)
+    repeats = HiddenRepeats(make_log([], screens, winners), hidden_repeats, number_to_compare)
     rating, counts, allowed = np.zeros(n), np.zeros(n, int), np.ones(n, bool)
     held = np.zeros(n, bool) if held_out is None else held_out
+
+    def new_screen() -> np.ndarray:
+        among, is_held_out = turn(rng, held_out_share, allowed, held, number_to_compare)
+        return next_screen("random" if is_held_out else pairing, rng, rating, counts, among, number_to_compare)
+
     points = {round(k * n / REFITS_PER_CHOICE_PER_IMAGE) for k in range(1, 1000)} | {round(p * n) for p in keep}
     for done in sorted(p for p in points if p <= choices_per_image * n + 0.5):
         tick(done - len(screens))
         for _ in range(done - len(screens)):
-            among, is_held_out = turn(rng, held_out_share, allowed, held, number_to_compare)
-            shown_by = "random" if is_held_out else pairing
-            screen = next_screen(shown_by, rng, rating, counts, among, number_to_compare)
+            screen, repeated = repeats.pick(rng, allowed) or (new_screen(), 0)
             counts[screen] += 1
-            screens = np.vstack([screens, screen])
+            screens, repeat_of = np.vstack([screens, screen]), np.append(repeat_of, repeated)
+            repeats.played(len(screens), screen, repeat=repeated > 0)
             winners = np.append(winners, screen[taste.choose(screen, rng)])
-        course.log = make_log(np.arange(n) + 1, screens + 1, winners + 1, held_out=np.flatnonzero(held) + 1)
+        course.log = make_log(
+            np.arange(n) + 1, screens + 1, winners + 1, repeat_of=repeat_of, held_out=np.flatnonzero(held) + 1
+        )
         ratings = fit(course.log.to_learn)
         rating = ratings.rating
         _note(course, done / n, ratings, taste.truth)

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import expit
 
-from benchmarks.oasis_courses import AGREEMENTS, Bench, assist, run
+from benchmarks.oasis_courses import AGREEMENTS, Bench, assist
 from benchmarks.simulated_person import Course, Taste, make_taste
 from src.common import expected_order, spearman
 from src.ratings.fit import fit_ratings
@@ -39,7 +39,9 @@ def targets(bench: Bench, agreement: float, seed: int) -> list[tuple[str, np.nda
     fits = {"Bradley-Terry": fit_ratings, "assisted": assist(similarity)}
     rows = []
     for name, fit in fits.items():
-        course = run(make_taste(truth, agreement), fit, "near", 2.0, seed, f"predictor, {name}", keep=(1.0, 2.0))
+        course = bench.run(
+            make_taste(truth, agreement), fit, "near", 2.0, seed, f"predictor, {name}", keep=(1.0, 2.0)
+        )
         kept = course.ratings.items()
         rows += [(f"{name}, {point:.0f} per image", shown, found.rating, found.error) for point, found in kept]
     none = np.full(len(shown), np.nan)
@@ -94,7 +96,7 @@ def held_out(bench: Bench) -> None:
         for name, fit in (("Bradley-Terry", lambda: fit_ratings), ("assisted", lambda: assist(bench.similarity))):
             found: dict[float, list[tuple[float, ...]]] = {}
             for seed in bench.seeds:
-                course = run(taste, fit(), "near", 2.0, seed, f"held out, {name}", keep=(1.0, 2.0))
+                course = bench.run(taste, fit(), "near", 2.0, seed, f"held out, {name}", keep=(1.0, 2.0))
                 for point, kept in course.ratings.items():
                     found.setdefault(point, []).append(judged(bench, course, point, kept, taste, seed))
             for point, values in found.items():

@@ -150,6 +150,7 @@ def make_log(
     *,
     kinds: ArrayLike | None = None,
     seconds: ArrayLike | None = None,
+    repeat_of: ArrayLike | None = None,
     starting_ratings: Mapping[int, float] | None = None,
     held_out: Collection[int] = (),
 ) -> Log:
@@ -162,8 +163,9 @@ def make_log(
         "shown": [image for screen in screens for image in screen],
         "sizes": sizes,
         "seconds": np.full(len(screens), np.nan) if seconds is None else seconds,
+        "repeat_of": np.zeros(len(screens)) if repeat_of is None else repeat_of,
     }
-    columns |= {name: np.zeros(len(screens)) for name in ("sessions", "repeat_of", "predicted")}
+    columns |= {name: np.zeros(len(screens)) for name in ("sessions", "predicted")}
     starts = {image: Start(rating) for image, rating in (starting_ratings or {}).items()}
     return log_from_columns(images, columns, raters={0: ""}, starts=starts, held_out=held_out)
 
