@@ -22,19 +22,22 @@ class Weighing(nn.Module):
         self.register_buffer("shift", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
 
-    def fit(self, x: np.ndarray, widths: Sequence[int], floored: bool = False) -> None:
-        """x: (N, W) of train images, widths: of its blocks.
-
-        floored: with the least scale of `standardisation`, block by block. Of some dozen images there are features
-        that are nearly always 0, and those would drown out all others in the first new image that has them.
-        """
-        each = weighing_alike(widths) / np.sqrt(TYPICAL)  # (W,)
-        scale = np.maximum(x.std(axis=0), 1e-6)
-        if floored:
-            blocks = np.split(x, np.cumsum(widths)[:-1], axis=1)
-            scale = np.concatenate([standardisation(block)[1] for block in blocks])
-        self.shift.copy_(torch.from_numpy(x.mean(axis=0)))
-        self.scale.copy_(torch.from_numpy(scale * each))
+    def fit(self, x: np.ndarray, widths: Sequence[int]) -> None:
+        """x: (N, W) of train images, widths: of its blocks."""
+        shift, scale = standardised_by(x, widths)
+        self.shift.copy_(torch.from_numpy(shift))
+        self.scale.copy_(torch.from_numpy(scale * weighing_alike(widths) / np.sqrt(TYPICAL)))
 
     def forward(self, x: Tensor) -> Tensor:
         return (x - self.shift) / self.scale  # (N, W)
+
+
+def standardised_by(x: np.ndarray, widths: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """(W,) each: what is subtracted from features x (N, W), and what they are divided by, block by block of widths.
+
+    With the least scale of `standardisation`: of some dozen images there are features that are nearly always 0, and
+    those would drown out all others in the first new image that has them.
+    """
+    each = [standardisation(block) for block in np.split(x, np.cumsum(widths)[:-1], axis=1)]
+    shift, scale = (np.concatenate(parts) for parts in zip(*each, strict=True))
+    return shift, scale

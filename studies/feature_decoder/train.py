@@ -29,6 +29,7 @@ from ..common.runs import (
     read_configuration,
     save_weights,
 )
+from ..common.weighing import standardised_by
 from .decoder import Decoder, Trained, as_pixels, drawn, sizes_of
 from .losses import Perceptor, hinge, laplacian, looked_at
 from .options import STUDY
@@ -112,18 +113,18 @@ def _say_configuration(arguments: Namespace, material: Material, decoder: Decode
 
 
 def save_space(folder: Path, material: Material, identity: dict[str, Any]) -> None:
-    """Where the train images' features lie: mean, range, and the directions in which they differ most..
+    """Where the train images' features lie: mean, range, and the directions in which they differ most.
 
     components: (K, W) of the standardised features, unit length; spread: (K,), deviations along them.
     mean_image: (3, S, S), 0 to 255.
     """
     rows = material.rows("train")
     features = material.features[rows]
-    deviation = np.maximum(features.std(axis=0), 1e-6)
-    standardised = (features - features.mean(axis=0)) / deviation
+    mean, deviation = standardised_by(features, material.widths)
+    standardised = (features - mean) / deviation
     components = principal_components(standardised, min(MOST_COMPONENTS, len(features) - 1, features.shape[1]))
     found = {
-        "mean": features.mean(axis=0),
+        "mean": mean,
         "deviation": deviation,
         "least": features.min(axis=0),
         "most": features.max(axis=0),

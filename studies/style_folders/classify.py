@@ -35,7 +35,7 @@ def main(arguments: Namespace) -> Path:
     log.say(*_counts(folder, styles, {"train": train, "val": styles.rows("val"), "test": test}), "")
     network = build(identity, arguments.dropout, arguments.seed)
     if isinstance(network, FeatureHead):
-        network.weighing.fit(seen.x[np.unique(train)], seen.widths, floored=True)
+        network.weighing.fit(seen.x[np.unique(train)], seen.widths)
     training = _training(arguments, folder, network, identity)
     if arguments.resume:
         training.resume()

@@ -63,7 +63,7 @@ def test_a_feature_that_the_train_images_hardly_have_does_not_drown_out_the_othe
     x[:, 3] = np.arange(30) == 0
     x[:, 3] *= 1e-4
     weighing = Weighing(8)
-    weighing.fit(x, [4, 4], floored=True)
+    weighing.fit(x, [4, 4])
     weighed = weighing(torch.from_numpy(np.concatenate([x, np.eye(8, dtype=np.float32)[3:4]]))).numpy()
     usual = weighed[:30, [0, 1, 2, 4, 5, 6, 7]].std(axis=0)
     np.testing.assert_allclose(usual, usual[0], rtol=1e-4)
