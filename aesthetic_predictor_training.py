@@ -302,6 +302,7 @@ def print_foreseen(arguments: argparse.Namespace, directory: Path, model: Path, 
 
 def begin(arguments: argparse.Namespace, run: "Run", files: "RunFiles", address: str | None) -> None:
     """Say what is about to happen, and where it can be watched; what lay in its place is kept."""
+    from src.choosing import is_from_choices
     from src.report import first_lines, learning_lines, split_line, study_line
     from src.scores import SplitSettings
 
@@ -309,7 +310,9 @@ def begin(arguments: argparse.Namespace, run: "Run", files: "RunFiles", address:
     print("\n".join([split_line(run, split), *learning_lines(run, search, arguments.rater), *first_lines(run)]))
     if files.study:
         print(study_line(files.study.study_name, arguments.database, files.path))
-    if previous := files.keep_previous(bool(files.study) and (arguments.resume or arguments.collect)):
+    if is_from_choices(files.path):  # what it took the place of, if anything, is the previous one still
+        print(f"{files.path.name} was the A/B scorer's model of your choices; this run's takes its place.")
+    elif previous := files.keep_previous(bool(files.study) and (arguments.resume or arguments.collect)):
         print(f"The model that lay there is kept as {previous.name}.")
     if address:
         print(f"Watch the search at {address}")

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from safetensors import safe_open
 
+from src.choosing.from_choices import is_from_choices, write_model
 from src.model.file import load_predictor
 from src.options.option import TRAIN
 from tests import ROOT
@@ -261,6 +262,21 @@ def test_weights_and_nll_and_given_splits_go_all_the_way(photos, train_here):
     assert "30 train, 10 eval, 0 test" in uncertain
     assert '"error"' in (photos / "photos" / "uncertain.json").read_text(encoding="utf-8")
     assert "kept as other.previous.safetensors" in uncertain
+
+
+def test_a_model_of_choices_does_not_take_the_place_of_the_one_that_was_trained_before(photos, train_here):
+    """As in a second round: train, choose, train again, compare the two that were trained."""
+    path, previous = photos / "second.safetensors", photos / "second.previous.safetensors"
+    words = ("--directory=photos", "--model_type=gp", "--modelpath=second.safetensors")
+    train_here(*words)
+    trained = path.read_bytes()
+    write_model(path, load_predictor(path)[0], {"made_from": "choices"})
+    assert is_from_choices(path)
+    printed = train_here(*words)
+    assert "second.safetensors was the A/B scorer's model of your choices; this run's takes its place." in printed
+    assert not is_from_choices(path)
+    assert previous.read_bytes() == trained
+    assert "kept as second.previous.safetensors" in train_here(*words)
 
 
 @pytest.fixture(scope="module")
