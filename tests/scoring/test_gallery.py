@@ -117,6 +117,26 @@ def test_with_the_keyboard_alone_images_are_found_enlarged_compared_and_saved(br
         assert page.locator("#picked").text_content() == "3"
 
 
+CUT_OFF = """[...document.querySelectorAll('.figures')].filter(line => [...line.children].some(
+    part => part.offsetTop !== line.firstChild.offsetTop
+        || part.getBoundingClientRect().right > line.getBoundingClientRect().right
+)).map(line => line.textContent)"""
+RESIZE = """size => {
+    const range = document.getElementById('size');
+    range.value = size;
+    range.dispatchEvent(new Event('input'));
+}"""
+
+
+@pytest.mark.parametrize("width", [390, 800, 1280, 1400, 1600, 1920])
+def test_score_stars_and_percentile_of_every_image_are_to_be_seen(browser, written, width):
+    with file_opened(browser, written, viewport={"width": width, "height": 800}) as page:
+        for size in (128, 160, 192, 224, 384):
+            page.evaluate(RESIZE, size)
+            wait_for(lambda: page.locator(".tile .figures").count() > 1, 20)
+            assert page.evaluate(CUT_OFF) == [], size
+
+
 def test_picks_outlive_a_reload_and_the_tab(browser, written):
     with file_opened(browser, written) as page:
         page.keyboard.press("ArrowRight")

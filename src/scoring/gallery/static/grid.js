@@ -1,7 +1,6 @@
 // The grid: of any number of images only those near the window are elements.
 
-const GAP = 14, CAPTION = 46, NARROW_CAPTION = 58, TOUCHING = 12; // px
-const narrow = matchMedia("(max-width: 700px)"); // as in the style sheet
+const GAP = 14, CAPTION = 58, TOUCHING = 12; // px
 const tiles = new Map(); // row -> its element
 let columns = 1, rowHeight = 1, width = 1, drawing = 0;
 
@@ -9,7 +8,7 @@ function layOut() {
   const room = $("grid").clientWidth;
   columns = Math.max(1, Math.floor((room + GAP) / (Number($("size").value) + GAP)));
   width = Math.floor((room + GAP) / columns) - GAP;
-  rowHeight = width + (narrow.matches ? NARROW_CAPTION : CAPTION) + GAP;
+  rowHeight = width + CAPTION + GAP;
   $("grid").style.setProperty("--width", `${width}px`);
   $("grid").style.height = `${Math.ceil(page.shown.length / columns) * rowHeight}px`;
   draw();
@@ -69,7 +68,7 @@ function makeTile(row) {
   open.addEventListener("click", () => (setAt(page.shown.indexOf(row)), openView(page.shown, page.at, 1)));
   pick.addEventListener("click", () => (setAt(page.shown.indexOf(row)), togglePick(row)));
   mark.addEventListener("click", () => (setAt(page.shown.indexOf(row)), toggleMark(row)));
-  tile.append(open, make("div", "caption", make("div", "", make("div", "figures", ...figures(row)), name), mark, pick));
+  tile.append(open, make("div", "caption", make("div", "figures", ...figures(row)), name, mark, pick));
   return tile;
 }
 

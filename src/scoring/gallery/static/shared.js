@@ -24,6 +24,7 @@ function figures(row) {
   if (about.stars) {
     const stars = make("span", "stars", "★".repeat(about.stars[row]));
     stars.setAttribute("aria-hidden", "true");
+    stars.dataset.count = about.stars[row];
     const percentile = make("span", "soft", `${about.percentiles[row].toFixed(0)} %`);
     percentile.title = "of the training images are below this score";
     parts.push(stars, percentile);
