@@ -1,10 +1,14 @@
 """The one error that people see, and the way every script shows it."""
 
+import _thread
 import errno
 import os
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+AGAIN = 0.02  # seconds
 READER_GONE = 141  # as a shell says of a program that SIGPIPE ended, 128 + 13
 
 
@@ -31,12 +35,31 @@ def run(main: Callable[[], None]) -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        _run(main)
+        with _no_ctrl_c_lost():
+            _run(main)
     except OSError as error:
         # Windows calls it EINVAL.
         if error.errno not in (errno.EPIPE, errno.EINVAL) or not _reader_is_gone():
             raise
         sys.exit(READER_GONE)
+
+
+@contextmanager
+def _no_ctrl_c_lost() -> Iterator[None]:
+    """Where Ctrl-C falls into a weak reference's callback, Python only reports it: it is sent once more."""
+    before = sys.unraisablehook
+
+    def report(what: "sys.UnraisableHookArgs") -> None:
+        if issubclass(what.exc_type, KeyboardInterrupt):
+            threading.Timer(AGAIN, _thread.interrupt_main).start()  # a bit later, or it would fall into this function
+        else:
+            before(what)
+
+    sys.unraisablehook = report
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _run(main: Callable[[], None]) -> None:

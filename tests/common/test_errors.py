@@ -73,3 +73,20 @@ def test_the_list_of_image_models_may_be_cut_short():
     assert ended.returncode in (0, 141)
     assert "Error" not in ended.stderr
     assert len(ended.stdout.splitlines()) == 1
+
+
+CALLBACK = """
+    import signal, time, weakref
+    class Thing: pass
+    def gone(_): signal.raise_signal(signal.SIGINT)
+    thing = Thing()
+    kept = weakref.ref(thing, gone)
+    del thing
+    time.sleep(10)
+    print("went on", file=sys.stderr)
+"""
+
+
+def test_ctrl_c_is_not_lost_where_python_only_reports_it():
+    """As while matplotlib draws, whose figures are kept by weak references."""
+    assert end(CALLBACK, reader_stays=True) == (130, "stopped by Ctrl-C; what was finished is kept\n")
