@@ -56,7 +56,7 @@ CHOOSING = Group(
         ),
         choosing(
             "--hidden_repeats",
-            "share of screens that silently repeat an earlier one",
+            "share of screens that silently repeat an earlier one, which tells how sure you are",
             number(0, 0.5),
             PairingSettings.hidden_repeats,
         ),
