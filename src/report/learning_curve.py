@@ -234,5 +234,6 @@ def verdict(
             "choices per image) would help, or another image model."
         )
     return (
-        flat + "It does not fit even what it has seen much better: try another image model or --hidden_states_used."
+        flat + "The network does not fit even what it has seen much better: try another image model or "
+        "--hidden_states_used."
     )

@@ -32,7 +32,10 @@ WHY = "no blend of networks and the Gaussian process was better"
         (RIDGE, f"ridge regression, as {WHY}"),
         ({**RIDGE, "model_type": "gp"}, f"a Gaussian process, as {WHY}"),
         ({"model_type": "gp"}, "a Gaussian process"),  # as it was asked for
-        ({"model_type": "ridge", "study": "toy"}, "ridge regression, as the search for networks did not come to its end"),
+        (
+            {"model_type": "ridge", "study": "toy"},
+            "ridge regression, as the search for networks did not come to its end",
+        ),
         (BLEND, "a blend, 40% a Gaussian process and 60% the mean of 3 networks"),
         (MEAN, "the mean of 3 networks"),
         ({**SEARCHED, "model_type": "mlp", "trial": "4"}, "a network"),
@@ -44,7 +47,9 @@ def test_a_model_is_called_by_its_kind_with_the_reason_where_networks_lost(metad
 
 
 def test_the_list_of_trials_says_what_the_model_has_to_do_with_them():
-    assert beside_trials(RIDGE).startswith(f"The model is none of them, but ridge regression, as {WHY}. A single trial")
+    assert beside_trials(RIDGE).startswith(
+        f"The model is none of them, but ridge regression, as {WHY}. A single trial"
+    )
     assert beside_trials(BLEND).endswith("60% the mean of 3 networks (trials 4, 9, 2).")
     assert beside_trials(MEAN) == "The model is the mean of 3 networks (trials 4, 9, 2)."
     assert beside_trials({**SEARCHED, "model_type": "mlp", "trial": "4"}) == beside_trials({}) == ""
@@ -111,7 +116,9 @@ def page_material(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("about", "reason"), [(SEARCHED, True), ({}, False)])
-def test_training_says_without_details_why_it_ends_with_ridge_regression(monkeypatch, tmp_path, capsys, about, reason):
+def test_training_says_without_details_why_it_ends_with_ridge_regression(
+    monkeypatch, tmp_path, capsys, about, reason
+):
     monkeypatch.setattr("src.report.analysis.RESAMPLES", FEW)
     monkeypatch.setattr("src.report.training_results.growth", lambda *_: None)
     monkeypatch.setattr("src.report.training_results.more_images", lambda _: "")
