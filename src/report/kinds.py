@@ -64,7 +64,7 @@ def beside_trials(metadata: Mapping[str, str]) -> str:
     if why_no_network(metadata):
         text = f"The model is none of them, but {kind_and_why(metadata)}."
         if "metaparameters" in metadata:
-            text += " The best of many on the same images is lucky, too, which flatters their values."
+            text += " Their values flatter: the best of many is also the luckiest."
         return text
     trials = trials_of(metadata)
     if len(trials) < 2 and is_of_networks_alone(metadata):

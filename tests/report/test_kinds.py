@@ -48,7 +48,7 @@ def test_a_model_is_called_by_its_kind_with_the_reason_where_networks_lost(metad
 
 def test_the_list_of_trials_says_what_the_model_has_to_do_with_them():
     assert beside_trials(RIDGE).startswith(
-        f"The model is none of them, but ridge regression, as {WHY}. A single trial"
+        f"The model is none of them, but ridge regression, as {WHY}. Their values flatter"
     )
     assert beside_trials(BLEND).endswith("60% the mean of 3 networks (trials 4, 9, 2).")
     assert beside_trials(MEAN) == "The model is the mean of 3 networks (trials 4, 9, 2)."
