@@ -120,6 +120,7 @@ def write_pictures(
     choices: "Sequence[ChoiceAgreement]",
 ) -> None:
     """The plots of `--plots`, and the page of `--report`."""
+    from src.ratings import known_consistency
     from src.report import Material, choices_lines, write_plots, write_report
 
     material = Material(
@@ -130,7 +131,7 @@ def write_pictures(
         seed=arguments.seed,
         tables=tables,
         choices=choices_lines(choices[0]) if choices else [],
-        consistency=choices[0].repeats.share if choices else float("nan"),
+        consistency=known_consistency(choices[0].repeats) if choices else float("nan"),
     )
     if arguments.plots:
         print(f"{len(write_plots(material, Path(arguments.plots)))} plots are in {arguments.plots}")

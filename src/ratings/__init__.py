@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
         ceiling,
         consistency,
         extremes,
+        known_consistency,
         predicted_winner,
         too_early,
     )

@@ -143,6 +143,11 @@ def ceiling(share: float, at_once: int = 2) -> tuple[float, float]:
     return (lowest, float(highest)) if share == share else (share, share)
 
 
+def known_consistency(repeats: Share) -> float:
+    """The share of hidden repeats in which the person chose the same; nan while there are too few to go by."""
+    return repeats.share if repeats.total >= ENOUGH_REPEATS else float("nan")
+
+
 def side_bias(log: Log) -> Share:
     """How often the left image won, on screens of two. Without bias: half."""
     two = np.flatnonzero((log.sizes == 2) & (log.kinds == CHOICE))

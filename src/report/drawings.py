@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from ..common import Steps, UserError, replacing, spearman, working
 from . import plots
 from .analysis import calibration, places_on_map, reliability, slope
-from .learning_curve import beside_headline, left_out, verdict
+from .learning_curve import beside_headline, left_out, verdict, whose_curve
 from .material import Material
 from .study_export import StudySummary
 from .text import SUBSETS, coverage_sentence
@@ -144,7 +144,8 @@ def _learning_curve(material: Material) -> Drawing:
     rows = material.split == "eval"
     headline = spearman(material.table.scores[rows], material.model.scores[rows])
     trials = material.study.finished if isinstance(material.study, StudySummary) else 0
-    caption = verdict(curve, material.consistency) + left_out(metadata) + beside_headline(curve, headline, trials)
+    said = verdict(curve, material.consistency, metadata) + left_out(metadata)
+    caption = whose_curve(metadata) + said + beside_headline(curve, headline, trials, metadata)
     return Drawing("Learning curve", lambda colours: plots.learning_curve_plot(colours, curve), caption)
 
 

@@ -9,15 +9,16 @@ import numpy as np
 from ..common import Steps, ab, address, correlations, number_of, working, write_text
 from ..features import data_url, extractor_in_words
 from ..model import said_by
-from ..scores import caution, errors_counted
+from ..scores import Counted, caution, errors_counted
 from . import plots
 from .analysis import FEWEST_IMAGES, Subset, extremes
 from .drawings import Drawing, drawings
-from .learning_curve import verdict
+from .kinds import beside_trials, kind_and_why
+from .learning_curve import no_curve
 from .material import Material
 from .page import Plot, Thumbnail, Tile, gallery, map_points, page, paragraphs, section, table
 from .page import plots as plot_grid
-from .text import SUBSETS, baselines_table, score_cells
+from .text import SUBSETS, baselines_table, counted_cells, score_cells
 
 
 def write_report(material: Material, path: Path) -> None:
@@ -33,6 +34,7 @@ def build_page(material: Material, path: Path, steps: Steps | None = None) -> st
     """The page at this path as text. steps: counts its pictures, once it is known how many there are."""
     facts = [
         ("Model", material.model.name),
+        *([("Kind of model", kind)] if (kind := kind_and_why(material.model.metadata)) else []),
         ("Image model", extractor_in_words(material.model.metadata.get("feature_extractor_model", "unknown"))),
         ("Images", str(material.directory)),
         ("Scores", material.table.document.name),
@@ -72,7 +74,19 @@ def _tiles(material: Material) -> list[Tile]:
     order = 100 * ab(material.scores, material.model_scores)
     values = f"{order:.1f} %", f"{found.spearman:.3f}", f"{found.pearson:.3f}"
     names = "AB", "Spearman", "Pearson"
-    return [*(Tile(*each) for each in zip(names, values, notes, strict=True)), count]
+    tiles = [Tile(*each) for each in zip(names, values, notes, strict=True)]
+    return [*tiles, *_cautious_tiles(errors_counted(material.table, material.model.scores, material.rows)), count]
+
+
+def _cautious_tiles(counted: Counted | None) -> list[Tile]:
+    """Beside AB and Spearman the same with the scores' errors counted, where features assisted the scores."""
+    if counted is None:
+        return []
+    values = {"AB": f"{100 * counted.expected.ab:.1f} %", "Spearman": f"{counted.expected.spearman:.3f}"}
+    note = "closer to the truth: features assisted the scores"
+    if counted.images < counted.of:
+        note = f"of the {counted.images} of {counted.of} images whose score has an error"
+    return [Tile(f"{name}, errors counted", value, note) for name, value in values.items()]
 
 
 def _numbers(material: Material) -> str:
@@ -80,6 +94,8 @@ def _numbers(material: Material) -> str:
     rows = [["images", "number", "mean score", "mean model score", "Spearman", "Pearson", "AB"]]
     for subset in material.chosen:
         rows.append(score_cells(_subset_name(material, subset), *_both(material, subset.rows)))
+        if counted := errors_counted(material.table, material.model.scores, subset.rows):
+            rows.append(counted_cells(counted))
     for split, name in names.items():
         these = np.flatnonzero(material.split == split)
         if len(these) and not (split and split == _whole_split(material)):
@@ -126,7 +142,7 @@ def _pictures(material: Material, page: Path, drawn: Mapping[str, Drawing], step
         steps.advance()
     note = "" if len(material.models) == 1 else f"Of the first model, {material.model.name}."
     if not material.curve:
-        note = f"{note} {verdict([])}".strip()
+        note = f"{note} {no_curve(material.model.metadata)}".strip()
     return section("Pictures", plot_grid(grid), note=note) if grid else ""
 
 
@@ -185,6 +201,7 @@ def _study(material: Material) -> str:
         rows.append([str(trial.number), f"{trial.value:.4f}", *cells])
     better = "largest" if study.maximise else "smallest"
     note = f"Study “{study.name}”: the best of {study.finished} finished trials, the {better} value first."
+    note = f"{note} {beside_trials(material.model.metadata)}".rstrip()
     return section("The search", table(rows), note=note)
 
 

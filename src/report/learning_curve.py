@@ -1,17 +1,20 @@
-"""Would more images help? The best trial's network, trained again on parts of the train split."""
+"""Would more images help? Networks of the best trial's metaparameters, trained again on parts of the train split."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import nan
+from types import MappingProxyType
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from ..common import counted, number_of, spearman, spearman_among
-from ..model import PredictorConfig, TrainingConfig, TrainingData, train
+from ..model import OUTPUT_CHANNELS, PredictorConfig, TrainingConfig, TrainingData, train
+from ..search import with_components
+from .kinds import is_of_networks_alone, kind, trials_of, why_no_network
 
 FRACTIONS = (0.12, 0.25, 0.5, 1.0)
 # Images seen in all epochs of one training, from which on one training of each size must do.
@@ -49,6 +52,7 @@ def learning_curve(
 ) -> list[Point]:
     """A point for 12, 25, 50, 100 % of the train split, each evaluated on the whole eval split; [] of few images.
 
+    config: of the model, whatever its kind: the sizes are the trial's.
     inputs: (N, ...) as `predictor.arrange` gives them; scores, weights, split: (N,). Each training takes as many
     steps as the one on all images, so that less data does not also mean less training. The rounds differ in the
     images drawn and in the network's seed; a smaller part lies within the larger of its round. Both values are nan of
@@ -59,7 +63,7 @@ def learning_curve(
         return []
     if metadata.get("loss_model") == "choices":  # the comparisons are not here
         return []
-    training = training_of(metadata)
+    training, (network, components) = training_of(metadata), network_of(config, metadata)
     rounds = int(np.clip(2 * LONG // (len(rows) * training.train_epochs), 1, ROUNDS))
     generator = np.random.default_rng(seed)
     found = np.empty((len(FRACTIONS), rounds, 2))
@@ -73,7 +77,8 @@ def learning_curve(
             continue
         same_steps = replace(_as_many_steps(training, len(rows), len(part)), seed=training.seed + turn)
         known = [torch.tensor(values[part], dtype=torch.float32) for values in (inputs, scores, weights)]
-        predictor = train(config, same_steps, TrainingData(known[0], known[1], known[2]))
+        data = with_components(TrainingData(known[0], known[1], known[2]), network, components)
+        predictor = train(network, same_steps, data)
         predicted, _ = predictor.predict(torch.tensor(inputs))
         found[place, turn] = [spearman(scores[some], predicted[some]) for some in (held_out, part)]
         said[place, turn] = predicted[held_out]
@@ -116,6 +121,20 @@ def training_of(metadata: Mapping[str, str]) -> TrainingConfig:
     )
 
 
+def network_of(config: PredictorConfig, metadata: Mapping[str, str]) -> tuple[PredictorConfig, int]:
+    """The network of the best trial, and of how many components it is, 0 for none; config: of a model of any kind."""
+    found = json.loads(metadata["metaparameters"])
+    if "first_layer_size" not in found:
+        return config, 0
+    network = replace(
+        config,
+        layers=(found["first_layer_size"], found["second_layer_size"]),
+        dropouts=tuple(found.get(name, 0.0) for name in ("input_dropout", "dropout", "output_dropout")),
+        output_channels=OUTPUT_CHANNELS[metadata.get("loss_model", "mse")],
+    )
+    return network, int(found.get("components", 0))
+
+
 def _as_many_steps(training: TrainingConfig, images: int, part: int) -> TrainingConfig:
     steps = training.train_epochs * -(-images // training.batch_size)
     return replace(training, train_epochs=max(1, round(steps / -(-part // training.batch_size))))
@@ -127,46 +146,83 @@ def left_out(metadata: Mapping[str, str]) -> str:
     return f" The curve's networks are trained without {' and '.join(options)}." if options else ""
 
 
-def beside_headline(points: list[Point], headline: float, trials: int) -> str:
+def no_curve(metadata: Mapping[str, str]) -> str:
+    """Why there is none."""
+    if kind(metadata) and "metaparameters" not in metadata:
+        return (
+            f"There is no learning curve: it is of networks that a search found, and the model is {kind(metadata)}."
+        )
+    return "There is no learning curve: it needs a model of scores, 10 eval and 40 train images of unequal score."
+
+
+def whose_curve(metadata: Mapping[str, str]) -> str:
+    """What to know first where the model is not what the curve is of; empty where it is of networks alone."""
+    if is_of_networks_alone(metadata):
+        return ""
+    chosen = f", chosen as {reason}" if (reason := why_no_network(metadata)) else ""
+    return (
+        f"The model is {kind(metadata)}{chosen}; the curve is of networks with the metaparameters of the best trial. "
+    )
+
+
+def beside_headline(
+    points: list[Point], headline: float, trials: int, metadata: Mapping[str, str] = MappingProxyType({})
+) -> str:
     """Why the curve's last point is not the model's own figure; empty where they are alike or one is not known.
 
-    headline: the model's Spearman on the same eval images. trials: of which it was the best, 0 where not known.
+    headline: the model's Spearman on the same eval images. trials: of the whole search, 0 where not known. metadata:
+    of the model.
     """
     if not points or np.isnan(points[-1].evaluated).all() or np.isnan(headline):
         return ""
     last = float(np.nanmean(points[-1].evaluated))
     if abs(headline - last) < CLEAR_GAIN:
         return ""
-    best = f"the best of {number_of(trials, 'trial')}" if trials else "the best of its search"
-    return (
-        f" The model has {headline:.3f} on these images and the curve ends at {last:.3f}: the model is {best} on "
-        "just these images, which flatters it; the curve's networks have its metaparameters and other seeds."
-    )
+    text = f" The model has {headline:.3f} on these images and the curve ends at {last:.3f}"
+    members, of = len(trials_of(metadata)), number_of(trials, "trial") if trials else "its search"
+    if is_of_networks_alone(metadata):
+        best, its = ("the best", "its")
+        if members > 1:
+            best, its = f"the mean of the best {members}", "the best trial's"
+        return (
+            f"{text}: the model is {best} of {of} on just these images, which flatters it; the curve's networks have "
+            f"{its} metaparameters and other seeds."
+        )
+    if not members:
+        return f"{text}: its networks are another kind of model."
+    networks = f"networks are the best {members}" if members > 1 else "network is the best"
+    return f"{text}: the model's {networks} of {of} on just these images, which flatters it."
 
 
-def verdict(points: list[Point], ceiling_of_person: float = float("nan")) -> str:
+def verdict(
+    points: list[Point],
+    ceiling_of_person: float = float("nan"),
+    metadata: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """One or two sentences: more images, better scores, or another image model?
 
     ceiling_of_person: the share of hidden repeats in which the person chose the same again, nan if unknown.
+    metadata: of the model, which may be another than the networks of the curve.
     """
     if not points or any(np.isnan(point.evaluated).all() for point in points[-2:]):
-        return "There is no learning curve: it needs a model of scores, 10 eval and 40 train images of unequal score."
+        return no_curve(metadata)
+    them = "" if is_of_networks_alone(metadata) else " such networks"
     half, whole = (float(np.nanmean(point.evaluated)) for point in points[-2:])
     gain, gap = whole - half, float(np.nanmean(points[-1].trained)) - whole
     noise = float(np.nanstd(points[-1].evaluated - points[-2].evaluated)) / np.sqrt(len(points[-1].evaluated))
     luck = 1.96 * float(np.hypot(noise, np.nan_to_num(points[-1].gain_error)))
     if gain > max(CLEAR_GAIN, luck):
         return (
-            f"More images would help: from {points[-2].images} to {points[-1].images} images Spearman rose by "
-            f"{gain:.3f}, and twice as many again may bring about {gain / 2:.2f} to {gain:.2f} more."
+            f"More images would help{them}: from {points[-2].images} to {points[-1].images} images Spearman rose by "
+            f"{gain:.3f}, and twice as many images may bring about {gain / 2:.2f} to {gain:.2f} more."
         )
     step = f"from {points[-2].images} to {points[-1].images}"
     if gain + luck > max(CLEAR_GAIN, WORTH_HAVING):
         return (
-            f"Whether more images would help can't be told yet: {step} Spearman changed by {gain:+.3f}, give or take "
-            f"{luck:.3f} (95 %), as {number_of(points[-1].tested, 'eval image')} can't show it more finely."
+            f"Whether more images would help{them} can't be told yet: {step} Spearman changed by {gain:+.3f}, give "
+            f"or take {luck:.3f} (95 %), as {number_of(points[-1].tested, 'eval image')} can't show it more finely."
         )
-    flat = f"More images would hardly help: {step} Spearman changed by {gain:+.3f}. "
+    flat = f"More images would hardly help{them}: {step} Spearman changed by {gain:+.3f}. "
     if ceiling_of_person < 0.75:
         return (
             flat
@@ -178,5 +234,6 @@ def verdict(points: list[Point], ceiling_of_person: float = float("nan")) -> str
             "choices per image) would help, or another image model."
         )
     return (
-        flat + "It does not fit even what it has seen much better: try another image model or --hidden_states_used."
+        flat + "The network does not fit even what it has seen much better: try another image model or "
+        "--hidden_states_used."
     )

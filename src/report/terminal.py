@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..common import UserError, number_of
+from ..common import UserError, all_of, number_of
 from ..features import FeatureCache
 from ..ratings import ChoiceAgreement, choice_agreement, read_log
 from ..scores import ScoreTable, caution, errors_counted, estimated
 from ..scoring import one_threshold_each
 from .analysis import FEWEST_IMAGES, Subset, bootstrap, combinations, gains_of, make_subsets
+from .kinds import is_from_choices
 from .settings import AnalysisSettings
 from .text import (
     aligned,
@@ -34,18 +35,27 @@ Table = tuple[str, list[list[str]], str]  # a heading, rows of cells, a header f
 def subsets_of(images: "ScoredImages", settings: AnalysisSettings) -> list[Subset]:
     """The images looked at, all of them first; which these are is printed."""
     guesses = int(estimated(images.table).sum())
-    allowed = _looked_at(images.split, settings.include_train_split, guesses)
+    from_choices = [model.name for model in images.models if is_from_choices(model.metadata)]
+    allowed = _looked_at(images.split, settings.include_train_split, guesses, from_choices)
     return make_subsets(images.table.paths, allowed, settings.regex, settings.directories)
 
 
-def _looked_at(split: np.ndarray, include_train: bool, guesses: int) -> np.ndarray:
-    """(N,) bool: the eval split alone, or everything. guesses: how many scores are a model's."""
+def _looked_at(split: np.ndarray, include_train: bool, guesses: int, from_choices: Sequence[str] = ()) -> np.ndarray:
+    """(N,) bool: the eval split alone, or everything.
+
+    guesses: how many scores are a model's. from_choices: names of the models that the A/B scorer made.
+    """
     if include_train:
         more = f" So are {guesses} scores that a model estimated, with which it agrees." if guesses else ""
         print(f"All {len(split)} images, those that were trained on included.{more}")
         return np.ones(len(split), dtype=bool)
     name = "eval" if (split == "eval").any() else "test"  # models of --folds have no eval split
     wanted = split == name
+    if not wanted.any() and from_choices:
+        raise UserError(
+            f"no image is in the eval or test split: the A/B scorer made {all_of(from_choices)} from the choices, "
+            "and learnt from every image with a score; --include_train_split looks at those, which flatters"
+        )
     if not wanted.any():
         raise UserError(
             "no image is in the eval or test split; look at all with --include_train_split, or give a --split"

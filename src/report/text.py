@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..common import ab, all_of, correlations
-from ..ratings import ChoiceAgreement, Share, ceiling
+from ..ratings import ENOUGH_REPEATS, ChoiceAgreement, Share, ceiling
 from ..scores import Counted
 from .analysis import FEWEST_IMAGES, Combination, Gain, Intervals, bootstrap, coverage, gain_interval, reliability
 
@@ -47,16 +47,22 @@ def split_lines(scores: np.ndarray, model_scores: np.ndarray, split: np.ndarray)
     return [score_line(SUBSETS[name], scores[mask], model_scores[mask]) for name, mask in masks.items() if mask.any()]
 
 
-def baselines_table(measured: Mapping[str, Mapping[str, float]], images: str = "eval images") -> list[list[str]]:
+def baselines_table(
+    measured: Mapping[str, Mapping[str, float]], images: str = "eval images", counted: Counted | None = None
+) -> list[list[str]]:
     """Rows of cells, a header first: what the model, the baselines and the mean reach on these images.
 
-    measured: {name: {"eval_mse": …, "eval_spearman": …, "eval_ab": …}}, as in a model's metadata.
+    measured: {name: {"eval_mse": …, "eval_spearman": …, "eval_ab": …}}, as in a model's metadata. counted: the
+    model's with the scores' errors counted, where features assisted them.
     """
     rows = [[images, "AB", "Spearman", "mse"]]
     for name in [name for name in BASELINES if name in measured]:
         found = {key: measured[name].get(f"eval_{key}", np.nan) for key in ("mse", "spearman", "ab")}
         order = _or_dash(100 * found["ab"], ".2f", " %")
         rows.append([BASELINES[name], order, _or_dash(found["spearman"], ".4f"), _or_dash(found["mse"], ".4g")])
+        if name == "model" and counted:
+            *_, spearman, _, order = counted_cells(counted)
+            rows.append([f"  {_with_errors(counted)}", order, spearman, "-"])
     return rows
 
 
@@ -97,9 +103,24 @@ def _article(name: str, article: str = "the") -> str:
 
 def errors_counted_line(counted: Counted, images: str = "") -> str:
     """The line below a `score_line` of scores that features assisted. images: which, where that isn't clear."""
-    start, found = f"      {images}, with" if images else "      with", counted.expected
-    line = f"{start} the scores' errors counted: spearman {found.spearman:.4f}, AB {100 * found.ab:.2f}%"
-    return line + (f" ({counted.images} of {counted.of} images have one)" if counted.images < counted.of else "")
+    start, found = f"      {images}, " if images else "      ", counted.expected
+    line = f"{start}with the scores' errors counted: spearman {found.spearman:.4f}, AB {100 * found.ab:.2f}%"
+    return line + _how_many(counted)
+
+
+def _how_many(counted: Counted) -> str:
+    return f" ({counted.images} of {counted.of} images have one)" if counted.images < counted.of else ""
+
+
+def _with_errors(counted: Counted) -> str:
+    return f"with the scores' errors counted{_how_many(counted)}"
+
+
+def counted_cells(counted: Counted) -> list[str]:
+    """The cells below those of `score_cells`."""
+    found = counted.expected
+    order = f"{100 * found.ab:.2f} %"
+    return [_with_errors(counted), str(counted.images), "-", "-", f"{found.spearman:.4f}", "-", order]
 
 
 def error_lines(scores: np.ndarray, model_scores: np.ndarray, errors: np.ndarray) -> list[str]:
@@ -236,11 +257,12 @@ def choices_lines(agreement: ChoiceAgreement) -> list[str]:
             f"AB of the model {_share(model)}, AB of the db scores {_share(ratings)}"
         ]
     if repeats.total:
-        low, high = ceiling(repeats.share)
-        lines.append(
-            f"Hidden repeats: the same image won again in {repeats.hits} of {repeats.total}, {_share(repeats)}; a "
-            f"model that knew this person perfectly would foresee {100 * low:.0f} to {100 * high:.0f} % of them."
-        )
+        text = f"Hidden repeats: the same image won again in {repeats.hits} of {repeats.total}, {_share(repeats)}"
+        if repeats.total >= ENOUGH_REPEATS:
+            low, high = ceiling(repeats.share)
+            text += "; a model that knew this person perfectly would foresee "
+            text += f"{100 * low:.0f} to {100 * high:.0f} % of them"
+        lines.append(f"{text}.")
     return lines
 
 

@@ -13,6 +13,7 @@ from ..scoring import ModelScores
 from ..search import Dataset, Found, Run, eval_metrics
 from .analysis import FEWEST_IMAGES, make_subsets
 from .headline import headline, with_oneself
+from .kinds import kind_and_why, why_no_network
 from .more_images import growth, more_images
 from .text import (
     aligned,
@@ -39,7 +40,9 @@ def report_results(
         print(text)
     if details:
         print("\n".join(["", *_details(run, table, found)]))
-    print(f"\n{aligned(baselines_table(_measured(run, found, rows), f'{images} ({len(rows)})'))}")
+    counted = errors_counted(table, found.held_out, rows)
+    print(f"\n{aligned(baselines_table(_measured(run, found, rows), f'{images} ({len(rows)})', counted))}")
+    print(_no_network(run, found), end="")
     print("\n".join(_comparisons(run, found, rows, images)))
     print(f"The model is {model}")
 
@@ -87,6 +90,13 @@ def _measured(run: Run, found: Found, rows: np.ndarray) -> dict[str, dict[str, f
     mean = np.full(len(scores), scores[run.data.rows("train")].mean())
     said = {"model": found.held_out, **run.held_out, "mean": mean}
     return {name: eval_metrics(scores[rows], values[rows]) for name, values in said.items()}
+
+
+def _no_network(run: Run, found: Found) -> str:
+    """A line on what the model is where networks were searched for and it is none; else nothing."""
+    first = next((first for first in run.firsts if first.name == found.metadata["model_type"]), None)
+    figure = f"{run.objective.name} of {first.value:.4f}" if first else ""
+    return f"The model is {kind_and_why(found.metadata, figure)}.\n" if why_no_network(found.metadata) else ""
 
 
 def _comparisons(run: Run, found: Found, rows: np.ndarray, images: str) -> list[str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # what is imported here is public; at run time each name is, 
     from .settings import MetaparameterRanges, ObjectiveSettings, SearchSettings, StudySettings, TrainingSettings
     from .storage import elsewhere, existing_storage, shown_database
     from .study import dashboard, open_study, quiet
-    from .trainer import train_again
+    from .trainer import train_again, with_components
     from .training import found_first, search_networks, write_first
     from .worker_files import worker_model
 else:

@@ -68,6 +68,7 @@ class Search:
         self.team = Team(0, self.trainer, 0)  # until there are many trials to share
         self.members: list[Member] = []  # the best first
         self._unsaved = False
+        self.blended: float | None = None  # the blend's value, where it is known
         self.to_beat = best_of(objective, firsts) if firsts else None
         processes = [first.predictor for first in firsts if isinstance(first.predictor, GaussianProcess)]
         self.process = processes[0] if blend and processes else None
@@ -226,8 +227,8 @@ class Search:
             self.write(networks)
         elif self.data.folds is None:
             blend = Blend(self.process, networks)
-            value = self.trainer.measure(blend, self.objective.subset)[self.objective.name]
-            if self.to_beat is None or better(self.objective, value, self.to_beat.value):
+            self.blended = self.trainer.measure(blend, self.objective.subset)[self.objective.name]
+            if self.to_beat is None or better(self.objective, self.blended, self.to_beat.value):
                 self.write(blend)
 
     def write(self, predictor: Predictor) -> None:
@@ -283,9 +284,20 @@ class Search:
         if self._unsaved:
             self._save()
         if best is not None:
-            beat = "" if self.to_beat is None else f", to beat {self.to_beat.value:.4f}"
-            bar.set_postfix_str(f"best {self.objective.name} {best:.4f}{beat}", refresh=False)
+            bar.set_postfix_str(self._standing(best), refresh=False)
         bar.update(finished - bar.n)
+
+    def _standing(self, best: float) -> str:
+        """What the bar says: of a blend its own value, as that is what has to beat the first results.
+
+        best: the best network's value.
+        """
+        name, beat = self.objective.name, "" if self.to_beat is None else f", to beat {self.to_beat.value:.4f}"
+        if self.process is None:
+            return f"best {name} {best:.4f}{beat}"
+        if self.blended is None:  # with folds, only who trained all folds again would know
+            return f"best network's {name} {best:.4f}"
+        return f"blend's {name} {self.blended:.4f}{beat}"
 
 
 def suggest(trial: Trial, ranges: MetaparameterRanges, config: PredictorConfig) -> dict[str, Any]:

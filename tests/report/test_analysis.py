@@ -11,7 +11,8 @@ from scipy import stats
 from sklearn.decomposition import PCA
 
 from src.common.errors import UserError
-from src.ratings.agreement import choice_agreement
+from src.ratings import Share, known_consistency
+from src.ratings.agreement import ChoiceAgreement, choice_agreement
 from src.ratings.log import SKIP, TIE, make_log
 from src.report import learning_curve
 from src.report.analysis import (
@@ -175,6 +176,19 @@ def test_skips_make_no_pairs():
     log = make_log([1, 2], [[1, 2], [1, 2]], [0, 0], kinds=[SKIP, TIE])
     found = choice_agreement(log, {"a": 1, "b": 2}, ["a", "b"], np.ones(2, bool), np.zeros(2), np.zeros(2))
     assert found.model.total == 0
+
+
+def test_what_a_perfect_model_would_foresee_is_held_back_until_there_are_enough_repeats():
+    none = Share(0, 0)
+    few, enough = (ChoiceAgreement(none, none, 0, Share(count // 2, count)) for count in (4, 20))
+    assert (
+        choices_lines(few)[-1] == "Hidden repeats: the same image won again in 2 of 4, 50.00 % (95 %: 15.0 to 85.0)."
+    )
+    assert choices_lines(enough)[-1].endswith(
+        "; a model that knew this person perfectly would foresee 50 to 50 % of them."
+    )
+    assert np.isnan(known_consistency(few.repeats))
+    assert known_consistency(enough.repeats) == 0.5
 
 
 def points(half, whole, trained, error=0.0, tested=200):

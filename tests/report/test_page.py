@@ -12,10 +12,11 @@ import torch
 from PIL import Image
 from scipy import stats
 
-from src.common import Steps
+from src.common import Steps, expected_order
 from src.features import data_url
 from src.model.config import PredictorConfig
 from src.model.network import Predictor
+from src.model.training import train
 from src.report import plots
 from src.report.analysis import Subset
 from src.report.drawings import drawings, write_plots
@@ -135,6 +136,24 @@ def test_the_learning_curve_rises_where_there_is_something_to_learn():
     assert means[-1] > 0.6
 
 
+def test_the_learning_curve_of_ridge_regression_is_of_the_best_trials_networks(monkeypatch):
+    generator = np.random.default_rng(0)
+    inputs = generator.normal(size=(80, 20)).astype(np.float32)
+    split = np.where(np.arange(80) < 50, "train", "eval")
+    ridge = PredictorConfig("toy", (0,), "join", (20,), (), dropouts=(0.0,))
+    found = {**PARAMETERS, "first_layer_size": 7, "second_layer_size": 5, "components": 4}
+    trained = []
+
+    def watched(config, training, data):
+        trained.append((config.layers, data.components.directions.shape))
+        return train(config, training, data)
+
+    monkeypatch.setattr("src.report.learning_curve.train", watched)
+    metadata = {"model_type": "ridge", "metaparameters": json.dumps(found)}
+    assert learning_curve(ridge, metadata, inputs, inputs @ np.ones(20), np.ones(80), split, 0)
+    assert set(trained) == {((7, 5), (20, 4))}
+
+
 def test_the_learning_curve_leaves_out_parts_that_hold_one_score_alone():
     generator = np.random.default_rng(0)
     inputs = generator.normal(size=(60, 4)).astype(np.float32)
@@ -180,6 +199,29 @@ def test_fewer_than_ten_images_have_numbers_without_intervals(material, monkeypa
             Material(material.directory, material.table, [model], material.split, chosen, "", 0), Path("report.html")
         )
         assert page.count("too few for an interval") == (3 if count == 9 else 0)
+
+
+@pytest.mark.parametrize("errors", [True, False])
+def test_scores_that_features_assisted_have_both_cautious_figures_on_the_page(
+    material, monkeypatch, tmp_path, errors
+):
+    monkeypatch.setattr("src.report.full_report.drawings", lambda _: {})
+    lines = [f"{number}.png,{number},toy,{0.7 if errors else ''}" for number in range(20)]
+    (tmp_path / "scores.csv").write_text("\n".join(["relative_path,score,assisted_by,score_error", *lines]))
+    table = read_scorefile(tmp_path / "scores.csv")
+    said = np.arange(20.0) + np.random.default_rng(0).normal(0, 5, 20)
+    model = ModelScores("m", said, np.full(20, np.nan))
+    chosen = [Subset("All", np.arange(20))]
+    page = build_page(
+        Material(tmp_path, table, [model], np.array(["eval"] * 20), chosen, "", 0), tmp_path / "report.html"
+    )
+    expected = expected_order(np.arange(20.0), np.full(20, 0.7), said)
+    tiles = dict(re.findall(r'<span class="label">([^<]*)</span><strong>([^<]*)</strong>', page))
+    assert ("Spearman, errors counted" in tiles) == errors
+    if errors:
+        assert tiles["AB, errors counted"] == f"{100 * expected.ab:.1f} %"
+        assert tiles["Spearman, errors counted"] == f"{expected.spearman:.3f}"
+        assert f'data-column="Spearman">{expected.spearman:.4f}<' in page
 
 
 def test_a_thumbnail_is_small_and_a_broken_image_is_none(material):

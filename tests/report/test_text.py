@@ -5,19 +5,23 @@ import pytest
 from scipy import stats
 from scipy.stats import bootstrap, rankdata, zscore
 
+from src.common import UserError
 from src.report.analysis import gain_interval, gains_of
 from src.report.settings import AnalysisSettings
 from src.report.terminal import subsets_of
 from src.report.text import (
     baselines_table,
     comparison,
+    counted_cells,
     models_table,
     models_verdict,
     score_line,
     selected_and_untouched,
     split_lines,
 )
-from src.scores import read_scorefile
+from src.scores import Counted, read_scorefile
+from src.scores.assisted import Expected
+from src.scoring.model_scores import ModelScores
 from src.scoring.scored_images import ScoredImages
 from tests.training import FEW
 
@@ -135,6 +139,25 @@ def test_the_baselines_stand_below_the_model():
         ["this model", "80.00 %", "0.7500", "0.5"],
         ["mean of the train scores", "50.00 %", "-", "2"],
     ]
+
+
+def test_below_the_model_stand_its_figures_with_the_errors_of_the_scores_counted():
+    measured = {"model": {"eval_mse": 0.5, "eval_spearman": 0.75, "eval_ab": 0.8}, "mean": {"eval_ab": 0.5}}
+    table = baselines_table(measured, "eval images", Counted(Expected(0.6, 0.7), 20, 20))
+    assert table[2] == ["  with the scores' errors counted", "70.00 %", "0.6000", "-"]
+    assert [row[0] for row in table[1:]] == ["this model", table[2][0], "mean of the train scores"]
+    assert counted_cells(Counted(Expected(0.6, 0.7), 20, 25)) == [
+        "with the scores' errors counted (20 of 25 images have one)", "20", "-", "-", "0.6000", "-", "70.00 %"
+    ]  # fmt: skip
+
+
+def test_a_model_of_the_choices_has_no_image_to_look_at_and_that_is_said(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text("relative_path,score\na.png,1\nb.png,2\n")
+    model = ModelScores("mine", np.ones(2), np.ones(2), metadata={"made_from": "choices"})
+    images = ScoredImages(read_scorefile(path), [model], np.array(["train", "train"]))
+    with pytest.raises(UserError, match=r"the A/B scorer made mine from the choices, .* --include_train_split"):
+        subsets_of(images, AnalysisSettings())
 
 
 def test_estimates_among_the_images_that_are_looked_at_are_named(tmp_path, capsys):

@@ -1,6 +1,7 @@
 """What is there before a search, and what a blend makes of it."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -156,6 +157,29 @@ def test_a_blend_that_is_worse_at_the_end_than_what_was_there_first_does_not_rep
     assert (finished, best.name, found.metadata["model_type"]) == (True, "ridge", "ridge")
     np.testing.assert_array_equal(found.held_out, best.held_out)
     assert json.loads(found.metadata["metrics"])["eval_mse"] == pytest.approx(best.value)
+
+
+@pytest.mark.parametrize("blend", [True, False])
+def test_the_bar_compares_the_first_results_with_what_has_to_beat_them(tmp_path, capsys, monkeypatch, blend):
+    monkeypatch.setattr("src.search.training.weigh", lambda *_: None)
+    run, settings = run_of(bent_data())
+    files = files_of(run, settings, tmp_path)
+    write_first(best_of(run.objective, run.firsts), run, files)
+    search_networks(settings, run, files, blend)
+    said, beat = capsys.readouterr().err, f", to beat {run.firsts[1].value:.4f}"
+    networks = files.study.best_value
+    value = re.search(rf"{'blend.s' if blend else 'best'} eval_mse ([\d.]+){beat}\]", said)[1]
+    assert (float(value) == pytest.approx(networks, abs=1e-4)) != blend
+    assert ("best eval_mse" in said) != blend
+
+
+def test_with_folds_the_bar_of_a_blend_compares_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("src.search.training.weigh", lambda *_: None)
+    run, settings = run_of(bent_data(60, folds=3))
+    search_networks(settings, run, files_of(run, settings, tmp_path), blend=True)
+    said = capsys.readouterr().err
+    assert re.search(r"best network's eval_mse [\d.]+\]", said)
+    assert "to beat" not in said
 
 
 def test_percentiles_are_among_scores_of_train_images_of_which_the_process_did_not_know(tmp_path):
