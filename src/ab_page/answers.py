@@ -78,15 +78,16 @@ def report(closed: Closed, ids: set[int]) -> dict[str, Any]:
 
 
 def all_images(session: Session, paths: Mapping[int, str]) -> list[dict[str, Any]]:
-    """The images that are here: those compared, best first; those not compared; those excluded.
+    """The images that are here: those compared, best first; those not compared; those held out; those excluded.
 
     score, error: as they would be written, None of images never compared. excluded: why, "" where it isn't;
     can_return: whether the rater did it, and may take it back.
     """
     with session.lock:
-        excluded, ratings = session.comparisons.excluded(), session.live.ratings
+        excluded, ratings, log = session.comparisons.excluded(), session.live.ratings, session.live.log
         scores, errors = rescaled(ratings, session.live.settings.rescale)
     rows = {int(image): row for row, image in enumerate(ratings.images)}
+    held_out = dict(zip(log.images[log.held_out].tolist(), log.comparisons[log.held_out].tolist(), strict=True))
     found = []
     for image, path in paths.items():
         row = rows.get(image)
@@ -98,12 +99,13 @@ def all_images(session: Session, paths: Mapping[int, str]) -> list[dict[str, Any
             "excluded": _why(why) if image in excluded else "",
             "can_return": image in excluded and not _broken(why),
         }
-        found.append({**known, "comparisons": int(ratings.comparisons[row]) if counted else 0, **out})
+        times = int(ratings.comparisons[row]) if counted else held_out.get(image, 0)
+        found.append({**known, "comparisons": times, "held_out": image in held_out, **out})
     return sorted(found, key=_place)
 
 
 def _place(one: dict[str, Any]) -> tuple:
-    return bool(one["excluded"]), one["score"] is None, -(one["score"] or 0.0), one["name"]
+    return bool(one["excluded"]), one["held_out"], one["score"] is None, -(one["score"] or 0.0), one["name"]
 
 
 def _broken(reason: str) -> bool:

@@ -43,6 +43,7 @@ SCRIPTS = (
     "about",
     "all",
     "look",
+    "notes",
     "report",
     "model",
 )

@@ -305,17 +305,13 @@ class Session:
     def _close(self) -> None:
         live, before = self.live, self._starts[-1].ratings
         live.read()  # also what another scorer has stored meanwhile
-        first = self._history[self._starts[-1].place :]
-        comparison = next((step.id for step in first if step.kind == "comparison"), None)
-        position = len(live.log) if comparison is None else int(np.searchsorted(live.log.ids, comparison))
+        starts = [self._position(start.place) for start in self._starts]
         self._wanted = _longer(self._wanted, len(live.log.images))
         self.allowed = _longer(self.allowed, len(live.log.images)) & ~live.log.excluded  # by another scorer too
         if (before.expected_spearman is None) != (live.ratings.expected_spearman is None):
-            before = live.ratings_before(position)  # the features came meanwhile: like is to be compared with like
+            before = live.ratings_before(starts[-1])  # the features came meanwhile: like is to be compared with like
         before = _all_images(before, live.log.images)
-        batch = batch_statistics(
-            live.log, position, before, live.ratings, self.allowed, self.settings.number, live.scores_of_model()
-        )
+        batch = batch_statistics(live.log, starts, before, live.ratings, self.allowed, live.scores_of_model())
         order = float("nan") if batch.missing or batch.expected_spearman is None else batch.expected_spearman
         self._orders[self.batch - 1 :] = [order]  # a batch that was gone back into is finished again
         self.closed = Closed(self.batch, batch, live.ratings, self.allowed.copy(), [*self._orders])
@@ -324,6 +320,11 @@ class Session:
             self.on_close(self.closed)
         except UserError as error:  # a score file that can't be written must not stop anybody from choosing
             self.note(str(error))
+
+    def _position(self, place: int) -> int:
+        """Of the first comparison from this place of the history on, in the log."""
+        comparison = next((step.id for step in self._history[place:] if step.kind == "comparison"), None)
+        return len(self.live.log) if comparison is None else int(np.searchsorted(self.live.log.ids, comparison))
 
     def _earlier_steps(self) -> list[Step]:
         log = self.live.log

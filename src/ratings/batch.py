@@ -1,5 +1,6 @@
 """The statistics at the end of a batch: gathered once, shown on the page, in the terminal and in ab_stats.csv."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +32,8 @@ from .statistics import (
 class Batch:
     """choices, ties, skips, outcomes, seconds (median per choice, nan of none) are of this batch, the rest of all.
 
-    at_once: images on a screen; curve and repeats are of such screens alone. left: None where no screen showed two.
+    at_once: images on a screen; curve and repeats are of such screens alone. curve: of each batch of the session so
+    far, this one last. left: None where no screen showed two.
     spearman: between the ratings before and after the batch, over images with comparisons. images: how many have
     0, 1, 2, … comparisons. odd: None without a model. advice: what to do next. expected_spearman, choices_for_next:
     see `Ratings`. missing: see `too_early`.
@@ -104,7 +106,7 @@ class Batch:
             + speed,
             f"the ratings: {met.matched} matched, {met.contradicted} contradicted, {met.not_predicted} not predicted",
             f"agreement {met.agreement.said}, by chance {100 * self.chance:.0f} %; "
-            f"batch by batch, %: {_curve(self.curve)}",
+            f"the batches of this session, %: {_curve(self.curve)}",
             "images with 0, 1, 2, … comparisons: " + " ".join(map(str, self.images)),
             f"your own consistency {self.repeats.said}{_ceiling(self.ceiling)}",
         ]
@@ -121,18 +123,19 @@ class Batch:
 
 def batch_statistics(
     log: Log,
-    first: int,
+    starts: Sequence[int],
     before: Ratings,
     after: Ratings,
     allowed: Bools,
-    batch: int,
     model_scores: Floats | None = None,
 ) -> Batch:
-    """The statistics of the batch which began at position `first` of `log` and lasts to its end.
+    """The statistics of a batch that lasts to the end of `log`.
 
-    log: of the person who chose. before, after: ratings of the images of `log`. allowed: (N,) bool, the images that
-    are there and not excluded. batch: screens per batch, for the curve. model_scores: (N,), nan where unknown.
+    log: of the person who chose. starts: the positions at which the batches of the session began, this one last.
+    before, after: ratings of the images of `log`. allowed: (N,) bool, the images that are there and not excluded.
+    model_scores: (N,), nan where unknown.
     """
+    first = starts[-1]
     kinds, chosen = log.kinds[first:], log.kinds[first:] == CHOICE
     seconds = log.seconds[first:][chosen & ~np.isnan(log.seconds[first:])]
     rated, allowed = after.comparisons > 0, allowed & ~log.held_out
@@ -150,7 +153,7 @@ def batch_statistics(
         skips=int(np.sum(kinds == SKIP)),
         seconds=float(np.median(seconds)) if len(seconds) else float("nan"),
         outcomes=met,
-        curve=agreement_curve(log, batch, at_once),
+        curve=agreement_curve(log, starts, at_once),
         spearman=spearman(before.rating[rated], after.rating[rated]),
         images=histogram(after.comparisons[allowed]),
         repeats=repeats,

@@ -1,5 +1,6 @@
 """What the choices say: about the ratings, about the person, and about what to do next."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,10 +106,14 @@ def _outcomes(log: Log, part: Ints) -> Outcomes:
     return Outcomes(hits, foreseen - hits, int(chosen.sum()) - foreseen)
 
 
-def agreement_curve(log: Log, batch: int, at_once: int = 2) -> list[Outcomes]:
-    """The outcomes of every `batch` screens of `at_once` images in turn; what is left over is the last entry."""
-    alike = np.flatnonzero(log.sizes == at_once)
-    return [_outcomes(log, alike[first : first + batch]) for first in range(0, len(alike), batch)]
+def agreement_curve(log: Log, starts: Sequence[int], at_once: int = 2) -> list[Outcomes]:
+    """The outcomes of each batch, of its screens of `at_once` images; the last one lasts to the end of the log.
+
+    starts: the position at which each batch begins, never falling.
+    """
+    ends = [*starts[1:], len(log)]
+    parts = (np.arange(first, end) for first, end in zip(starts, ends, strict=True))
+    return [_outcomes(log, part[log.sizes[part] == at_once]) for part in parts]
 
 
 def as_good_as_people_get(at_once: int) -> float:

@@ -237,7 +237,7 @@ def test_all_images_are_listed_with_their_scores_and_what_their_files_say(scorer
     status, _, data = scorer.request("GET", "/api/gallery")
     images = json.loads(data)["images"]
     assert status == 200
-    assert {"id", "name", "score", "error", "comparisons", "excluded", "can_return"} == set(images[0])
+    assert {"id", "name", "score", "error", "comparisons", "held_out", "excluded", "can_return"} == set(images[0])
     scores = [one["score"] for one in images if one["score"] is not None and not one["excluded"]]
     assert scores == sorted(scores, reverse=True)
     about = json.loads(scorer.request("GET", f"/image/{images[0]['id']}/about")[2])

@@ -277,6 +277,25 @@ def test_how_right_the_order_is_is_kept_of_each_batch_and_only_once_of_one_that_
     assert all(np.isnan(order) for order in session.closed.orders)  # nothing assists these ratings
 
 
+def test_the_curve_is_of_the_batches_as_they_ended_after_a_restart_and_an_undo_too(comparisons):
+    for _ in range(7):  # of an earlier day
+        choose(before := make_session(comparisons))
+    before.finish(before.ends)
+    session, outcomes = make_session(comparisons, number=10), []
+    for length in (10, 3, 5):  # the second and the third are ended early
+        for _ in range(length):
+            choose(session)
+        session.finish(session.ends) if length < 10 else None
+        outcomes.append(session.closed.batch.outcomes)
+        assert session.closed.batch.curve == outcomes
+        session.next_batch()
+    assert [one.choices for one in outcomes] == [10, 3, 5]
+    for _ in range(6):  # back over the end of the second
+        session.undo(session.last)
+    session.finish(session.ends)
+    assert [one.choices for one in session.closed.batch.curve] == [10, 2]
+
+
 def test_a_score_file_that_cannot_be_written_does_not_lose_the_choice(comparisons):
     def refuse(closed):
         raise UserError("scores.csv: can't be written")

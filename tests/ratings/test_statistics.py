@@ -75,7 +75,8 @@ def test_choices_match_contradict_or_were_not_predicted():
     assert outcomes(log) == Outcomes(matched=2, contradicted=1, not_predicted=1)
     assert outcomes(log).agreement.share == 2 / 3
     assert outcomes(log, 1, 3) == Outcomes(0, 1, 1)
-    assert agreement_curve(log, 4) == [Outcomes(1, 1, 1), Outcomes(1, 0, 0)]
+    assert agreement_curve(log, [0, 4]) == [Outcomes(1, 1, 1), Outcomes(1, 0, 0)]
+    assert agreement_curve(log, [1, 5, 5]) == [Outcomes(0, 1, 1), Outcomes(0, 0, 0), Outcomes(1, 0, 0)]
 
 
 def test_the_prediction_is_the_one_of_the_moment_not_of_today(tmp_path):
@@ -148,8 +149,8 @@ def test_screens_of_other_sizes_are_counted_apart():
         repeat_of=[0, 0, 0, 2, 1, 0],
     )
     assert (consistency(log), consistency(log, 4)) == (Share(1, 1), Share(0, 1))
-    assert agreement_curve(log, 2) == [Outcomes(1, 1, 0), Outcomes(1, 0, 0)]
-    assert agreement_curve(log, 2, 4) == [Outcomes(1, 1, 0), Outcomes(0, 1, 0)]
+    assert agreement_curve(log, [0, 4]) == [Outcomes(1, 1, 0), Outcomes(1, 0, 0)]
+    assert agreement_curve(log, [0, 4], 4) == [Outcomes(1, 1, 0), Outcomes(0, 1, 0)]
 
 
 def test_side_bias_is_the_share_of_left_wins_on_screens_of_two():
@@ -229,10 +230,10 @@ def test_a_batch_is_counted_from_where_it_began():
     )
     log.seconds[:] = [9, 9, 1, 2, 3, 4]
     before = fit_ratings(log_with([(1, 2), (3, 4)], [1, 3]))
-    batch = batch_statistics(log, 2, before, fit_ratings(log), np.arange(9) < 8, batch=2)
+    batch = batch_statistics(log, [0, 2], before, fit_ratings(log), np.arange(9) < 8)
     assert (batch.choices, batch.ties, batch.skips, batch.seconds) == (2, 1, 1, 2.0)
     assert batch.outcomes == Outcomes(1, 1, 0)
-    assert batch.curve == [Outcomes(0, 0, 2), Outcomes(0, 1, 0), Outcomes(1, 0, 0)]
+    assert batch.curve == [Outcomes(0, 0, 2), batch.outcomes]  # of the batches as they were, however long
     assert batch.images == [3, 2, 1, 2]
     assert -1 <= batch.spearman <= 1
     assert batch.odd is None
@@ -240,7 +241,14 @@ def test_a_batch_is_counted_from_where_it_began():
     assert row["agreement"] == 0.5
     assert row["comparisons_per_image"] == 1.25
     assert row["consistency"] == ""  # unknown, not nan
-    for part in ("2 choices, 1 tie, 1 skip;", "50 %", "– 0 100", "3 2 1 2", "unknown yet", batch.advice):
+    for part in (
+        "2 choices, 1 tie, 1 skip;",
+        "50 %",
+        "the batches of this session, %: – 50\n",
+        "3 2 1 2",
+        "unknown yet",
+        batch.advice,
+    ):
         assert part in batch.text()
     assert "1 skip; 2.0 s per choice (median)\n" in batch.text()
     assert f"before and after: {batch.spearman:.3f}\n" in batch.text()
@@ -249,7 +257,7 @@ def test_a_batch_is_counted_from_where_it_began():
 def test_a_batch_of_larger_screens_says_what_they_can_say():
     screens = [(1, 2, 3, 4), (5, 6, 7, 8), (4, 3, 2, 1)]
     log = log_with(screens, [1, 5, 1], predicted=[0, 0, 2], repeat_of=[0, 0, 1])
-    batch = batch_statistics(log, 0, fit_ratings(log.before(0)), fit_ratings(log), np.ones(9, dtype=bool), 100)
+    batch = batch_statistics(log, [0], fit_ratings(log.before(0)), fit_ratings(log), np.ones(9, dtype=bool))
     assert (batch.at_once, batch.chance, batch.goal) == (4, 0.25, 0.5625)
     assert (batch.left, batch.ceiling) == (None, None)  # no side; one repeat tells nothing of the person
     assert batch.row()["left_share"] == ""
@@ -259,7 +267,7 @@ def test_a_batch_of_larger_screens_says_what_they_can_say():
     assert "by chance 25 %" in batch.text()
     repeated = log_with([(1, 2, 3, 4)] * 21, [1] * 21, repeat_of=[0] + [1] * 20)
     ratings = fit_ratings(repeated)
-    assert batch_statistics(repeated, 0, ratings, ratings, np.ones(9, dtype=bool), 100).ceiling == (1, 1)
+    assert batch_statistics(repeated, [0], ratings, ratings, np.ones(9, dtype=bool)).ceiling == (1, 1)
 
 
 def test_an_order_is_not_said_before_half_a_choice_per_image():
@@ -272,7 +280,7 @@ def test_an_order_is_not_said_before_half_a_choice_per_image():
     ):
         part = log.before(position)
         ratings = replace(fit_ratings(part), expected_spearman=0.3, choices_for_next=4)
-        batch = batch_statistics(part, 0, ratings, ratings, np.ones(9, dtype=bool), 100)
+        batch = batch_statistics(part, [0], ratings, ratings, np.ones(9, dtype=bool))
         assert said in batch.standing
         assert ("too early" in batch.advice) == (position == 5)
         assert batch.text().count(batch.standing) == 1
@@ -283,7 +291,7 @@ def test_an_order_is_not_said_before_half_a_choice_per_image():
 def test_an_empty_batch_has_statistics_too():
     log = make_log([], [], [])
     ratings = fit_ratings(log)
-    batch = batch_statistics(log, 0, ratings, ratings, np.zeros(0, dtype=bool), 100, model_scores=np.zeros(0))
+    batch = batch_statistics(log, [0], ratings, ratings, np.zeros(0, dtype=bool), model_scores=np.zeros(0))
     assert batch.choices == 0
     assert batch.row()["comparisons_per_image"] == ""
     assert "all agreed 0; alone: you 0, the ratings 0, the model 0" in batch.text()  # the words of the page

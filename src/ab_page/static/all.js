@@ -25,8 +25,10 @@ export async function openAll() {
 function summary() {
   const rated = images.filter((one) => one.score !== null && !one.excluded).length;
   const excluded = images.filter((one) => one.excluded).length;
-  const rest = images.length - rated - excluded;
-  return [`${rated} by their scores, best first`, rest ? `${rest} not compared yet` : "", excluded ? `${excluded} excluded` : ""].filter(Boolean).join(" · ");
+  const heldOut = images.filter((one) => one.held_out && !one.excluded).length;
+  const rest = images.length - rated - heldOut - excluded;
+  const others = [[rest, "not compared yet"], [heldOut, "held out"], [excluded, "excluded"]].filter(([count]) => count);
+  return [`${rated} by their scores, best first`, ...others.map(([count, what]) => `${count} ${what}`)].join(" · ");
 }
 
 function more() {
@@ -53,8 +55,9 @@ function entry(image, place) {
 
 function figures(image, place) {
   if (image.excluded) return [image.excluded];
-  if (image.score === null) return ["not compared yet"];
   const times = `${image.comparisons} comparison${image.comparisons === 1 ? "" : "s"}`;
+  if (image.held_out) return ["held out", make("span", "soft", make("br"), times)];
+  if (image.score === null) return ["not compared yet"];
   const error = image.error === null ? "" : ` ± ${image.error.toFixed(2)}`;
   return [make("b", "", `${place + 1}. ${image.score.toFixed(2)}`), make("span", "soft", error, make("br"), times)];
 }

@@ -17,7 +17,13 @@ export function makeSvg(tag, attributes, ...children) {
   return element;
 }
 
-export function note(text) {
-  $("note").firstElementChild.textContent = text;
-  $("note").hidden = false;
+const came = new Set(); // addresses of images that were shown
+document.addEventListener("load", ({ target }) => target.tagName === "IMG" && came.add(target.src), true); // it doesn't bubble
+
+// Those of the images ({ src }) that need not be asked for: the scorer may be gone.
+export const thatCame = (images) => images.filter(({ src }) => came.has(new URL(src, location).href));
+
+// Ask for no image any more.
+export function stopLoading() {
+  for (const image of document.images) image.complete || image.removeAttribute("src");
 }

@@ -6,6 +6,7 @@ import { answer, pick, setExcluding } from "./choosing.js";
 import { $, make, report } from "./dom.js";
 import { nextGround, toast } from "./look.js";
 import { askAfterModel } from "./model.js";
+import { closeNote } from "./notes.js";
 import { layOutAll } from "./screens.js";
 import { refresh, send } from "./server.js";
 import { page } from "./shared.js";
@@ -23,7 +24,7 @@ const acts = {
   skip: () => answer("skip"),
   tie: () => answer("tie"),
   exclude: () => page.current && report.hidden && setExcluding(!page.excluding),
-  cancel: () => setExcluding(false),
+  cancel: () => (page.excluding ? setExcluding(false) : closeNote()),
   zoom: () => openZoom(0),
   about: () => page.current && report.hidden && openAbout(page.current.images),
   all: () => openAll(),
@@ -33,7 +34,7 @@ const acts = {
   finish: () => send("finish", { of: page.state.ends }), // of a batch: what is sent late must not end the scorer
   next: () => send("next"),
   here: refresh,
-  note: () => ($("note").hidden = true),
+  note: closeNote,
   close: (button) => button.closest("dialog").close(),
   "zoom-back": () => turnZoom(-1),
   "zoom-on": () => turnZoom(1),
@@ -84,8 +85,8 @@ function chooseKey(event, key) {
 }
 
 function reportKey(event, key) {
-  const act = { Backspace: "undo", q: "finish", n: "next", Enter: "next", g: "all", "?": "help", f: "full", m: "model" }[key];
-  if (!act || (key === "Enter" && event.target.closest("button")) || page.state.phase === "finished") return;
+  const act = { Escape: "note", Backspace: "undo", q: "finish", n: "next", Enter: "next", g: "all", "?": "help", f: "full", m: "model" }[key];
+  if (!act || (key === "Enter" && event.target.closest("button")) || (page.state.phase === "finished" && act !== "note")) return;
   event.preventDefault();
   acts[act]();
 }

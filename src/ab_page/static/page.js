@@ -1,9 +1,10 @@
 // The page on which one person chooses. The server decides what is shown; this module shows it.
 
 import { show } from "./choosing.js";
-import { $, note } from "./dom.js";
+import { $ } from "./dom.js";
 import "./keys.js";
 import { showQuestion } from "./look.js";
+import { checkNotes, note } from "./notes.js";
 import { closeReport, openReport } from "./report.js";
 import { box, layOutAll, load, makeView } from "./screens.js";
 import { outbox, pump, refresh, whenTold } from "./server.js";
@@ -29,6 +30,7 @@ function apply(state) {
   const fresh = Math.min(state.notes.length, state.notes_in_all - (notesSeen ?? state.notes_in_all));
   if (fresh > 0) note(state.notes.slice(-fresh).join(" "));
   notesSeen = state.notes_in_all;
+  checkNotes();
   show();
 }
 

@@ -1,8 +1,9 @@
 // The report after a batch.
 
 import { setExcluding } from "./choosing.js";
-import { $, make, makeSvg, report, stage } from "./dom.js";
+import { $, make, makeSvg, report, stage, stopLoading, thatCame } from "./dom.js";
 import { askAfterModel, modelCard, modelHeadline } from "./model.js";
+import { letPass } from "./notes.js";
 import { layOutAll } from "./screens.js";
 import { page } from "./shared.js";
 import { zoomInto } from "./zoom.js";
@@ -17,13 +18,15 @@ export function closeReport() {
 
 export function openReport() {
   const { state } = page;
+  const finished = state.phase === "finished";
+  if (finished) stopLoading();
+  if (finished || report.hidden) letPass();
   if (page.current) page.current.element.classList.add("waiting");
   page.current = null;
   report.hidden = false;
   stage.hidden = $("controls").hidden = true;
   $("waiting").hidden = true;
   setExcluding(false);
-  const finished = state.phase === "finished";
   report.replaceChildren(
     make("h1", "", finished ? "Finished" : `Batch ${state.report?.number ?? state.batch} is done`),
     ...(finished ? ending(state.ending) : []),
@@ -84,7 +87,7 @@ function reportParts(r) {
     ...(r.odd ? [oddCard(r.odd)] : []),
     r.orders.some((order) => order !== null)
       ? card("How right the order is, batch by batch", null, curve("Spearman", r.orders, r.good_order, 0, (order) => order.toFixed(2)), "dashed: enough to train a good model")
-      : card("Foreseen, batch by batch", null, curve("Agreement", r.curve.map((one) => one.share), r.goal, r.chance, percent)),
+      : card("Foreseen, batch by batch", null, curve("Agreement", r.curve.map((one) => one.share), r.goal, r.chance, percent), "the batches of this session; dashed: as good as people get"),
     card("Images by comparisons", null, histogram(r)),
   );
   return [make("p", "advice", r.advice), cards, thumbnails("Best", r.best), thumbnails("Worst", r.worst)];
@@ -130,11 +133,13 @@ function histogram(r) {
 }
 
 function thumbnails(title, images) {
-  const row = make("div", "row", ...images.map(({ id, score }, place) => {
+  const known = images.map(({ id, score }, place) => ({ src: `/image/${id}?width=192&height=192`, score, place }));
+  const shown = page.state.phase === "finished" ? thatCame(known) : known;
+  if (images.length && !shown.length) return "";
+  const row = make("div", "row", ...shown.map(({ src, score, place }) => {
     const picture = make("img");
-    picture.src = `/image/${id}?width=192&height=192`;
+    picture.src = src;
     picture.alt = `${title}, number ${place + 1}`;
-    picture.loading = "lazy";
     const button = make("button", "look", picture);
     button.addEventListener("click", () => zoomInto(images.map((one) => one.id), images.map((_, i) => `${title}, number ${i + 1}`), place));
     return make("figure", "", button, make("figcaption", "", score.toFixed(2)));

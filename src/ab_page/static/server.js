@@ -1,7 +1,8 @@
 // Talking with the server: every answer is kept until the server has said that it is stored (the outbox),
 // also over a reload.
 
-import { $, note } from "./dom.js";
+import { $ } from "./dom.js";
+import { answerKey, note } from "./notes.js";
 import { page } from "./shared.js";
 
 export const RETRY = 1000; // ms between attempts while the server doesn't answer
@@ -46,6 +47,8 @@ function keepOutbox() {
   else localStorage.removeItem(outboxKey(tab));
 }
 
+export const isOnItsWay = (name) => outbox.some((entry) => entry.name === name); // the server may not have heard of it
+
 export function send(name, body = {}) {
   outbox.push({ name, body });
   keepOutbox();
@@ -74,7 +77,7 @@ export async function pump() {
     outbox.shift();
     keepOutbox();
     $("banner").hidden = true;
-    if (answer.refused) note(answer.refused);
+    if (answer.refused) (name === "answer" ? note : answerKey)(answer.refused);
     if (answer.state) apply(answer.state);
     else await refresh();
   }
