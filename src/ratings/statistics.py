@@ -12,8 +12,8 @@ WANTED = 3.0  # comparisons per image; beyond that, each further choice teaches 
 AS_GOOD_AS_PEOPLE_GET = 0.75  # agreement of choices with ratings, over pairs drawn at random
 GOOD_ORDER = 0.85  # expected Spearman; a model learns little more from better scores
 # In nine of ten simulated cases the choices that were left lay between these: choices_needed.py --only advised.
-LEAST, LEAST_OF_MADE = 1 / 2, -0.06  # of those foreseen, and of those made
-MOST, MOST_OF_MADE = 2.0, 0.2
+LEAST, LEAST_OF_MADE = 0.4, -0.1  # of those foreseen, and of those made
+MOST, MOST_OF_MADE = 2.0, 0.3
 EARLY = 0.5  # choices per image; with fewer the expected Spearman may be far off: see docs/how-ratings-work.md
 ENOUGH_REPEATS = 20  # for the person's own consistency to say more than that
 _Z95 = 1.959963984540054

@@ -108,12 +108,12 @@ def test_until_there_are_features_ratings_are_bradley_terrys_and_the_page_says_s
     settle(live)
     shown = state(session, "", set())
     assert shown["basis"] == "The ratings are assisted by the features of toy."
-    assert shown["progress"] == {"share": round(8 / 1208, 4), "text": "about 5 to 20 min left at your pace"}
+    assert shown["progress"] == {"share": round(8 / 1208, 4), "text": "about 4 to 20 min left at your pace"}
     assert live.ratings.rating.sum() == 8
     for _ in range(2):
         choose(session)
     settle(live)
-    assert state(session, "", set())["progress"]["text"] == "0.70 of 0.85 right · about 5 to 20 min left at your pace"
+    assert state(session, "", set())["progress"]["text"] == "0.70 of 0.85 right · about 4 to 20 min left at your pace"
     live._assisted.order = 0.846
     choose(session)
     settle(live)

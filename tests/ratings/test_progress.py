@@ -43,7 +43,7 @@ def test_what_is_left_in_words(low, high, seconds, order, said):
 def test_where_ratings_say_how_right_they_are_it_goes_by_that():
     log = log_of(6, seconds=2.0)
     found = progress_of(log, rated(log, 0.6, 30), 2)
-    assert (found.share, found.low, found.high, found.seconds, found.order) == (6 / 36, 15, 61, 2.0, 0.6)
+    assert (found.share, found.low, found.high, found.seconds, found.order) == (6 / 36, 11, 62, 2.0, 0.6)
     done = progress_of(log, rated(log, 0.846, 2), 2)
     assert (done.share, done.low, done.high) == (1.0, 0, 0)
 
@@ -51,7 +51,7 @@ def test_where_ratings_say_how_right_they_are_it_goes_by_that():
 def test_early_estimates_are_not_said_and_the_bar_goes_by_the_most_that_may_be_left():
     log = log_of(4)
     found = progress_of(log, rated(log, 0.6, 30), 2)
-    assert (found.low, found.high, found.share) == (15, 61, 4 / 65)
+    assert (found.low, found.high, found.share) == (12, 61, 4 / 65)
     assert np.isnan(found.order)
     assert progress_of(log, rated(log, 0.9, 0), 2).high > 0  # half a choice per image has to be there
 

@@ -210,9 +210,9 @@ def test_advice_says_when_it_is_enough():
     [
         (0.05, 1, 12, "It is too early to say how right the order is: make 12 more choices."),
         (0.90, 1, 1, "It is too early to say how right the order is: make 1 more choice."),
-        (0.75, 345, 0, "0.75 right; 0.85 is enough to train a good model: make 170 to 710 more choices."),
+        (0.75, 345, 0, "0.75 right; 0.85 is enough to train a good model: make 130 to 720 more choices."),
         (0.849, 1, 3, "make 3 more choices."),
-        (0.844, 2, 0, "make 1 to 24 more choices."),
+        (0.844, 2, 0, "make 1 to 34 more choices."),
         (0.844, None, 0, "about 0.84 right; 0.85 is enough to train a good model: make more choices."),
         (0.846, 50, 0, "The order is about 0.85 right: enough to train a model; more sharpens the ratings."),
     ],
