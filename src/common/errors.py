@@ -3,6 +3,7 @@
 import _thread
 import errno
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -51,7 +52,7 @@ def _no_ctrl_c_lost() -> Iterator[None]:
 
     def report(what: "sys.UnraisableHookArgs") -> None:
         if issubclass(what.exc_type, KeyboardInterrupt):
-            threading.Timer(AGAIN, _thread.interrupt_main).start()  # a bit later, or it would fall into this function
+            threading.Timer(AGAIN, _interrupt).start()  # a bit later, or it would fall into this function
         else:
             before(what)
 
@@ -60,6 +61,13 @@ def _no_ctrl_c_lost() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = before
+
+
+def _interrupt() -> None:
+    if hasattr(signal, "pthread_kill"):  # which wakes the main thread where it sleeps, too
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
 
 
 def _run(main: Callable[[], None]) -> None:

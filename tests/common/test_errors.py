@@ -82,7 +82,7 @@ CALLBACK = """
     thing = Thing()
     kept = weakref.ref(thing, gone)
     del thing
-    time.sleep(10)
+    time.sleep(60)
     print("went on", file=sys.stderr)
 """
 
